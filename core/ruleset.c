@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The ruleset: a sorted array of entries, its difference from another, and its text. */
+#include "core/ruleset.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- reasons ---- */
+
+static const char *const drop_reasons[] = {
+	[WEIR_DROP_LOOPBACK] = "loopback address from outside",
+	[WEIR_DROP_DIRECT] = "direct access from outside",
+	[WEIR_DROP_GATEWAY] = "gateway of another network",
+	[WEIR_DROP_INVALID] = "invalid",
+	[WEIR_DROP_NOT_SYN] = "not the start of a flow",
+	[WEIR_DROP_ISOLATION] = "isolation",
+	[WEIR_DROP_INTERNAL] = "internal network",
+	[WEIR_DROP_SOURCE] = "not a live source",
+	[WEIR_DROP_DEFAULT] = "not published",
+	[WEIR_DROP_HOST] = "host closed to this network",
+	[WEIR_DROP_ROUTER] = "forwarding not for weir",
+};
+static_assert(sizeof(drop_reasons) / sizeof(drop_reasons[0]) == WEIR_NUM_DROPS, "a reason for each");
+
+const char *weir_drop_reason(enum weir_drop drop)
+{
+	assert((unsigned)drop < WEIR_NUM_DROPS);
+	return drop_reasons[drop];
+}
+
+/* ---- order ---- */
+
+static int compare_numbers(unsigned a, unsigned b)
+{
+	return (a > b) - (a < b);
+}
+
+static int compare_ports(struct weir_ports a, struct weir_ports b)
+{
+	int order = compare_numbers(a.lo, b.lo);
+	return order ? order : compare_numbers(a.hi, b.hi);
+}
+
+/* The fields that are not of a kind's key differ only in its value, so each kind names its own. */
+static int compare_key(const struct weir_entry *a, const struct weir_entry *b)
+{
+	int order;
+
+	switch (a->kind) {
+	case WEIR_ENTRY_NETWORK:
+		return strcmp(a->ifname, b->ifname);
+	case WEIR_ENTRY_SUBNET:
+		order = weir_addr_cmp(&a->addr, &b->addr);
+		return order ? order : compare_numbers(a->prefix_len, b->prefix_len);
+	case WEIR_ENTRY_GATEWAY:
+	case WEIR_ENTRY_SOURCE:
+		order = strcmp(a->ifname, b->ifname);
+		return order ? order : weir_addr_cmp(&a->addr, &b->addr);
+	case WEIR_ENTRY_TRUSTED:
+		order = strcmp(a->from_ifname, b->from_ifname);
+		return order ? order : strcmp(a->ifname, b->ifname);
+	case WEIR_ENTRY_MAPPING:
+		order = weir_addr_cmp(&a->addr, &b->addr);
+		if (!order)
+			order = compare_numbers(a->proto, b->proto);
+		return order ? order : compare_ports(a->ports, b->ports);
+	default:
+		return 0; /* GUARD: its family is all */
+	}
+}
+
+int weir_entry_key_cmp(const struct weir_entry *a, const struct weir_entry *b)
+{
+	int order = compare_numbers(a->kind, b->kind);
+	if (!order)
+		order = compare_numbers(a->family, b->family);
+	return order ? order : compare_key(a, b);
+}
+
+bool weir_entry_equal(const struct weir_entry *a, const struct weir_entry *b)
+{
+	return weir_entry_key_cmp(a, b) == 0 && a->flags == b->flags && a->nat == b->nat &&
+	       strcmp(a->ifname, b->ifname) == 0 && a->to_port == b->to_port &&
+	       weir_addr_cmp(&a->to, &b->to) == 0 &&
+	       strcmp(a->owner ? a->owner : "", b->owner ? b->owner : "") == 0;
+}
+
+static int compare_entries(const void *a, const void *b)
+{
+	return weir_entry_key_cmp(a, b);
+}
+
+/* ---- building ---- */
+
+void weir_ruleset_free(struct weir_ruleset *rules)
+{
+	weir_arena_free(&rules->arena);
+	rules->entries = NULL;
+	rules->n = 0;
+}
+
+int weir_ruleset_add(struct weir_ruleset *rules, const struct weir_entry *entry, struct weir_err *err)
+{
+	struct weir_entry *entries =
+		weir_arena_grow(&rules->arena, rules->entries, rules->n, sizeof(*entries));
+	const char *owner = entry->owner ? entry->owner : "";
+	size_t len = strnlen(owner, WEIR_OWNER_MAX);
+	char *copy = entries ? weir_arena_strndup(&rules->arena, owner, len) : NULL;
+
+	if (!copy)
+		return weir_err_set(err, ENOMEM, "no memory for a ruleset of %zu entries", rules->n + 1);
+	entries[rules->n] = *entry;
+	entries[rules->n].owner = copy;
+	rules->entries = entries;
+	rules->n++;
+	return 0;
+}
+
+/* Overlapping ranges of one mapping table are as contradictory as equal ones: a packet would meet
+ * whichever the filter looks at first. Neighbours in key order are enough to see a first one. */
+static bool mappings_collide(const struct weir_entry *a, const struct weir_entry *b)
+{
+	return a->kind == WEIR_ENTRY_MAPPING && b->kind == WEIR_ENTRY_MAPPING &&
+	       a->family == b->family && a->proto == b->proto &&
+	       weir_addr_cmp(&a->addr, &b->addr) == 0 && b->ports.lo <= a->ports.hi;
+}
+
+static int report_collision(const struct weir_entry *a, const struct weir_entry *b,
+			    struct weir_err *err)
+{
+	char text[WEIR_ENTRY_TEXT], place[128];
+
+	if (a->kind == WEIR_ENTRY_MAPPING) {
+		const struct weir_entry *later = b->origin.line > a->origin.line ? b : a;
+		const struct weir_entry *first = later == a ? b : a;
+		char host[WEIR_ADDR_TEXT], ports[WEIR_PORTS_TEXT];
+		return weir_err_at(err, EEXIST, &later->origin,
+				   "\"%s\": host port %s%s%s/%s is already published by \"%s\"%s%s",
+				   later->owner, weir_addr_text(&first->addr, host),
+				   weir_addr_is_set(&first->addr) ? " " : "",
+				   weir_ports_text(first->ports, ports), weir_proto_name(first->proto),
+				   first->owner, first->origin.line ? " at " : "",
+				   first->origin.line ? weir_place_text(&first->origin, place,
+									sizeof(place))
+						      : "");
+	}
+	return weir_err_at(err, EEXIST, &b->origin, "\"%s\" and \"%s\" both want: %s", a->owner,
+			   b->owner, weir_entry_text(a, text));
+}
+
+int weir_ruleset_sort(struct weir_ruleset *rules, struct weir_err *err)
+{
+	if (rules->n)
+		qsort(rules->entries, rules->n, sizeof(rules->entries[0]), compare_entries);
+	for (size_t i = 1; i < rules->n; i++) {
+		const struct weir_entry *a = &rules->entries[i - 1], *b = &rules->entries[i];
+		if (weir_entry_key_cmp(a, b) == 0 || mappings_collide(a, b))
+			return report_collision(a, b, err);
+	}
+	return 0;
+}
+
+/* ---- difference ---- */
+
+void weir_delta_free(struct weir_delta *delta)
+{
+	weir_arena_free(&delta->arena);
+	*delta = (struct weir_delta){ 0 };
+}
+
+/* Both lists at their largest, so that the merge itself cannot fail. */
+static int make_room(struct weir_delta *delta, size_t n_from, size_t n_to)
+{
+	delta->removed = weir_arena_alloc(&delta->arena, (n_from + 1) * sizeof(delta->removed[0]));
+	delta->added = weir_arena_alloc(&delta->arena, (n_to + 1) * sizeof(delta->added[0]));
+	return delta->removed && delta->added ? 0 : -ENOMEM;
+}
+
+static void merge(struct weir_delta *delta, const struct weir_ruleset *from,
+		  const struct weir_ruleset *to)
+{
+	for (size_t i = 0, j = 0; i < from->n || j < to->n;) {
+		const struct weir_entry *old = i < from->n ? &from->entries[i] : NULL;
+		const struct weir_entry *new = j < to->n ? &to->entries[j] : NULL;
+		int order = !old ? 1 : !new ? -1 : weir_entry_key_cmp(old, new);
+		bool same = order == 0 && weir_entry_equal(old, new);
+
+		if (order <= 0 && !same)
+			delta->removed[delta->n_removed++] = old;
+		if (order >= 0 && !same)
+			delta->added[delta->n_added++] = new;
+		i += order <= 0;
+		j += order >= 0;
+	}
+}
+
+int weir_ruleset_diff(const struct weir_ruleset *from, const struct weir_ruleset *to,
+		      struct weir_delta *ret, struct weir_err *err)
+{
+	WEIR_CLEAN_DELTA struct weir_delta delta = { 0 };
+
+	if (make_room(&delta, from->n, to->n) < 0)
+		return weir_err_set(err, ENOMEM, "no memory to compare rulesets");
+	merge(&delta, from, to);
+	*ret = delta;
+	delta = (struct weir_delta){ 0 };
+	return 0;
+}
+
+/* ---- text ---- */
+
+static void print_network(const struct weir_entry *e, char *buf)
+{
+	(void)snprintf(buf, WEIR_ENTRY_TEXT, "network %s%s%s%s", e->ifname,
+		       e->flags & WEIR_CLOSED ? " closed" : "",
+		       e->flags & WEIR_ISOLATED ? " isolated" : "",
+		       e->flags & WEIR_HOST_DENY ? " host-deny" : "");
+}
+
+static void print_subnet(const struct weir_entry *e, char *buf)
+{
+	struct weir_prefix prefix = { .addr = e->addr, .len = e->prefix_len };
+	char text[WEIR_PREFIX_TEXT], to[WEIR_ADDR_TEXT];
+
+	(void)snprintf(buf, WEIR_ENTRY_TEXT, "subnet %s on %s nat %s", weir_prefix_text(&prefix, text),
+		       e->ifname,
+		       e->nat == WEIR_NAT_MASQUERADE ? "masquerade"
+		       : e->nat == WEIR_NAT_ADDRESS  ? weir_addr_text(&e->to, to)
+						     : "none");
+}
+
+static void print_gateway(const struct weir_entry *e, char *buf)
+{
+	char addr[WEIR_ADDR_TEXT];
+	(void)snprintf(buf, WEIR_ENTRY_TEXT, "gateway %s on %s", weir_addr_text(&e->addr, addr),
+		       e->ifname);
+}
+
+static void print_source(const struct weir_entry *e, char *buf)
+{
+	char addr[WEIR_ADDR_TEXT];
+	(void)snprintf(buf, WEIR_ENTRY_TEXT, "source %s on %s", weir_addr_text(&e->addr, addr),
+		       e->ifname);
+}
+
+static void print_trusted(const struct weir_entry *e, char *buf)
+{
+	(void)snprintf(buf, WEIR_ENTRY_TEXT, "trusted %s to %s", e->from_ifname, e->ifname);
+}
+
+/* IPv6 in brackets, as users write it. */
+static const char *host_text(const struct weir_addr *addr, char buf[WEIR_ADDR_TEXT + 2])
+{
+	char text[WEIR_ADDR_TEXT];
+	bool six = addr->family == WEIR_IPV6;
+
+	(void)snprintf(buf, WEIR_ADDR_TEXT + 2, "%s%s%s", six ? "[" : "", weir_addr_text(addr, text),
+		       six ? "]" : "");
+	return buf;
+}
+
+static void print_mapping(const struct weir_entry *e, char *buf)
+{
+	char host[WEIR_ADDR_TEXT + 2], to[WEIR_ADDR_TEXT + 2], ports[WEIR_PORTS_TEXT];
+	char to_ports[WEIR_PORTS_TEXT];
+	struct weir_ports target = { e->to_port, (uint16_t)(e->to_port + (e->ports.hi - e->ports.lo)) };
+
+	if (!weir_addr_is_set(&e->addr))
+		(void)snprintf(host, sizeof(host), "any%s", e->family == WEIR_IPV6 ? "6" : "4");
+	else
+		(void)host_text(&e->addr, host);
+	(void)snprintf(buf, WEIR_ENTRY_TEXT, "mapping %s:%s/%s -> %s:%s", host,
+		       weir_ports_text(e->ports, ports), weir_proto_name(e->proto),
+		       host_text(&e->to, to), weir_ports_text(target, to_ports));
+}
+
+static void print_guard(const struct weir_entry *e, char *buf)
+{
+	(void)snprintf(buf, WEIR_ENTRY_TEXT, "guard %s", weir_family_name(e->family));
+}
+
+static void (*const printers[])(const struct weir_entry *e, char *buf) = {
+	[WEIR_ENTRY_NETWORK] = print_network, [WEIR_ENTRY_SUBNET] = print_subnet,
+	[WEIR_ENTRY_GATEWAY] = print_gateway, [WEIR_ENTRY_SOURCE] = print_source,
+	[WEIR_ENTRY_TRUSTED] = print_trusted, [WEIR_ENTRY_MAPPING] = print_mapping,
+	[WEIR_ENTRY_GUARD] = print_guard,
+};
+static_assert(sizeof(printers) / sizeof(printers[0]) == WEIR_NUM_ENTRY_KINDS, "a printer for each");
+
+const char *weir_entry_text(const struct weir_entry *entry, char buf[WEIR_ENTRY_TEXT])
+{
+	assert((unsigned)entry->kind < WEIR_NUM_ENTRY_KINDS);
+	printers[entry->kind](entry, buf);
+	if (entry->owner && entry->owner[0]) {
+		size_t used = strlen(buf);
+		(void)snprintf(buf + used, WEIR_ENTRY_TEXT - used, " (%.*s)", WEIR_OWNER_MAX,
+			       entry->owner);
+	}
+	return buf;
+}
+
+void weir_ruleset_print(const struct weir_ruleset *rules, FILE *out)
+{
+	char text[WEIR_ENTRY_TEXT];
+
+	for (size_t i = 0; i < rules->n; i++)
+		(void)fprintf(out, "%s\n", weir_entry_text(&rules->entries[i], text));
+}

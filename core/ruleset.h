@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The ruleset: what the model means for a packet filter, in no filter's language.
+ *
+ * A sorted array of entries of a few kinds. Each has a key, which is unique, and a value. Both
+ * backends write from it and read back into it, so "is it so already?" is an empty diff. */
+#ifndef WEIR_CORE_RULESET_H
+#define WEIR_CORE_RULESET_H
+
+#include <stdio.h>
+
+#include "core/addr.h"
+#include "core/arena.h"
+#include "core/model.h"
+
+/* kind       key                            value
+ * NETWORK    ifname                         flags, owner     an interface of weir's; what its network closes
+ * SUBNET     prefix                         ifname, nat, to  source NAT for it; never entered from outside
+ * GATEWAY    ifname, addr                                    the host's own address in a network
+ * SOURCE     ifname, addr                   owner            a live attachment: may send through the host
+ * TRUSTED    from_ifname, ifname                             may reach the network's endpoints directly
+ * MAPPING    addr or none, family, proto, ports   to, to_port, owner   a published port or range, offset kept
+ * GUARD      family                                          weir switched forwarding on: close it to others
+ */
+enum weir_entry_kind {
+	WEIR_ENTRY_NETWORK,
+	WEIR_ENTRY_SUBNET,
+	WEIR_ENTRY_GATEWAY,
+	WEIR_ENTRY_SOURCE,
+	WEIR_ENTRY_TRUSTED,
+	WEIR_ENTRY_MAPPING,
+	WEIR_ENTRY_GUARD,
+	WEIR_NUM_ENTRY_KINDS
+};
+
+enum { /* flags of NETWORK */
+	WEIR_CLOSED = 1 << 0,	 /* internal: nothing forwarded in or out */
+	WEIR_ISOLATED = 1 << 1,	 /* nothing forwarded back into the network it came from */
+	WEIR_HOST_DENY = 1 << 2, /* nothing to the host but replies, ICMP and the resolver */
+};
+
+/* Why a packet was dropped: the words of its counter, the same in every filter and in the evaluator. */
+enum weir_drop {
+	WEIR_DROP_LOOPBACK,  /* to 127.0.0.0/8 from an interface that is not lo */
+	WEIR_DROP_DIRECT,    /* an endpoint's address, addressed from outside */
+	WEIR_DROP_GATEWAY,   /* the host's address in a network that the packet does not come from */
+	WEIR_DROP_INVALID,   /* conntrack cannot place it */
+	WEIR_DROP_NOT_SYN,   /* TCP that opens a flow with anything but a bare SYN */
+	WEIR_DROP_ISOLATION, /* back into the isolated network it came from */
+	WEIR_DROP_INTERNAL,  /* in or out of an internal network */
+	WEIR_DROP_SOURCE,    /* from a network, but not from a live attachment's address */
+	WEIR_DROP_DEFAULT,   /* into a network, neither published nor trusted */
+	WEIR_DROP_HOST,	     /* to the host, from a network that it is closed to */
+	WEIR_DROP_ROUTER,    /* between interfaces that are not weir's, where weir switched forwarding on */
+	WEIR_NUM_DROPS
+};
+/* "isolation", …; never NULL. */
+const char *weir_drop_reason(enum weir_drop drop);
+
+enum { WEIR_OWNER_MAX = 95 }; /* "endpoint <name>" and the mapping's text fit; a comment in both filters */
+
+struct weir_entry {
+	enum weir_entry_kind kind;
+	enum weir_family family; /* of SUBNET, GATEWAY, SOURCE, MAPPING, GUARD */
+	char ifname[WEIR_IFNAME_SIZE];
+	char from_ifname[WEIR_IFNAME_SIZE];
+	struct weir_addr addr; /* SUBNET: the base */
+	uint8_t prefix_len;
+	uint8_t proto; /* enum weir_proto */
+	uint8_t flags;
+	uint8_t nat;		 /* enum weir_nat */
+	struct weir_ports ports; /* MAPPING: host ports */
+	uint16_t to_port;	 /* MAPPING: where ports.lo goes; ports.lo + n goes to to_port + n */
+	struct weir_addr to;	 /* MAPPING: the endpoint; SUBNET: with WEIR_NAT_ADDRESS */
+	const char *owner;	 /* "web" or "nginx 8080:80"; never NULL in a complete entry; at most WEIR_OWNER_MAX */
+	struct weir_place origin;
+};
+
+/* { 0 } is an empty ruleset. */
+struct weir_ruleset {
+	struct weir_arena arena;
+	struct weir_entry *entries;
+	size_t n;
+};
+
+void weir_ruleset_free(struct weir_ruleset *rules);
+#define WEIR_CLEAN_RULESET __attribute__((cleanup(weir_ruleset_free)))
+
+/* Appends a copy (owner copied too); -ENOMEM. */
+int weir_ruleset_add(struct weir_ruleset *rules, const struct weir_entry *entry, struct weir_err *err);
+
+/* Sorts by key. Two entries with one key are -EEXIST, naming both owners. */
+int weir_ruleset_sort(struct weir_ruleset *rules, struct weir_err *err);
+
+int weir_entry_key_cmp(const struct weir_entry *a, const struct weir_entry *b);
+bool weir_entry_equal(const struct weir_entry *a, const struct weir_entry *b); /* key and value, not origin */
+
+/* What turns one ruleset into another: pointers into both, which must outlive it. An entry whose
+ * value changed is in both lists. */
+struct weir_delta {
+	struct weir_arena arena;
+	const struct weir_entry **removed;
+	size_t n_removed;
+	const struct weir_entry **added;
+	size_t n_added;
+};
+
+void weir_delta_free(struct weir_delta *delta);
+#define WEIR_CLEAN_DELTA __attribute__((cleanup(weir_delta_free)))
+
+/* A merge of two sorted rulesets. -ENOMEM. */
+int weir_ruleset_diff(const struct weir_ruleset *from, const struct weir_ruleset *to,
+		      struct weir_delta *ret, struct weir_err *err);
+
+enum { WEIR_ENTRY_TEXT = 320 };
+/* One line in words: "mapping any:8080/tcp -> 10.88.1.2:80 (nginx 8080:80)". Returns buf. */
+const char *weir_entry_text(const struct weir_entry *entry, char buf[WEIR_ENTRY_TEXT]);
+/* All of it, one entry a line. */
+void weir_ruleset_print(const struct weir_ruleset *rules, FILE *out);
+
+#endif
