@@ -267,11 +267,8 @@ static void print_mapping(const struct weir_entry *e, char *buf)
 	char to_ports[WEIR_PORTS_TEXT];
 	struct weir_ports target = { e->to_port, (uint16_t)(e->to_port + (e->ports.hi - e->ports.lo)) };
 
-	if (!weir_addr_is_set(&e->addr))
-		(void)snprintf(host, sizeof(host), "any%s", e->family == WEIR_IPV6 ? "6" : "4");
-	else
-		(void)host_text(&e->addr, host);
-	(void)snprintf(buf, WEIR_ENTRY_TEXT, "mapping %s:%s/%s -> %s:%s", host,
+	(void)snprintf(buf, WEIR_ENTRY_TEXT, "mapping %s:%s/%s -> %s:%s",
+		       weir_addr_is_set(&e->addr) ? host_text(&e->addr, host) : "any",
 		       weir_ports_text(e->ports, ports), weir_proto_name(e->proto),
 		       host_text(&e->to, to), weir_ports_text(target, to_ports));
 }

@@ -88,7 +88,8 @@ void weir_ruleset_free(struct weir_ruleset *rules);
 /* Appends a copy (owner copied too); -ENOMEM. */
 int weir_ruleset_add(struct weir_ruleset *rules, const struct weir_entry *entry, struct weir_err *err);
 
-/* Sorts by key. Two entries with one key are -EEXIST, naming both owners. */
+/* Sorts by key. Two entries with one key, or mappings whose host ports overlap, are -EEXIST, naming
+ * both owners. */
 int weir_ruleset_sort(struct weir_ruleset *rules, struct weir_err *err);
 
 int weir_entry_key_cmp(const struct weir_entry *a, const struct weir_entry *b);

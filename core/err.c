@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Errors as values. */
+#include "core/err.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What users typed comes back in messages: a terminal must not obey it. */
+static void escape_controls(char *text)
+{
+	for (char *c = text; *c; c++)
+		if ((unsigned char)*c < 0x20 || *c == 0x7f)
+			*c = '?';
+}
+
+static int set_text(struct weir_err *err, int code, const struct weir_place *at, const char *fmt,
+		    va_list args)
+{
+	code = -abs(code);
+	if (!err)
+		return code;
+	char text[sizeof(err->text)];
+	(void)vsnprintf(text, sizeof(text), fmt, args); /* a cut message is still a message */
+	escape_controls(text);
+	memcpy(err->text, text, sizeof(text));
+	err->code = code;
+	err->at = at ? *at : (struct weir_place){ 0 };
+	return code;
+}
+
+int weir_err_set(struct weir_err *err, int code, const char *fmt, ...)
+{
+	va_list args;
+	va_start(args, fmt);
+	code = set_text(err, code, NULL, fmt, args);
+	va_end(args);
+	return code;
+}
+
+int weir_err_at(struct weir_err *err, int code, const struct weir_place *at, const char *fmt, ...)
+{
+	va_list args;
+	va_start(args, fmt);
+	code = set_text(err, code, at, fmt, args);
+	va_end(args);
+	return code;
+}
+
+int weir_err_errno(struct weir_err *err, int code, const char *fmt, ...)
+{
+	va_list args;
+	va_start(args, fmt);
+	code = set_text(err, code, NULL, fmt, args);
+	va_end(args);
+	if (!err)
+		return code;
+	size_t used = strlen(err->text);
+	(void)snprintf(err->text + used, sizeof(err->text) - used, ": %s", strerror(-code));
+	return code;
+}
+
+int weir_err_wrap(struct weir_err *err, int code, const char *fmt, ...)
+{
+	code = -abs(code);
+	if (!err)
+		return code;
+	char text[2 * sizeof(err->text)];
+	va_list args;
+	va_start(args, fmt);
+	(void)vsnprintf(text, sizeof(err->text), fmt, args);
+	va_end(args);
+	escape_controls(text);
+	size_t used = strlen(text);
+	(void)snprintf(text + used, sizeof(text) - used, ": %s", err->text);
+	text[sizeof(err->text) - 1] = '\0';
+	memcpy(err->text, text, sizeof(err->text));
+	err->code = code;
+	return code;
+}
+
+void weir_err_place(struct weir_err *err, const struct weir_place *at)
+{
+	if (err && at && !err->at.file[0] && !err->at.line)
+		err->at = *at;
+}
+
+struct weir_place weir_place_make(const char *file, unsigned line, unsigned column)
+{
+	struct weir_place at = { .line = line, .column = column };
+	(void)snprintf(at.file, sizeof(at.file), "%s", file ? file : "");
+	escape_controls(at.file);
+	return at;
+}
+
+const char *weir_place_text(const struct weir_place *at, char *buf, unsigned long size)
+{
+	if (at->line && at->column)
+		(void)snprintf(buf, size, "%s:%u:%u", at->file, at->line, at->column);
+	else if (at->line)
+		(void)snprintf(buf, size, "%s:%u", at->file, at->line);
+	else
+		(void)snprintf(buf, size, "%s", at->file);
+	return buf;
+}
