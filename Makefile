@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# weir: networks for containers and network namespaces. `make help` lists the targets.
+
+PREFIX ?= /usr/local
+DESTDIR ?=
+VERSION := 0.1.0
+PYTHON ?= /usr/bin/python3
+
+PACKAGES := libmnl libnftnl libnetfilter_conntrack libnl-3.0 libnl-route-3.0 sqlite3 libfyaml jansson
+CFLAGS ?= -O2 -g
+WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
+	-Wwrite-strings -Wformat=2 -Wvla $(if $(WERROR),-Werror)
+FLAGS = -std=gnu17 -D_GNU_SOURCE -DWEIR_VERSION='"$(VERSION)"' -I. $(WARNINGS) $(CFLAGS) \
+	-MMD -MP -ffunction-sections -fdata-sections -fno-strict-overflow \
+	$(shell pkg-config --cflags $(PACKAGES) 2>/dev/null) $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer)
+LIBS = $(shell pkg-config --libs $(PACKAGES) 2>/dev/null)
+LINK = $(CC) $(CFLAGS) $(if $(SAN),-fsanitize=$(SAN)) -Wl,--gc-sections -Wl,--as-needed $(LDFLAGS)
+
+# A sanitized build lives beside the plain one.
+BUILD := build$(if $(SAN),/san)
+sources = $(wildcard $(1)/*.c $(1)/*/*.c)
+LIB_SRC := $(call sources,core) $(call sources,policy) $(call sources,backends)
+CLI_SRC := $(wildcard cli/*.c)
+UNIT_SRC := $(wildcard vmtests/unit/test_*.c)
+FUZZ_SRC := $(wildcard vmtests/fuzz/fuzz_*.c)
+obj = $(patsubst %.c,$(BUILD)/%.o,$(1))
+LIB_OBJ := $(call obj,$(LIB_SRC))
+UNIT_BIN := $(patsubst vmtests/unit/%.c,$(BUILD)/unit/%,$(UNIT_SRC))
+FUZZ_BIN := $(patsubst vmtests/fuzz/%.c,$(BUILD)/fuzz/%,$(FUZZ_SRC))
+
+.PHONY: all weir help demo check unit behaviour-tests behaviours golden bench format lint install \
+	uninstall clean test-programs
+
+all: weir ## build build/weir (the default)
+
+weir: $(BUILD)/weir
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' Makefile
+	@echo "Variables: SAN=address,undefined  WERROR=1  PREFIX=$(PREFIX)  DESTDIR=  CC=$(CC)"
+
+$(BUILD)/weir: $(call obj,$(CLI_SRC)) $(LIB_OBJ)
+	$(LINK) -o $@ $^ $(LIBS)
+
+$(BUILD)/%.o: %.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(CC) $(FLAGS) -c -o $@ $<
+
+# Rebuilds everything when the flags change.
+$(BUILD)/flags: FORCE
+	@mkdir -p $(@D)
+	@echo '$(CC) $(FLAGS)' | cmp -s - $@ || echo '$(CC) $(FLAGS)' > $@
+FORCE:
+
+$(BUILD)/unit/%: $(BUILD)/vmtests/unit/%.o $(LIB_OBJ)
+	@mkdir -p $(@D)
+	$(LINK) -o $@ $^ $(LIBS) -lcmocka
+
+# A replay of the corpus; `CC=clang FUZZ=1 SAN=fuzzer,…` makes it a libFuzzer program (HACKING.md).
+$(BUILD)/fuzz/%: $(BUILD)/vmtests/fuzz/%.o $(if $(FUZZ),,$(BUILD)/vmtests/fuzz/replay.o) $(LIB_OBJ)
+	@mkdir -p $(@D)
+	$(LINK) -o $@ $^ $(LIBS)
+
+$(BUILD)/vmtests/probe: vmtests/net/probe.c
+	@mkdir -p $(@D)
+	$(CC) -std=gnu17 -D_GNU_SOURCE -O2 $(WARNINGS) -o $@ $<
+
+$(BUILD)/libweirfault.so: vmtests/fault/weirfault.c
+	@mkdir -p $(@D)
+	$(CC) -std=gnu17 -D_GNU_SOURCE -O2 $(WARNINGS) -fPIC -shared -o $@ $< -ldl
+
+test-programs: $(UNIT_BIN) $(FUZZ_BIN) $(BUILD)/weir
+
+demo: ## install what is missing, build, bring a published network up, fetch its page, take it down
+	@ci/deps build run
+	@$(MAKE) --no-print-directory weir
+	@ci/demo $(BUILD)/weir
+
+check: ## install what is missing, build and run every test
+	@ci/deps build run check
+	@ci/check
+
+behaviours: ## which behaviour is shown by which test, and when it last passed
+	@$(PYTHON) ci/behaviours
+
+golden: ## rewrite the golden files and show what changed
+	@ci/golden
+
+bench: ## ratios of weir to its floor and to other tools, from one run
+	@ci/deps build run bench
+	@$(MAKE) --no-print-directory weir
+	@ci/bench
+
+format: ## format the C sources in place
+	clang-format -i $(shell git ls-files '*.c' '*.h')
+
+lint: ## arrows between rooms, headers, symbols, static analysis, scripts, man pages
+	@ci/deps build check lint
+	@ci/lint
+
+install: $(BUILD)/weir ## install weir and its man pages below DESTDIR/PREFIX
+	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/share/man/man5 $(DESTDIR)$(PREFIX)/share/man/man8
+	install -m 755 $(BUILD)/weir $(DESTDIR)$(PREFIX)/sbin/weir
+	install -m 644 cli/man/weir.8 $(DESTDIR)$(PREFIX)/share/man/man8/weir.8
+	install -m 644 cli/man/weir.yaml.5 $(DESTDIR)$(PREFIX)/share/man/man5/weir.yaml.5
+
+uninstall: ## remove what install put there
+	rm -f $(DESTDIR)$(PREFIX)/sbin/weir $(DESTDIR)$(PREFIX)/share/man/man8/weir.8 \
+		$(DESTDIR)$(PREFIX)/share/man/man5/weir.yaml.5
+
+clean: ## remove build/
+	rm -rf build
+
+-include $(patsubst %.o,%.d,$(call obj,$(LIB_SRC) $(CLI_SRC) $(UNIT_SRC) $(FUZZ_SRC)))

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The link contract: namespaces, interfaces, addresses, routes and the sysctls that go with them.
+ *
+ * Everything a backend makes is recognisable: interface alias "weir <store> network <name>" or
+ * "weir <store> endpoint <name> network <name>", interface group WEIR_LINK_GROUP. Interfaces with
+ * another alias are never touched; one that stands where ours should be is -EEXIST, by name.
+ *
+ * Calls act in the network namespace in which the handle was opened. `ensure` means: make it when
+ * absent, mend it when it differs, do nothing when it is so; ret_changed (may be NULL) tells. */
+#ifndef WEIR_CORE_LINK_H
+#define WEIR_CORE_LINK_H
+
+#include "core/model.h"
+#include "core/trace.h"
+
+enum { WEIR_LINK_GROUP = 0x77656972 }; /* "weir" in ASCII */
+
+struct weir_links;
+
+/* An interface of weir's in the host's namespace. */
+struct weir_link_info {
+	char ifname[WEIR_IFNAME_SIZE];
+	char store[40];			 /* UUID in the alias */
+	char endpoint[WEIR_NAME_MAX + 1]; /* empty for a network's bridge */
+	char network[WEIR_NAME_MAX + 1];
+	bool up;
+};
+
+struct weir_host_route {
+	struct weir_prefix to;
+	char ifname[WEIR_IFNAME_SIZE];
+};
+
+/* A socket bound on the host: one that listens (TCP) or is bound (UDP). */
+struct weir_host_socket {
+	enum weir_proto proto;
+	struct weir_addr addr; /* any: weir_addr_is_any */
+	uint16_t port;
+	uint32_t inode; /* for naming the process */
+	bool v6only;	/* with addr ::, IPv4 is not bound */
+};
+
+/* One entry of a bridge's forwarding database. */
+struct weir_fdb_entry {
+	struct weir_mac mac;
+	char ifname[WEIR_IFNAME_SIZE]; /* the port */
+	bool permanent;		       /* the port's own address */
+};
+
+struct weir_link_ops {
+	const char *name; /* "netlink" */
+
+	int (*open)(const char *store, const struct weir_trace *trace, struct weir_links **ret,
+		    struct weir_err *err);
+	void (*close)(struct weir_links *links);
+
+	/* The namespace that the handle works in: who owns the store. */
+	int (*identity)(struct weir_links *links, struct weir_netns_id *ret, struct weir_err *err);
+
+	/* The network's bridge, with addresses, MTU, MAC, STP off, forward delay 0, host end settings;
+	 * left down when made. Does nothing for p2p. -EEXIST: a foreign interface has the name. */
+	int (*network_ensure)(struct weir_links *links, const struct weir_network *net, bool *ret_changed,
+			      struct weir_err *err);
+	int (*network_up)(struct weir_links *links, const struct weir_network *net, struct weir_err *err);
+
+	/* The endpoint's namespace: made under /run/netns (own), or found and identified (path). Loopback
+	 * up, forwarding set as ep->forward. Fills ret_id. -ENOENT: not there; -EEXIST: a foreign
+	 * namespace has the name; -ESTALE: another namespace than ep->netns_id (when that is set). */
+	int (*netns_ensure)(struct weir_links *links, const struct weir_endpoint *ep,
+			    struct weir_netns_id *ret_id, bool *ret_changed, struct weir_err *err);
+	/* Removes an own namespace; absent is fine; a foreign one stays. */
+	int (*netns_remove)(struct weir_links *links, const struct weir_endpoint *ep, struct weir_err *err);
+
+	/* One attachment: veth whose far end is born in the namespace, addresses, MTU, MAC, IPv6 off where
+	 * unused. The host's end is left down when made, enslaved, its port flags set (isolated, hairpin).
+	 * p2p: `peer` is the other attachment of the network, or NULL: the near end then waits, parked
+	 * and down, in the host's namespace. */
+	int (*attach_ensure)(struct weir_links *links, const struct weir_network *net,
+			     const struct weir_endpoint *ep, const struct weir_attachment *att,
+			     bool *ret_changed, struct weir_err *err);
+	/* Host end up; then the endpoint's routes (default route, extra ones that lie in the attachment),
+	 * neighbours told (gratuitous ARP, unsolicited neighbour advertisement). Idempotent. model holds
+	 * the endpoint's networks: routes are chosen by weir_endpoint_default(). */
+	int (*attach_up)(struct weir_links *links, const struct weir_model *model,
+			 const struct weir_endpoint *ep, const struct weir_attachment *att,
+			 struct weir_err *err);
+
+	/* Removes interfaces of the host's namespace by name, all in one go (the kernel's wait for RCU is
+	 * paid once). Absent is fine; a foreign one is -EPERM and nothing is removed. */
+	int (*remove)(struct weir_links *links, const char *const *ifnames, size_t n, struct weir_err *err);
+
+	/* All interfaces that carry weir's alias, any store's. The array is in the arena. */
+	int (*list)(struct weir_links *links, struct weir_arena *arena, struct weir_link_info **ret,
+		    size_t *ret_n, struct weir_err *err);
+	/* Does the attachment exist as it should? 0 yes; -ESTALE with what differs. Changes nothing. */
+	int (*attach_check)(struct weir_links *links, const struct weir_model *model,
+			    const struct weir_endpoint *ep, const struct weir_attachment *att,
+			    struct weir_err *err);
+	int (*network_check)(struct weir_links *links, const struct weir_network *net, struct weir_err *err);
+
+	/* Routes of the host's main table, but not default routes and not those of weir's own bridges. */
+	int (*routes)(struct weir_links *links, struct weir_arena *arena, struct weir_host_route **ret,
+		      size_t *ret_n, struct weir_err *err);
+	/* Interfaces (by name) that learnt a route from router advertisements. */
+	int (*ra_uplinks)(struct weir_links *links, struct weir_arena *arena, char (**ret)[WEIR_IFNAME_SIZE],
+			  size_t *ret_n, struct weir_err *err);
+	int (*sockets)(struct weir_links *links, struct weir_arena *arena, struct weir_host_socket **ret,
+		       size_t *ret_n, struct weir_err *err);
+	int (*fdb)(struct weir_links *links, const struct weir_network *net, struct weir_arena *arena,
+		   struct weir_fdb_entry **ret, size_t *ret_n, struct weir_err *err);
+
+	/* A number under /proc/sys of the host's namespace; key as "net/ipv4/ip_forward". -ENOENT: this
+	 * kernel (or interface) has none. */
+	int (*sysctl_get)(struct weir_links *links, const char *key, long *ret, struct weir_err *err);
+	int (*sysctl_set)(struct weir_links *links, const char *key, long value, struct weir_err *err);
+};
+
+#endif

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The model: networks, endpoints, their attachments and mappings, as users declare them and, once
+ * the engine has chosen what they left open, as the host should be.
+ *
+ * A model is whole or partial: the engine loads only what a change touches. Everything in it lives
+ * in its arena. Networks and endpoints are sorted by name, attachments by network, mappings by
+ * weir_mapping_cmp, after weir_model_sort(). */
+#ifndef WEIR_CORE_MODEL_H
+#define WEIR_CORE_MODEL_H
+
+#include <sys/types.h>
+
+#include "core/addr.h"
+#include "core/arena.h"
+#include "core/publish.h"
+
+enum {
+	WEIR_NAME_MAX = 63,	/* a DNS label, RFC 1035 2.3.4: names become host names */
+	WEIR_IFNAME_SIZE = 16,	/* IFNAMSIZ, linux/if.h, with the closing zero */
+	WEIR_SUBNETS_MAX = 8,	/* per network; a limit that no real network meets */
+	WEIR_BRIDGE_PORTS = 1023 /* BR_MAX_PORTS, net/bridge/br_private.h */
+};
+
+enum weir_mode { WEIR_MODE_BRIDGE, WEIR_MODE_P2P, WEIR_NUM_MODES };
+enum weir_nat { WEIR_NAT_MASQUERADE, WEIR_NAT_NONE, WEIR_NAT_ADDRESS, WEIR_NUM_NATS };
+
+struct weir_range { /* inclusive */
+	struct weir_addr lo, hi;
+};
+
+struct weir_subnet {
+	struct weir_prefix prefix;  /* host bits clear */
+	struct weir_addr gateway;   /* none: no gateway in this subnet (p2p) */
+	struct weir_place origin;
+};
+
+struct weir_network {
+	const char *name;
+	enum weir_mode mode;
+	char ifname[WEIR_IFNAME_SIZE]; /* the bridge; empty until chosen; unused by p2p */
+	struct weir_subnet *subnets;   /* none: the engine takes one per family from the pools */
+	size_t n_subnets;
+	struct weir_range *excluded;   /* never handed out */
+	size_t n_excluded;
+	const char *gateway_endpoint;  /* the gateway is this endpoint, not the host; or NULL */
+	struct weir_addr gateways[WEIR_NUM_FAMILIES]; /* wished by the user; resolved: subnets[].gateway */
+	enum weir_nat nat;
+	struct weir_addr nat_addr[WEIR_NUM_FAMILIES]; /* with WEIR_NAT_ADDRESS */
+	unsigned mtu;		/* 0: the kernel's default */
+	struct weir_mac mac;	/* the bridge's; chosen when none */
+	bool internal;		/* nothing in or out */
+	bool isolate;		/* endpoints of this network cannot reach each other */
+	bool host_deny;		/* endpoint -> host closed but for replies, ICMP and the resolver */
+	bool filter_bridged;	/* traffic between ports of the bridge meets the host's IP hooks */
+	const char **trusted;	/* host interfaces that may reach endpoints directly */
+	size_t n_trusted;
+	bool declared;		/* by `apply`: --prune may remove it */
+	struct weir_place origin;
+};
+
+struct weir_route {
+	struct weir_prefix to;
+	struct weir_addr via;
+	struct weir_place origin;
+};
+
+/* One interface of an endpoint in a network. */
+struct weir_attachment {
+	const char *network;
+	struct weir_addr addrs[WEIR_NUM_FAMILIES]; /* by family; none: chosen, where the network has the family */
+	struct weir_mac mac;			   /* none: derived from the first address */
+	char ifname[WEIR_IFNAME_SIZE];		   /* inside the endpoint; empty: eth0, eth1, … */
+	char host_ifname[WEIR_IFNAME_SIZE];	   /* the host's end; chosen */
+	int priority;				   /* the highest gives the default route; ties: by network name */
+	unsigned mtu;				   /* 0: the network's */
+	struct weir_place origin;
+};
+
+enum weir_netns_kind {
+	WEIR_NETNS_OWN,	   /* made and removed by weir, /run/netns/<endpoint> */
+	WEIR_NETNS_PATH,   /* found at netns_path; never removed */
+	WEIR_NETNS_HOST,   /* shares the host's */
+	WEIR_NUM_NETNS_KINDS
+};
+
+/* What a namespace is known by: never by PID. Zero until it was seen. */
+struct weir_netns_id {
+	dev_t dev;
+	ino_t ino;
+	char boot[37]; /* /proc/sys/kernel/random/boot_id */
+};
+
+struct weir_label {
+	const char *key, *value;
+};
+
+struct weir_endpoint {
+	const char *name;
+	enum weir_netns_kind netns;
+	const char *netns_path; /* with WEIR_NETNS_PATH: absolute */
+	struct weir_netns_id netns_id;
+	struct weir_attachment *attachments;
+	size_t n_attachments;
+	struct weir_mapping *mappings;
+	size_t n_mappings;
+	struct weir_label *labels; /* sorted by key */
+	size_t n_labels;
+	struct weir_route *routes;
+	size_t n_routes;
+	struct weir_addr *dns;
+	size_t n_dns;
+	bool forward; /* a router: forwarding is on inside */
+	bool declared;
+	struct weir_place origin;
+};
+
+/* Where automatic subnets come from. */
+struct weir_pool {
+	struct weir_prefix prefix;
+	uint8_t size; /* prefix length of each subnet taken from it */
+	struct weir_place origin;
+};
+
+struct weir_model {
+	struct weir_arena arena;
+	struct weir_network *networks;
+	size_t n_networks;
+	struct weir_endpoint *endpoints;
+	size_t n_endpoints;
+	struct weir_pool *pools; /* none declared: the store's, else the built-in ones */
+	size_t n_pools;
+};
+
+void weir_model_free(struct weir_model *model);
+#define WEIR_CLEAN_MODEL __attribute__((cleanup(weir_model_free)))
+
+/* Append a zeroed object; NULL without memory. The pointer is valid until the next append. */
+struct weir_network *weir_model_add_network(struct weir_model *model);
+struct weir_endpoint *weir_model_add_endpoint(struct weir_model *model);
+struct weir_attachment *weir_endpoint_add_attachment(struct weir_model *model, struct weir_endpoint *ep);
+struct weir_mapping *weir_endpoint_add_mapping(struct weir_model *model, struct weir_endpoint *ep);
+
+void weir_model_sort(struct weir_model *model);
+
+/* By name, in a sorted model; NULL when absent. */
+struct weir_network *weir_model_network(const struct weir_model *model, const char *name);
+struct weir_endpoint *weir_model_endpoint(const struct weir_model *model, const char *name);
+struct weir_attachment *weir_endpoint_attachment(const struct weir_endpoint *ep, const char *network);
+
+/* Deep copies into another model's arena; -ENOMEM. */
+int weir_network_copy(struct weir_model *to, struct weir_network *dst, const struct weir_network *src);
+int weir_endpoint_copy(struct weir_model *to, struct weir_endpoint *dst, const struct weir_endpoint *src);
+
+/* The same for the kernel and the user alike, places apart. */
+bool weir_network_equal(const struct weir_network *a, const struct weir_network *b);
+bool weir_attachment_equal(const struct weir_attachment *a, const struct weir_attachment *b);
+bool weir_endpoint_equal(const struct weir_endpoint *a, const struct weir_endpoint *b);
+
+/* A name of a network or an endpoint: letters, digits, '-', '_' and '.', first a letter or digit,
+ * at most WEIR_NAME_MAX. Names become file names and host names, so nothing else is let in.
+ * `what` ("network") is for the message. */
+int weir_name_check(const char *what, const char *name, struct weir_err *err);
+/* An interface name that the kernel takes (dev_valid_name) and weir too: printable ASCII without
+ * spaces, '/', ':' , quotes or '*', not "." or "..", at most 15 bytes. */
+int weir_ifname_check(const char *name, struct weir_err *err);
+
+/* What can be told from one object alone, places included: names, lengths, contradictions (internal
+ * and NAT to an address, gateway outside the subnet, p2p with publish, host mode with networks, two
+ * attachments in one network, …). The engine checks what needs the others. -EINVAL. */
+int weir_network_check(const struct weir_network *net, struct weir_err *err);
+int weir_endpoint_check(const struct weir_endpoint *ep, struct weir_err *err);
+
+/* The attachment that gives the default route: among those in networks with a gateway of `family`
+ * (WEIR_NO_FAMILY: of any), the highest priority. NULL: none. The model holds the networks. */
+const struct weir_attachment *weir_endpoint_default(const struct weir_model *model,
+						    const struct weir_endpoint *ep,
+						    enum weir_family family);
+/* The subnet of `family` of a network, or NULL. The first one is where addresses come from. */
+const struct weir_subnet *weir_network_subnet(const struct weir_network *net, enum weir_family family);
+/* The subnet that holds addr, or NULL. */
+const struct weir_subnet *weir_network_subnet_of(const struct weir_network *net,
+						 const struct weir_addr *addr);
+
+const char *weir_mode_name(enum weir_mode mode);
+
+#endif

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The compiler: what a model means, as a ruleset. Pure. */
+#ifndef WEIR_POLICY_COMPILE_H
+#define WEIR_POLICY_COMPILE_H
+
+#include "core/ruleset.h"
+
+/* Appends the entries of a resolved model, whole or partial, and sorts. Compiling part of a model gives
+ * exactly the entries that its objects contribute to the whole; the difference of two such rulesets is
+ * what a change of these objects does to the filter.
+ * GUARD entries are not the model's (the engine adds them: they depend on who switched forwarding on).
+ * -EEXIST when two objects want one key (two mappings of one host port). */
+int weir_compile(const struct weir_model *model, struct weir_ruleset *ret, struct weir_err *err);
+
+#endif

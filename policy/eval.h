@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The evaluator: what happens to the first packet of a flow, and why. Pure; the reference for every
+ * backend. */
+#ifndef WEIR_POLICY_EVAL_H
+#define WEIR_POLICY_EVAL_H
+
+#include "core/model.h"
+
+/* Where a flow starts. */
+enum weir_flow_origin {
+	WEIR_FROM_ENDPOINT, /* out of one of weir's networks: `network` */
+	WEIR_FROM_HOST,	    /* a process on the host */
+	WEIR_FROM_OUTSIDE   /* another interface of the host's: `ifname`, may be empty */
+};
+
+struct weir_flow {
+	enum weir_flow_origin origin;
+	const char *network;
+	char ifname[WEIR_IFNAME_SIZE];
+	struct weir_addr src, dst; /* of one family */
+	enum weir_proto proto;	   /* WEIR_NO_PROTO: ICMP echo */
+	uint16_t dport;		   /* 0 for ICMP */
+	bool opens;		   /* TCP: a bare SYN; others: true */
+};
+
+enum weir_verdict { WEIR_ACCEPT, WEIR_DROP, WEIR_NUM_VERDICTS };
+
+struct weir_answer {
+	enum weir_verdict verdict;
+	const char *reason; /* a constant: the words of the drop's counter, or why it passes */
+	char text[320];	    /* the same with names: "published: nginx 8080:80", for people */
+	struct weir_place origin; /* of the object that decides, when there is one */
+	bool local;		  /* delivered to the host itself */
+	struct weir_addr dst;	  /* after translation */
+	uint16_t dport;
+	struct weir_addr src; /* after translation; none: the address of the interface it leaves by */
+};
+
+/* host_addrs: the host's own addresses besides the gateways of the model (for "is it local?").
+ * guard[family]: weir switched forwarding on. -EINVAL when the flow contradicts itself. */
+struct weir_eval_host {
+	const struct weir_addr *addrs;
+	size_t n_addrs;
+	bool guard[WEIR_NUM_FAMILIES];
+};
+
+int weir_eval(const struct weir_model *model, const struct weir_eval_host *host,
+	      const struct weir_flow *flow, struct weir_answer *ret, struct weir_err *err);
+
+#endif
