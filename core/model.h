@@ -151,7 +151,8 @@ struct weir_attachment *weir_endpoint_attachment(const struct weir_endpoint *ep,
 int weir_network_copy(struct weir_model *to, struct weir_network *dst, const struct weir_network *src);
 int weir_endpoint_copy(struct weir_model *to, struct weir_endpoint *dst, const struct weir_endpoint *src);
 
-/* The same for the kernel and the user alike, places apart. */
+/* The same for the kernel and the user alike, in sorted models. Not compared: places, `declared` (who
+ * said it, not what it is) and netns_id (found, not wished). */
 bool weir_network_equal(const struct weir_network *a, const struct weir_network *b);
 bool weir_attachment_equal(const struct weir_attachment *a, const struct weir_attachment *b);
 bool weir_endpoint_equal(const struct weir_endpoint *a, const struct weir_endpoint *b);
@@ -170,8 +171,14 @@ int weir_ifname_check(const char *name, struct weir_err *err);
 int weir_network_check(const struct weir_network *net, struct weir_err *err);
 int weir_endpoint_check(const struct weir_endpoint *ep, struct weir_err *err);
 
+/* Fills subnets[].gateway of a bridge network whose gateway is the host: what the user wished, where
+ * it lies in the subnet, else the subnet's first host address. Leaves p2p networks and those with
+ * gateway_endpoint alone: the engine puts that endpoint's address there. */
+void weir_network_resolve_gateways(struct weir_network *net);
+
 /* The attachment that gives the default route: among those in networks with a gateway of `family`
- * (WEIR_NO_FAMILY: of any), the highest priority. NULL: none. The model holds the networks. */
+ * (WEIR_NO_FAMILY: of any), the highest priority. Internal networks lead nowhere and give none, nor
+ * does a network whose gateway is the endpoint itself. NULL: none. The model holds the networks. */
 const struct weir_attachment *weir_endpoint_default(const struct weir_model *model,
 						    const struct weir_endpoint *ep,
 						    enum weir_family family);
