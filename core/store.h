@@ -20,6 +20,7 @@ struct weir_store_meta {
 	char backend[16];	    /* the firewall in charge; empty until the first change */
 	uint32_t counter;	    /* of our last commit's epoch */
 	uint32_t generation;	    /* nft's after our last commit */
+	bool dirty;		    /* a change of the kernel is under way, or was when its process died */
 };
 
 /* Opens weir.db in dir. `create`: makes dir (0700) and the file when absent; without it an absent
@@ -29,12 +30,25 @@ struct weir_store_meta {
  * `create`, in one transaction. */
 int weir_store_open(const char *dir, bool create, struct weir_store **ret, struct weir_err *err);
 void weir_store_close(struct weir_store *store); /* rolls back an open transaction; NULL is fine */
+static inline void weir_store_closep(struct weir_store **store)
+{
+	weir_store_close(*store);
+}
+#define WEIR_CLEAN_STORE __attribute__((cleanup(weir_store_closep)))
 
-int weir_store_begin(struct weir_store *store, struct weir_err *err);
-/* durable: on disk when it returns (synchronous=FULL), else after a power cut the last commits may
- * be missing (never torn). */
-int weir_store_commit(struct weir_store *store, bool durable, struct weir_err *err);
-void weir_store_rollback(struct weir_store *store);
+/* Reads every page and every constraint: for `weir repair`, not for the hot path (SQLite finds damage
+ * when it meets it, as -EUCLEAN). -EUCLEAN with the first thing that is wrong. */
+int weir_store_verify(struct weir_store *store, struct weir_err *err);
+
+/* durable: what this transaction writes is on disk when its commit returns (synchronous=FULL), else
+ * after a power cut the last commits may be missing (never torn). It is said here because SQLite
+ * settles it before a transaction begins; syncing after the commit could fail when others already
+ * see what was written. -EBUSY: another program holds the store. */
+int weir_store_begin(struct weir_store *store, bool durable, struct weir_err *err);
+/* All or nothing: after an error the transaction is rolled back. A writing call that failed has
+ * spoilt its transaction: the commit then rolls back and returns -ECANCELED. */
+int weir_store_commit(struct weir_store *store, struct weir_err *err);
+void weir_store_rollback(struct weir_store *store); /* without a transaction it does nothing */
 
 int weir_store_meta(struct weir_store *store, struct weir_store_meta *ret, struct weir_err *err);
 int weir_store_set_meta(struct weir_store *store, const struct weir_store_meta *meta,
@@ -50,7 +64,8 @@ struct weir_scope {
 	bool no_mappings;	 /* leave the endpoints' mappings out: cost then is independent of them */
 };
 
-/* Appends to the model (sorted afterwards). */
+/* Appends to the model (sorted afterwards); objects that it already has by name are left as they are.
+ * Places are not stored: objects come back without their origin. */
 int weir_store_load(struct weir_store *store, const struct weir_scope *scope, struct weir_model *model,
 		    struct weir_err *err);
 
