@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Checks that the model's objects, the spec reader and the command line share. */
+#ifndef WEIR_CORE_MODEL_CHECK_H
+#define WEIR_CORE_MODEL_CHECK_H
+
+#include "core/model.h"
+
+/* -EINVAL with the reason, every one; see also weir_name_check() and its kin in core/model.h. */
+
+/* An interface name that weir itself may give: not one that the kernel keeps for itself. */
+int weir_own_ifname_check(const char *name, struct weir_err *err);
+
+/* 0 is "the default"; ipv6: the link carries IPv6, which needs 1280. */
+int weir_mtu_check(unsigned mtu, bool ipv6, struct weir_err *err);
+
+/* Host bits clear, a sensible length, no reserved addresses. */
+int weir_subnet_check(const struct weir_prefix *prefix, enum weir_mode mode, struct weir_err *err);
+
+/* addr, which lies in prefix, may be a host's: not the network, anycast or broadcast address.
+ * `what` ("gateway") is for the message. */
+int weir_subnet_check_host(const struct weir_prefix *prefix, const char *what,
+			   const struct weir_addr *addr, struct weir_err *err);
+
+#endif
