@@ -78,12 +78,6 @@ static int compare_endpoints(const void *a, const void *b)
 		      ((const struct weir_endpoint *)b)->name);
 }
 
-static int compare_attachments(const void *a, const void *b)
-{
-	return strcmp(((const struct weir_attachment *)a)->network,
-		      ((const struct weir_attachment *)b)->network);
-}
-
 static int compare_mappings(const void *a, const void *b)
 {
 	return weir_mapping_cmp(a, b);
@@ -138,7 +132,6 @@ void weir_model_sort(struct weir_model *model)
 	}
 	for (size_t i = 0; i < model->n_endpoints; i++) {
 		struct weir_endpoint *ep = &model->endpoints[i];
-		SORT(ep->attachments, ep->n_attachments, compare_attachments);
 		SORT(ep->mappings, ep->n_mappings, compare_mappings);
 		SORT(ep->labels, ep->n_labels, compare_labels);
 		SORT(ep->routes, ep->n_routes, compare_routes);
@@ -172,72 +165,6 @@ struct weir_attachment *weir_endpoint_attachment(const struct weir_endpoint *ep,
 		if (strcmp(ep->attachments[i].network, network) == 0)
 			return &ep->attachments[i];
 	return NULL;
-}
-
-const struct weir_subnet *weir_network_subnet(const struct weir_network *net, enum weir_family family)
-{
-	for (size_t i = 0; i < net->n_subnets; i++)
-		if (net->subnets[i].prefix.addr.family == family)
-			return &net->subnets[i];
-	return NULL;
-}
-
-const struct weir_subnet *weir_network_subnet_of(const struct weir_network *net,
-						 const struct weir_addr *addr)
-{
-	for (size_t i = 0; i < net->n_subnets; i++)
-		if (weir_prefix_contains(&net->subnets[i].prefix, addr))
-			return &net->subnets[i];
-	return NULL;
-}
-
-/* ---- gateways and the default route ---- */
-
-void weir_network_resolve_gateways(struct weir_network *net)
-{
-	if (net->mode != WEIR_MODE_BRIDGE || net->gateway_endpoint)
-		return;
-	for (size_t i = 0; i < net->n_subnets; i++) {
-		struct weir_subnet *subnet = &net->subnets[i];
-		const struct weir_addr *wish = &net->gateways[subnet->prefix.addr.family];
-		struct weir_addr base = weir_prefix_base(&subnet->prefix);
-
-		if (weir_prefix_contains(&subnet->prefix, wish))
-			subnet->gateway = *wish;
-		else
-			(void)weir_addr_add(&base, 1, &subnet->gateway); /* no checked prefix ends at 0 */
-	}
-}
-
-static bool leads_out(const struct weir_network *net, const struct weir_endpoint *ep,
-		      enum weir_family family)
-{
-	if (net->internal || (net->gateway_endpoint && strcmp(net->gateway_endpoint, ep->name) == 0))
-		return false;
-	for (size_t i = 0; i < net->n_subnets; i++) {
-		const struct weir_addr *gateway = &net->subnets[i].gateway;
-		if (weir_addr_is_set(gateway) && (!family || gateway->family == family))
-			return true;
-	}
-	return false;
-}
-
-const struct weir_attachment *weir_endpoint_default(const struct weir_model *model,
-						    const struct weir_endpoint *ep,
-						    enum weir_family family)
-{
-	const struct weir_attachment *best = NULL;
-
-	for (size_t i = 0; i < ep->n_attachments; i++) {
-		const struct weir_attachment *att = &ep->attachments[i];
-		const struct weir_network *net = weir_model_network(model, att->network);
-		bool better = !best || att->priority > best->priority ||
-			      (att->priority == best->priority &&
-			       strcmp(att->network, best->network) < 0);
-		if (better && net && leads_out(net, ep, family))
-			best = att;
-	}
-	return best;
 }
 
 /* ---- copies ---- */
@@ -393,9 +320,12 @@ static bool same_connections(const struct weir_endpoint *a, const struct weir_en
 	if (a->n_attachments != b->n_attachments || a->n_mappings != b->n_mappings ||
 	    a->n_routes != b->n_routes)
 		return false;
-	for (size_t i = 0; i < a->n_attachments; i++)
-		if (!weir_attachment_equal(&a->attachments[i], &b->attachments[i]))
+	for (size_t i = 0; i < a->n_attachments; i++) {
+		const struct weir_attachment *att = &a->attachments[i];
+		const struct weir_attachment *other = weir_endpoint_attachment(b, att->network);
+		if (!other || !weir_attachment_equal(att, other))
 			return false;
+	}
 	for (size_t i = 0; i < a->n_mappings; i++)
 		if (weir_mapping_cmp(&a->mappings[i], &b->mappings[i]) != 0)
 			return false;

@@ -3,8 +3,8 @@
  * the engine has chosen what they left open, as the host should be.
  *
  * A model is whole or partial: the engine loads only what a change touches. Everything in it lives
- * in its arena. Networks and endpoints are sorted by name, attachments by network, mappings by
- * weir_mapping_cmp, after weir_model_sort(). */
+ * in its arena. Networks and endpoints are sorted by name, mappings by weir_mapping_cmp, after
+ * weir_model_sort(); attachments keep the order in which they were written, which names eth0, eth1. */
 #ifndef WEIR_CORE_MODEL_H
 #define WEIR_CORE_MODEL_H
 
@@ -173,8 +173,11 @@ int weir_endpoint_check(const struct weir_endpoint *ep, struct weir_err *err);
 
 /* Fills subnets[].gateway of a bridge network whose gateway is the host: what the user wished, where
  * it lies in the subnet, else the subnet's first host address. Leaves p2p networks and those with
- * gateway_endpoint alone: the engine puts that endpoint's address there. */
-void weir_network_resolve_gateways(struct weir_network *net);
+ * gateway_endpoint alone. -EINVAL: a wished gateway lies in no subnet. */
+int weir_network_resolve_gateways(struct weir_network *net, struct weir_err *err);
+/* The same for a network with gateway_endpoint: att is that endpoint's attachment in it, with its
+ * addresses; NULL (not there yet): no gateway. */
+void weir_network_set_gateway(struct weir_network *net, const struct weir_attachment *att);
 
 /* The attachment that gives the default route: among those in networks with a gateway of `family`
  * (WEIR_NO_FAMILY: of any), the highest priority. Internal networks lead nowhere and give none, nor
