@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Fixtures of the behaviour suite, and the record of which behaviour passed where.
+
+A test asks for `world` and never knows the backend or the place. Marks:
+    @behaviour("N4", "N5")   what the test shows (numbers of behaviours.txt)
+    @every_switch            run with bridge-netfilter off, on for weir's bridges, and on globally
+    @neighbours              a second NIC with lan2 behind it
+"""
+import json
+import os
+import pathlib
+import sys
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+import place  # noqa: E402
+import world as worlds  # noqa: E402
+
+RECORD = place.BUILD / "behaviours.json"
+outcomes = []
+
+
+def pytest_addoption(parser):
+    parser.addoption("--backend", default=os.environ.get("WEIR_TEST_BACKENDS", "nftables"),
+                     help="comma-separated backends (nftables)")
+
+
+def pytest_configure(config):
+    for line in ("behaviour(*numbers): what the test shows", "every_switch: run with each bridge-netfilter switch",
+                 "neighbours: a second NIC"):
+        config.addinivalue_line("markers", line)
+
+
+def pytest_generate_tests(metafunc):
+    if "backend" in metafunc.fixturenames:
+        metafunc.parametrize("backend", metafunc.config.getoption("backend").split(","))
+    if "bridge_netfilter" in metafunc.fixturenames:
+        every = metafunc.definition.get_closest_marker("every_switch")
+        metafunc.parametrize("bridge_netfilter", ["off", "on", "global"] if every else ["off"])
+
+
+@pytest.fixture(scope="session")
+def somewhere():
+    if os.geteuid() != 0:
+        pytest.skip("network namespaces need root")
+    host = place.HostKernel()
+    if not host.weir.exists():
+        pytest.skip("%s is not built" % host.weir)
+    machine_before = _own_links()
+    yield host
+    assert _own_links() == machine_before, "the machine's own namespace was touched"
+
+
+def _own_links():
+    return sorted(os.listdir("/sys/class/net"))
+
+
+@pytest.fixture
+def world(request, somewhere, backend, bridge_netfilter, tmp_path):
+    made = worlds.World(somewhere, backend, tmp_path, bridge_netfilter,
+                        lan2=request.node.get_closest_marker("neighbours") is not None)
+    request.node.world = made
+    yield made
+    made.close()
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = (yield).get_result()
+    made = getattr(item, "world", None)
+    if report.failed and call.when == "call" and made is not None:
+        commands, rules = made.report()
+        report.sections += [("commands", commands), ("ruleset", rules)]
+    if call.when == "call" or report.skipped or (report.failed and call.when == "setup"):
+        _note(item, report)
+
+
+def _note(item, report):
+    numbers = [n for mark in item.iter_markers("behaviour") for n in mark.args]
+    parameters = getattr(item, "callspec", None)
+    backend = parameters.params.get("backend", "") if parameters else ""
+    outcomes.append({"test": item.nodeid, "behaviours": numbers, "backend": backend, "outcome": report.outcome})
+
+
+def pytest_sessionfinish(session):
+    """Adds this run to the record; what was not run keeps what it said last."""
+    if not outcomes:
+        return
+    record = json.loads(RECORD.read_text()) if RECORD.exists() else {"version": 1, "tests": {}}
+    where = {"place": "host", "kernel": os.uname().release}
+    for outcome in outcomes:
+        record["tests"][outcome.pop("test")] = {**outcome, **where}
+    files = {str(p.relative_to(session.config.rootpath)) for p in pathlib.Path(__file__).parent.glob("test_*.py")}
+    record["tests"] = {k: v for k, v in sorted(record["tests"].items()) if k.split("::")[0] in files}
+    RECORD.parent.mkdir(parents=True, exist_ok=True)
+    fresh = RECORD.with_suffix(".%d" % os.getpid())
+    fresh.write_text(json.dumps(record, indent=1) + "\n")
+    fresh.rename(RECORD)

@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Faults on demand, preloaded into weir (LD_PRELOAD): the Nth call of some kinds fails or is the last.
+ *
+ *	WEIR_FAULT      kinds, with commas: netlink, reply, store, files; any is all of them
+ *	WEIR_FAULT_AT   N, from 1; 0 only counts
+ *	WEIR_FAULT_DO   fail:ERRNO (by name: fail:ENOMEM), kill (before the call), kill-after
+ *	WEIR_FAULT_LOG  a file: every counted call, a line each
+ *
+ * How it works: each wrapper says which kind its call is of. netlink is what is sent on netlink
+ * sockets. reply is what is read from them: failing, the answer has been taken from the socket and is
+ * lost, so that the caller does not know what the kernel did. store is every write below the state
+ * folder. files is what changes the file system or the namespaces elsewhere, sysctls included. */
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+enum kind { NONE, NETLINK, REPLY, STORE, FILES, NUM_KINDS };
+enum action { COUNT, FAIL, KILL, KILL_AFTER };
+
+static const char *const kind_names[NUM_KINDS] = { "none", "netlink", "reply", "store", "files" };
+
+static struct {
+	bool kinds[NUM_KINDS];
+	enum action action;
+	int error;
+	unsigned long at, counted;
+	int log_fd;
+	const char *state_dir;
+} plan = { .log_fd = -1 };
+
+#define REAL(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
+
+static int errno_by_name(const char *name)
+{
+	for (int e = 1; e < 134; e++) {
+		const char *known = strerrorname_np(e);
+
+		if (known && strcmp(known, name) == 0)
+			return e;
+	}
+	return EIO;
+}
+
+static void plan_action(const char *text)
+{
+	if (strncmp(text, "fail:", 5) == 0) {
+		plan.action = FAIL;
+		plan.error = errno_by_name(text + 5);
+	} else if (strcmp(text, "kill") == 0) {
+		plan.action = KILL;
+	} else if (strcmp(text, "kill-after") == 0) {
+		plan.action = KILL_AFTER;
+	}
+}
+
+__attribute__((constructor)) static void plan_read(void)
+{
+	const char *kinds = getenv("WEIR_FAULT"), *at = getenv("WEIR_FAULT_AT");
+	const char *what = getenv("WEIR_FAULT_DO"), *log = getenv("WEIR_FAULT_LOG");
+
+	for (int k = NETLINK; kinds && k < NUM_KINDS; k++)
+		plan.kinds[k] = strstr(kinds, kind_names[k]) || strstr(kinds, "any");
+	plan.at = at ? strtoul(at, NULL, 10) : 0;
+	plan_action(what ? what : "");
+	plan.state_dir = getenv("WEIR_STATE_DIR");
+	if (!plan.state_dir)
+		plan.state_dir = "/var/lib/weir";
+	if (log)
+		plan.log_fd = (int)syscall(SYS_openat, AT_FDCWD, log,
+					   O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+}
+
+static void die(void)
+{
+	raise(SIGKILL);
+}
+
+static void log_call(enum kind kind, const char *call, const char *where)
+{
+	char line[PATH_MAX + 64];
+	int n = snprintf(line, sizeof(line), "%lu %s %s %s\n", plan.counted, kind_names[kind], call, where);
+
+	if (plan.log_fd >= 0)
+		(void)!syscall(SYS_write, plan.log_fd, line, (size_t)n);
+}
+
+/* Counts a call of a kind that is asked for; true when it is the one. */
+static bool strikes(enum kind kind, const char *call, const char *where)
+{
+	if (kind == NONE || !plan.kinds[kind])
+		return false;
+	plan.counted++;
+	log_call(kind, call, where ? where : "");
+	return plan.counted == plan.at;
+}
+
+/* Before the call: true when it must fail, with errno set. */
+static bool before(bool struck)
+{
+	if (struck && plan.action == KILL)
+		die();
+	if (struck && plan.action == FAIL)
+		errno = plan.error;
+	return struck && plan.action == FAIL;
+}
+
+static void after(bool struck)
+{
+	if (struck && plan.action == KILL_AFTER)
+		die();
+}
+
+static enum kind kind_of_path(const char *path)
+{
+	size_t len = strlen(plan.state_dir);
+
+	if (strncmp(path, "/dev/", 5) == 0)
+		return NONE;
+	return strncmp(path, plan.state_dir, len) == 0 ? STORE : FILES;
+}
+
+/* Regular files only: pipes and terminals are the user's, sockets have their own wrappers. */
+static enum kind kind_of_fd(int fd, char path[PATH_MAX])
+{
+	char link[64];
+	struct stat st;
+	ssize_t n;
+
+	path[0] = '\0';
+	if (fd == plan.log_fd || fd <= STDERR_FILENO || fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
+		return NONE;
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	n = readlink(link, path, PATH_MAX - 1);
+	if (n < 0)
+		return NONE;
+	path[n] = '\0';
+	return kind_of_path(path);
+}
+
+static enum kind kind_of_socket(int fd, enum kind kind)
+{
+	int domain = 0;
+	socklen_t len = sizeof(domain);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) != 0)
+		return NONE;
+	return domain == AF_NETLINK ? kind : NONE;
+}
+
+/* A wrapper of a call that is lost when it fails. */
+#define WRAP(type, name, params, args, kind, where)                     \
+	type name params                                                \
+	{                                                               \
+		bool struck = strikes(kind, #name, where);              \
+		type result;                                            \
+		int error;                                              \
+									\
+		if (before(struck))                                     \
+			return (type)-1;                                \
+		result = REAL(name) args;                               \
+		error = errno;                                          \
+		after(struck);                                          \
+		errno = error;                                          \
+		return result;                                          \
+	}
+
+/* A wrapper of a call on a file descriptor. */
+#define WRAP_FD(type, name, params, args)                               \
+	type name params                                                \
+	{                                                               \
+		char path[PATH_MAX];                                    \
+		enum kind kind = kind_of_fd(fd, path);                  \
+		bool struck = strikes(kind, #name, path);               \
+		type result;                                            \
+									\
+		if (before(struck))                                     \
+			return (type)-1;                                \
+		result = REAL(name) args;                               \
+		after(struck);                                          \
+		return result;                                          \
+	}
+
+/* A wrapper of a call that takes an answer; failing, the answer is taken and dropped. A peek takes
+ * nothing and is not counted. */
+#define WRAP_REPLY(name, params, args)                                  \
+	ssize_t name params                                             \
+	{                                                               \
+		enum kind kind = flags & MSG_PEEK ? NONE : kind_of_socket(fd, REPLY); \
+		bool struck = strikes(kind, #name, NULL);               \
+		bool failing = struck && plan.action == FAIL;           \
+		ssize_t result;                                         \
+									\
+		if (struck && plan.action == KILL)                      \
+			die();                                          \
+		result = REAL(name) args;                               \
+		after(struck);                                          \
+		if (failing)                                            \
+			errno = plan.error;                             \
+		return failing ? -1 : result;                           \
+	}
+
+WRAP(ssize_t, sendmsg, (int fd, const struct msghdr *msg, int flags), (fd, msg, flags),
+     kind_of_socket(fd, NETLINK), NULL)
+WRAP(ssize_t, sendto,
+     (int fd, const void *buf, size_t n, int flags, const struct sockaddr *addr, socklen_t len),
+     (fd, buf, n, flags, addr, len), kind_of_socket(fd, NETLINK), NULL)
+WRAP(ssize_t, send, (int fd, const void *buf, size_t n, int flags), (fd, buf, n, flags),
+     kind_of_socket(fd, NETLINK), NULL)
+WRAP_REPLY(recvmsg, (int fd, struct msghdr *msg, int flags), (fd, msg, flags))
+WRAP_REPLY(recvfrom, (int fd, void *buf, size_t n, int flags, struct sockaddr *addr, socklen_t *len),
+	   (fd, buf, n, flags, addr, len))
+WRAP_REPLY(recv, (int fd, void *buf, size_t n, int flags), (fd, buf, n, flags))
+
+WRAP_FD(ssize_t, write, (int fd, const void *buf, size_t n), (fd, buf, n))
+WRAP_FD(ssize_t, pwrite, (int fd, const void *buf, size_t n, off_t at), (fd, buf, n, at))
+WRAP_FD(ssize_t, pwrite64, (int fd, const void *buf, size_t n, off64_t at), (fd, buf, n, at))
+WRAP_FD(int, fsync, (int fd), (fd))
+WRAP_FD(int, fdatasync, (int fd), (fd))
+WRAP_FD(int, ftruncate, (int fd, off_t len), (fd, len))
+WRAP_FD(int, ftruncate64, (int fd, off64_t len), (fd, len))
+
+WRAP(int, mkdir, (const char *path, mode_t mode), (path, mode), kind_of_path(path), path)
+WRAP(int, rmdir, (const char *path), (path), kind_of_path(path), path)
+WRAP(int, unlink, (const char *path), (path), kind_of_path(path), path)
+WRAP(int, rename, (const char *from, const char *to), (from, to), kind_of_path(to), to)
+WRAP(int, mount,
+     (const char *from, const char *to, const char *type, unsigned long flags, const void *data),
+     (from, to, type, flags, data), FILES, to)
+WRAP(int, umount2, (const char *path, int flags), (path, flags), FILES, path)
+WRAP(int, setns, (int fd, int type), (fd, type), FILES, NULL)
+WRAP(int, unshare, (int flags), (flags), FILES, NULL)
+
+/* open() counts when it makes a file; its writes count by themselves. */
+#define WRAP_OPEN(name, params, where, call)                            \
+	int name params                                                 \
+	{                                                               \
+		mode_t mode = 0;                                        \
+		bool struck;                                            \
+		int result;                                             \
+		va_list more;                                           \
+									\
+		va_start(more, flags);                                  \
+		if (flags & (O_CREAT | (O_TMPFILE & ~O_DIRECTORY)))     \
+			mode = va_arg(more, mode_t);                    \
+		va_end(more);                                           \
+		struck = strikes(flags & O_CREAT ? kind_of_path(where) : NONE, #name, where); \
+		if (before(struck))                                     \
+			return -1;                                      \
+		result = call;                                          \
+		after(struck);                                          \
+		return result;                                          \
+	}
+
+WRAP_OPEN(open, (const char *path, int flags, ...), path, REAL(open)(path, flags, mode))
+WRAP_OPEN(open64, (const char *path, int flags, ...), path, REAL(open64)(path, flags, mode))
+WRAP_OPEN(openat, (int dir, const char *path, int flags, ...), path, REAL(openat)(dir, path, flags, mode))
+WRAP_OPEN(openat64, (int dir, const char *path, int flags, ...), path,
+	  REAL(openat64)(dir, path, flags, mode))

@@ -1,0 +1,7 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The marks of the suite, by their short names."""
+import pytest
+
+behaviour = pytest.mark.behaviour
+every_switch = pytest.mark.every_switch
+neighbours = pytest.mark.neighbours

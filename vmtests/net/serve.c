@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Servers: each answers with its name and with the client as it saw it, then echoes. */
+#include "probe.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum kind { LISTENER, DATAGRAM, STREAM };
+
+struct service {
+	int fd;
+	enum kind kind;
+};
+
+static struct service services[PROBE_SOCKETS];
+static size_t n_services;
+
+static bool add_service(int fd, enum kind kind)
+{
+	if (n_services == PROBE_SOCKETS)
+		return false;
+	services[n_services++] = (struct service){ fd, kind };
+	return true;
+}
+
+static unsigned local_port(int fd)
+{
+	union probe_addr addr = { 0 };
+	socklen_t len = sizeof(addr);
+	char text[INET6_ADDRSTRLEN];
+	unsigned port = 0;
+
+	if (getsockname(fd, &addr.any, &len) == 0)
+		probe_addr_text(&addr, text, sizeof(text), &port);
+	return port;
+}
+
+static int bind_one(const char *proto, const char *where, unsigned port)
+{
+	union probe_addr addr;
+	int one = 1, fd;
+
+	if (!probe_addr_parse(where, port, AF_INET6, &addr)) {
+		errno = EINVAL;
+		return -1;
+	}
+	fd = probe_socket(proto, addr.any.sa_family, SOCK_NONBLOCK);
+	if (fd < 0)
+		return -1;
+	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	if (bind(fd, &addr.any, probe_addr_len(&addr)) == 0 &&
+	    (strcmp(proto, "udp") == 0 || listen(fd, 64) == 0) &&
+	    add_service(fd, strcmp(proto, "udp") == 0 ? DATAGRAM : LISTENER))
+		return fd;
+	one = errno;
+	close(fd);
+	errno = one;
+	return -1;
+}
+
+/* serve PROTO ADDR LO HI; port 0: the kernel's choice, told in the answer. */
+void probe_serve(char **words)
+{
+	unsigned lo = (unsigned)strtoul(words[3], NULL, 10);
+	unsigned hi = (unsigned)strtoul(words[4], NULL, 10);
+	unsigned bound = lo;
+
+	for (unsigned port = lo; port <= hi; port++) {
+		int fd = bind_one(words[1], words[2], port);
+
+		if (fd < 0) {
+			printf("error %s at port %u\n", strerrorname_np(errno), port);
+			return;
+		}
+		bound = local_port(fd);
+	}
+	printf("ok %u\n", bound);
+}
+
+static int greeting(char *buf, size_t size, const union probe_addr *client, int fd)
+{
+	char text[INET6_ADDRSTRLEN];
+	unsigned port;
+
+	probe_addr_text(client, text, sizeof(text), &port);
+	return snprintf(buf, size, "%s|%s|%u|%u\n", probe_name, text, port, local_port(fd));
+}
+
+static void accept_one(int listener)
+{
+	union probe_addr client = { 0 };
+	socklen_t len = sizeof(client);
+	int fd = accept4(listener, &client.any, &len, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	char line[128];
+
+	if (fd < 0)
+		return;
+	(void)!write(fd, line, (size_t)greeting(line, sizeof(line), &client, fd));
+	if (!add_service(fd, STREAM))
+		close(fd);
+}
+
+static void answer_one(int fd)
+{
+	union probe_addr client = { 0 };
+	socklen_t len = sizeof(client);
+	char line[2048];
+
+	if (recvfrom(fd, line, sizeof(line), 0, &client.any, &len) < 0)
+		return;
+	(void)sendto(fd, line, (size_t)greeting(line, sizeof(line), &client, fd), 0, &client.any, len);
+}
+
+/* False when the peer has gone. */
+static bool echo_one(int fd)
+{
+	char buf[2048];
+	ssize_t n = read(fd, buf, sizeof(buf));
+
+	if (n < 0)
+		return errno == EAGAIN;
+	if (n > 0)
+		(void)!write(fd, buf, (size_t)n);
+	return n > 0;
+}
+
+size_t probe_serve_poll(struct pollfd *fds, size_t max)
+{
+	size_t n = n_services < max ? n_services : max;
+
+	for (size_t i = 0; i < n; i++)
+		fds[i] = (struct pollfd){ .fd = services[i].fd, .events = POLLIN };
+	return n;
+}
+
+/* fds are as probe_serve_poll() wrote them. Backwards, so that removal by the last one is safe. */
+void probe_serve_ready(const struct pollfd *fds, size_t n)
+{
+	for (size_t i = n; i-- > 0;) {
+		if (fds[i].revents == 0)
+			continue;
+		if (services[i].kind == LISTENER) {
+			accept_one(fds[i].fd);
+		} else if (services[i].kind == DATAGRAM) {
+			answer_one(fds[i].fd);
+		} else if (!echo_one(fds[i].fd)) {
+			close(fds[i].fd);
+			services[i] = services[--n_services];
+		}
+	}
+}

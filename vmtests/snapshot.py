@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Everything weir may change on a machine, as text lines that two moments can be compared by.
+
+Left out is what differs between two equal states: indices, timers, what the kernel learns by itself
+(carrier, duplicate address detection), counters, and the store's UUID.
+"""
+import difflib
+import json
+import re
+
+SCRIPT = r"""
+echo @links; ip -d -j addr show
+echo @routes4; ip -j -4 route show table all
+echo @routes6; ip -j -6 route show table all
+echo @nft; nft -s list ruleset
+echo @legacy
+[ ! -s /proc/net/ip_tables_names ] || iptables-legacy-save
+[ ! -s /proc/net/ip6_tables_names ] || ip6tables-legacy-save
+echo @files; find /run /etc/netns /var/lib -printf '%y %m %p\n' 2>/dev/null
+echo @mounts; cut -d' ' -f4,5 /proc/self/mountinfo
+echo @sysctls; grep -rs '' /proc/sys/net
+for ns in /run/netns/*; do
+	[ -e "$ns" ] || continue
+	nsenter --net="$ns" true 2>/dev/null || continue
+	echo "@inside-links $ns"; nsenter --net="$ns" ip -d -j addr show
+	echo "@inside-routes4 $ns"; nsenter --net="$ns" ip -j -4 route show table all
+	echo "@inside-routes6 $ns"; nsenter --net="$ns" ip -j -6 route show table all
+done
+"""
+
+# Keys of ip's JSON that say when or in which order, not what.
+NOISE = re.compile(r".*_timer|ifindex|link_index|link_netnsid|operstate|port_id|port_no|designated_.*|root_.*"
+                   r"|bridge_id|message_age|tentative|expires|protocol|dadfailed|mcast_hash_max|txqlen")
+VOLATILE_SYSCTLS = re.compile(r"/proc/sys/net/(netfilter/nf_conntrack_(count|max|buckets)|nf_conntrack_max"
+                              r"|ipv4/tcp_fastopen_key|ipv4/tcp_mem|ipv4/udp_mem"
+                              r"|ipv[46]/(conf|neigh)/[^/]*/(retrans_time|mtu|base_reachable_time))")
+UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+NSFS = re.compile(r"net:\[\d+\]")
+EPOCH = re.compile(r"\b0x[0-9a-f]{8}(?= comment \"UUID)")
+
+
+def take(run):
+    """run(argv) gives the output of a command where weir lives."""
+    lines, section = [], ""
+    for line in run(["sh", "-c", SCRIPT]).splitlines():
+        if line.startswith("@"):
+            section = line[1:]
+        else:
+            lines += _normal(section, line)
+    return sorted(set(lines))
+
+
+def difference(before, after):
+    diff = difflib.unified_diff(before, after, "before", "after", n=0, lineterm="")
+    return "\n".join(line for line in diff if not line.startswith("@@"))
+
+
+def _normal(section, line):
+    kind = section.split(" ")[0]
+    if kind.endswith(("links", "routes4", "routes6")):
+        return ["%s: %s" % (section, text) for item in json.loads(line or "[]") for text in _object(item)]
+    if kind == "sysctls" and VOLATILE_SYSCTLS.match(line):
+        return []
+    if kind == "files" and re.search(r"-(wal|shm)$", line):
+        return []
+    line = NSFS.sub("net:[]", EPOCH.sub("EPOCH", UUID.sub("UUID", line))).strip()
+    return ["%s: %s" % (section, line)] if line else []
+
+
+def _object(item):
+    """One link or route, an address a line of its own."""
+    flags = item.get("flags")
+    if flags is not None:
+        item["flags"] = [f for f in flags if f not in ("LOWER_UP", "NO-CARRIER", "linkdown", "dead", "M-DOWN")]
+    if item.get("ifalias", "").startswith("weir ") and item.get("linkinfo", {}).get("info_kind") == "veth":
+        item["address"] = "random"
+    addresses = [a for a in item.pop("addr_info", []) if a]
+    name = item.get("ifname", "")
+    lines = [json.dumps(_quiet(item), sort_keys=True)]
+    lines += ["%s %s" % (name, json.dumps(_quiet(a), sort_keys=True)) for a in addresses]
+    return [UUID.sub("UUID", line) for line in lines]
+
+
+def _quiet(value):
+    if isinstance(value, dict):
+        return {k: _quiet(v) for k, v in value.items() if not NOISE.fullmatch(k)}
+    if isinstance(value, list):
+        return [_quiet(v) for v in value]
+    return value

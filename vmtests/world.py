@@ -1,0 +1,349 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A test's own world: a host on which weir runs, and neighbours on its network.
+
+    lan (192.0.2.2) ── eth0 host eth1 ── lan2 (198.51.100.2, where asked for)
+
+The lan also stands for the outside: 203.0.113.1 is behind it. Its routes lead to every address by the
+host, so that a packet that the host lets through untranslated, or should not have let in, would arrive.
+
+"Does not arrive" is shown by denied(): one short attempt, then a packet that may pass, which the
+receiver must have seen without having seen the attempt.
+"""
+import collections
+import ipaddress
+import json
+
+import frames
+import snapshot
+from place import BUILD, wait_until
+
+ATTEMPT_MS = 60    # of what must not arrive: one SYN; a marker packet proves that it was not just late
+ARRIVE_MS = 3000   # of what must: only reached when the test fails
+MARKER_PORT = 9    # nothing listens there: the marker comes back as "refused"
+
+Family = collections.namedtuple(
+    "Family", "version host lan outside host2 lan2 other_host loopback prefix any_host")
+V4 = Family(4, "192.0.2.1", "192.0.2.2", "203.0.113.1", "198.51.100.1", "198.51.100.2", "192.0.2.11",
+            "127.0.0.1", "10.88.%d.0/24", "0.0.0.0")
+V6 = Family(6, "2001:db8::1", "2001:db8::2", "2001:db8:ffff::1", "2001:db8:2::1", "2001:db8:2::2",
+            "2001:db8::11", "::1", "fd00:88:%d::/64", "::")
+FAMILIES = (V4, V6)
+
+# IPv6 takes an interface into use when it goes up with a carrier; when the carrier comes later, only after
+# up to a second. So each side goes up once more when the other one is.
+WIRE = """
+link add {here} type veth peer name eth0 netns {there}
+link set {here} up
+"""
+NEIGHBOUR = """
+link set lo up
+link set eth0 up
+"""
+HOST = """
+link set lo up
+link set {here} down
+link set {here} up
+"""
+HOST1 = """
+addr add {v4.host}/24 dev eth0
+addr add {v4.other_host}/24 dev eth0
+addr add {v6.host}/64 dev eth0 nodad
+addr add {v6.other_host}/64 dev eth0 nodad
+route add default via {v4.lan}
+route add default via {v6.lan}
+"""
+HOST2 = """
+addr add {v4.host2}/24 dev eth1
+addr add {v6.host2}/64 dev eth1 nodad
+"""
+LAN = """
+addr add {v4.lan}/24 dev eth0
+addr add {v6.lan}/64 dev eth0 nodad
+addr add {v4.outside}/32 dev lo
+addr add {v6.outside}/128 dev lo
+route add default via {v4.host}
+route add default via {v6.host}
+"""
+LAN2 = """
+addr add {v4.lan2}/24 dev eth0
+addr add {v6.lan2}/64 dev eth0 nodad
+route add default via {v4.host2}
+route add default via {v6.host2}
+"""
+
+Answer = collections.namedtuple("Answer", "outcome server client client_port port")
+
+
+def answer(word):
+    """What connect() said: outcome is "ok", "refused", "timeout" or an errno's name."""
+    parts = word.split("|")
+    if len(parts) == 4:
+        return Answer("ok", parts[0], parts[1], int(parts[2]), int(parts[3]))
+    return Answer(word, None, None, None, None)
+
+
+class Namespace:
+    """One network namespace of the world. Its probe is started when first needed."""
+
+    def __init__(self, world, name, path=None, agent=None):
+        self.world, self.name, self.path, self._agent = world, name, path, agent
+        self._watched = set()
+
+    @property
+    def agent(self):
+        if self._agent is None:
+            self._agent = self.world.machine.agent(self.path, self.name)
+        return self._agent
+
+    def run(self, *argv, **more):
+        return self.world.machine.run(argv, self.path, **more)
+
+    def ip(self, *argv):
+        """`ip -j` as data."""
+        return json.loads(self.run("ip", "-j", *argv).out or "[]")
+
+    def link(self, ifname):
+        return self.ip("-d", "addr", "show", "dev", ifname)[0]
+
+    def addresses(self, ifname, version=None):
+        return [a["local"] for a in self.link(ifname)["addr_info"]
+                if a.get("scope") == "global" and version in (None, 4 if a["family"] == "inet" else 6)]
+
+    def mac(self, ifname="eth0"):
+        return self.link(ifname)["address"]
+
+    def serve(self, port, proto="tcp", addr="-", last=None):
+        """Serves a port, or all up to `last`; the port, which the kernel chose when it was 0."""
+        said = self.agent.ask("serve", proto, addr, port, last or port)
+        assert said.startswith("ok "), "%s: serve %s/%s: %s" % (self.name, port, proto, said)
+        return int(said.split()[1])
+
+    def connect(self, addr, port, proto="tcp", src="-", sport=0, ms=ARRIVE_MS):
+        return answer(self.agent.ask("connect", proto, src, sport, addr, port, port, ms))
+
+    def sweep(self, addr, first, last, proto="tcp", ms=ARRIVE_MS):
+        """Connects to each port of a range; the answers in order."""
+        said = self.agent.ask("connect", proto, "-", 0, addr, first, last, ms)
+        return [answer(word) for word in said.split()]
+
+    def open(self, number, addr, port, proto="tcp", ms=ARRIVE_MS):
+        """A connection that stays, for say()."""
+        return answer(self.agent.ask("open", number, proto, addr, port, ms))
+
+    def say(self, number, word, ms=ARRIVE_MS):
+        return self.agent.ask("say", number, word, ms)
+
+    def watch(self, ifname="eth0"):
+        """From here on frames() gives what arrives there."""
+        if ifname not in self._watched:
+            assert self.agent.ask("watch", ifname) == "ok"
+            self._watched.add(ifname)
+        self.frames()
+
+    def frames(self):
+        count = int(self.agent.ask("frames"))
+        return [frames.parse(self.agent.line()) for _ in range(count)]
+
+    def raw(self, ifname, frame):
+        assert self.agent.ask("raw", ifname, frame.hex()) == "ok"
+
+    def ping(self, addr, seconds=1.0, size=None, src=None):
+        """The reply's TTL; None without a reply."""
+        argv = ["ping", "-n", "-c", "1", "-W", str(seconds)]
+        argv += ["-s", str(size), "-M", "do"] if size else []
+        argv += ["-I", src] if src else []
+        result = self.run(*argv, addr, check=False)
+        return int(result.out.split("ttl=")[1].split()[0]) if result.code == 0 else None
+
+    def close(self):
+        """Ends the probe: a process inside would keep a removed namespace alive."""
+        if self._agent is not None:
+            self.world.machine.drop(self._agent)
+        self._agent, self._watched = None, set()
+
+
+class World:
+    """host, lan and the endpoints that weir makes."""
+
+    def __init__(self, place, backend, folder, bridge_netfilter="off", lan2=False):
+        self.place, self.backend, self.folder, self.bridge_netfilter = place, backend, folder, bridge_netfilter
+        self.machine = place.machine(folder)
+        self._endpoints = {}
+        self.host = Namespace(self, "host", agent=self.machine.holder)
+        self.lan = self._neighbour("lan")
+        self.lan2 = self._neighbour("lan2") if lan2 else None
+        self._wire()
+
+    def _neighbour(self, name):
+        agent, path = self.machine.netns(name)
+        return Namespace(self, name, path, agent)
+
+    def _batch(self, ns, text, **names):
+        self.machine.run(["ip", "-batch", "-"], ns.path, stdin=text.format(v4=V4, v6=V6, **names), record=False)
+
+    def _wire(self):
+        switch = "1" if self.bridge_netfilter == "global" else "0"
+        for family in ("iptables", "ip6tables", "arptables"):
+            self.set_sysctl("net/bridge/bridge-nf-call-" + family, switch if family != "arptables" else "0")
+        self._cable(self.lan, "eth0", HOST1, LAN)
+        if self.lan2:
+            self._cable(self.lan2, "eth1", HOST2, LAN2)
+
+    def _cable(self, neighbour, here, at_host, at_neighbour):
+        self._batch(self.host, WIRE, here=here, there=neighbour.agent.pid)
+        self._batch(neighbour, NEIGHBOUR + at_neighbour)
+        self._batch(self.host, HOST + at_host, here=here)
+
+    # -- weir ---------------------------------------------------------------------------------------
+
+    def weir(self, *argv, check=True, json=False, env=None, **more):
+        """Runs weir on the host. With json=True the answer's data."""
+        command = [str(self.place.weir), *map(str, argv)] + (["--json"] if json else [])
+        result = self.machine.run(command, None, {"WEIR_BACKEND": self.backend, **(env or {})}, check, **more)
+        return self.parse(result) if json else result
+
+    def start(self, *argv, env=None):
+        """weir in the background; finish() waits for it."""
+        command = [str(self.place.weir), *map(str, argv)]
+        process = self.machine.popen(command, None, {"WEIR_BACKEND": self.backend, **(env or {})})
+        return process, command
+
+    def finish(self, started):
+        result = self.machine.finish(started[0], started[1])
+        self.machine.history.append(result)
+        return result
+
+    @staticmethod
+    def parse(result):
+        try:
+            data = json.loads(result.out)
+        except ValueError:
+            raise AssertionError("not JSON: %s" % result) from None
+        assert data.get("version") == 1, str(result)
+        return data
+
+    def spec(self, spec, name="spec.yaml"):
+        """Writes a spec file where weir finds it; a dict gets the world's bridge-netfilter switch."""
+        if isinstance(spec, dict):
+            spec = json.loads(json.dumps(spec))
+            for network in spec.get("networks", {}).values():
+                if self.bridge_netfilter == "on" and network.get("mode", "bridge") == "bridge":
+                    network["filter_bridged"] = True
+            spec = json.dumps(spec, indent=1)
+        (self.folder / name).write_text(spec)
+        return name
+
+    def apply(self, spec, *argv, name="spec.yaml", **more):
+        return self.weir("apply", self.spec(spec, name), *argv, **more)
+
+    def endpoint(self, name):
+        return self.weir("endpoint", "show", name, json=True)["endpoint"]
+
+    def address(self, name, version=4, network=None):
+        """An endpoint's address, by default in its first network."""
+        for attachment in self.endpoint(name)["attachments"]:
+            if network in (None, attachment["network"]):
+                for text in attachment["addresses"]:
+                    if ipaddress.ip_address(text.split("/")[0]).version == version:
+                        return text.split("/")[0]
+        raise AssertionError("%s has no IPv%d address" % (name, version))
+
+    def published(self, name):
+        return self.weir("port", "show", name, json=True)["ports"]
+
+    def refused(self, code, *argv, says=(), **more):
+        """weir must fail with this exit code, these words, and leave everything as it was."""
+        before = self.snapshot()
+        result = self.weir(*argv, check=False, **more)
+        assert result.code == code, "exit code %d expected: %s" % (code, result)
+        for words in [says] if isinstance(says, str) else says:
+            assert words in result.err + result.out, "expected %r in: %s" % (words, result)
+        self.same(before, self.snapshot(), result)
+        return result
+
+    # -- the world ----------------------------------------------------------------------------------
+
+    def ns(self, name):
+        """An endpoint's namespace, as it is now: made anew, it is another."""
+        path = self.machine.path("/run/netns/" + name)
+        inode = path.stat().st_ino
+        known = self._endpoints.get(name)
+        if known and known[0] == inode:
+            return known[1]
+        if known:
+            known[1].close()
+        self._endpoints[name] = (inode, Namespace(self, name, str(path)))
+        return self._endpoints[name][1]
+
+    def leave(self):
+        """Ends the probes inside endpoints."""
+        for _, namespace in self._endpoints.values():
+            namespace.close()
+        self._endpoints = {}
+
+    def netns(self, name):
+        """A namespace that is not weir's, under /run/netns."""
+        self.host.run("ip", "netns", "add", name)
+        return self.ns(name)
+
+    def exists(self, path):
+        return self.machine.path(path).exists()
+
+    def sysctl(self, key):
+        return self.host.run("cat", "/proc/sys/" + key).out.strip()
+
+    def set_sysctl(self, key, value):
+        self.machine.run(["sh", "-c", "echo %s > /proc/sys/%s" % (value, key)], record=False)
+
+    def ruleset(self):
+        return self.host.run("nft", "list", "ruleset", record=False).out
+
+    def snapshot(self):
+        return snapshot.take(lambda argv: self.machine.run(argv, record=False).out)
+
+    def same(self, before, after, why=""):
+        diff = snapshot.difference(before, after)
+        assert not diff, "the machine changed\n%s\n%s" % (diff, why)
+
+    def denied(self, source, addr, port, at, proto="tcp", at_port=None, ifname="eth0", marker=None, src="-",
+               answers=("timeout", "refused", "EHOSTUNREACH", "ENETUNREACH", "EACCES", "EPERM")):
+        """The attempt gets no answer and nothing of it arrives at the namespace `at`.
+
+        The marker comes from the host, whose own packets may always reach an endpoint: (address) of the
+        receiver. When it has arrived and the attempt has not, the attempt never will."""
+        port_there = at_port or port
+        at.watch(ifname)
+        said = source.connect(addr, port, proto, src=src, ms=ATTEMPT_MS)
+        assert said.outcome in answers, "%s reached %s:%s at %s: %s" % (source.name, addr, port, at.name, said)
+        seen = self._until_marker(at, marker or at.addresses(ifname)[0])
+        arrived = [f for f in seen if f.proto == frames.PROTOCOLS[proto] and f.dport == port_there]
+        assert not arrived, "%s must not arrive at %s: %s" % (addr, at.name, arrived)
+        return said.outcome
+
+    def _until_marker(self, at, addr):
+        seen = []
+
+        def marked():
+            seen.extend(at.frames())
+            return any(f.proto == frames.UDP and f.dport == MARKER_PORT for f in seen)
+
+        self.host.connect(addr, MARKER_PORT, "udp", ms=ATTEMPT_MS)
+        wait_until(marked, "the marker at %s by %s" % (at.name, addr))
+        return seen
+
+    def arrivals(self, at, act, want, ifname="eth0", marker=None):
+        """Frames that satisfy want() and reach `at` when act() is done."""
+        at.watch(ifname)
+        act()
+        return [f for f in self._until_marker(at, marker or at.addresses(ifname)[0]) if want(f)]
+
+    def report(self):
+        """For a failing test: what was run, and the rules as they are."""
+        rules = self.machine.run(["nft", "list", "ruleset"], check=False, record=False).out
+        return "".join(map(str, self.machine.history[-60:])), rules
+
+    def close(self):
+        self.machine.close()
+
+
+__all__ = ["World", "V4", "V6", "FAMILIES", "BUILD", "wait_until"]
