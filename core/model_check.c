@@ -9,9 +9,7 @@
 enum {
 	QUOTE_MAX = 80,	   /* of what a user wrote, in a message */
 	TRUSTED_MAX = 64,  /* interfaces; no real network trusts so many, and each is compared */
-	MTU_MIN = 68,	   /* ETH_MIN_MTU, linux/if_ether.h */
-	MTU_MIN_IPV6 = 1280, /* RFC 8200 5 */
-	MTU_MAX = 65535	   /* ETH_MAX_MTU */
+	MTU_MIN_IPV6 = 1280 /* RFC 8200 5 */
 };
 
 /* ---- names ---- */
@@ -80,10 +78,10 @@ int weir_own_ifname_check(const char *name, struct weir_err *err)
 
 int weir_mtu_check(unsigned mtu, bool ipv6, struct weir_err *err)
 {
-	unsigned least = ipv6 ? MTU_MIN_IPV6 : MTU_MIN;
+	unsigned least = ipv6 ? MTU_MIN_IPV6 : WEIR_MTU_MIN;
 
-	if (mtu && (mtu < least || mtu > MTU_MAX))
-		return weir_err_set(err, EINVAL, "mtu %u is not between %u and %d%s", mtu, least, MTU_MAX,
+	if (mtu && (mtu < least || mtu > WEIR_MTU_MAX))
+		return weir_err_set(err, EINVAL, "mtu %u is not between %u and %d%s", mtu, least, WEIR_MTU_MAX,
 				    ipv6 ? " (IPv6 needs 1280)" : "");
 	return 0;
 }
@@ -114,6 +112,17 @@ static const struct {
 	{ { { WEIR_IPV6, { 0xff } }, 8 }, "multicast" },
 };
 
+static int check_host_bits(const char *what, const struct weir_prefix *prefix, struct weir_err *err)
+{
+	struct weir_prefix right = { weir_prefix_base(prefix), prefix->len };
+	char text[WEIR_PREFIX_TEXT], want[WEIR_PREFIX_TEXT];
+
+	if (weir_addr_cmp(&right.addr, &prefix->addr) == 0)
+		return 0;
+	return weir_err_set(err, EINVAL, "%s %s has host bits set: did you mean %s?", what,
+			    weir_prefix_text(prefix, text), weir_prefix_text(&right, want));
+}
+
 static int check_length(const struct weir_prefix *prefix, enum weir_mode mode, struct weir_err *err)
 {
 	enum weir_family family = prefix->addr.family;
@@ -127,24 +136,46 @@ static int check_length(const struct weir_prefix *prefix, enum weir_mode mode, s
 			    weir_mode_name(mode), lengths[family].shortest, longest);
 }
 
-int weir_subnet_check(const struct weir_prefix *prefix, enum weir_mode mode, struct weir_err *err)
+static int check_reserved(const char *what, const struct weir_prefix *prefix, struct weir_err *err)
 {
-	struct weir_prefix right = { weir_prefix_base(prefix), prefix->len };
-	char text[WEIR_PREFIX_TEXT], want[WEIR_PREFIX_TEXT];
+	char text[WEIR_PREFIX_TEXT], with[WEIR_PREFIX_TEXT];
 
-	if (weir_addr_cmp(&right.addr, &prefix->addr) != 0)
-		return weir_err_set(err, EINVAL, "subnet %s has host bits set: did you mean %s?",
-				    weir_prefix_text(prefix, text), weir_prefix_text(&right, want));
-	int r = check_length(prefix, mode, err);
-	if (r < 0)
-		return r;
 	for (size_t i = 0; i < sizeof(reserved) / sizeof(reserved[0]); i++)
 		if (weir_prefix_overlaps(&reserved[i].prefix, prefix))
-			return weir_err_set(err, EINVAL, "subnet %s touches %s, which is for %s addresses",
-					    weir_prefix_text(prefix, text),
-					    weir_prefix_text(&reserved[i].prefix, want),
+			return weir_err_set(err, EINVAL, "%s %s touches %s, which is for %s addresses",
+					    what, weir_prefix_text(prefix, text),
+					    weir_prefix_text(&reserved[i].prefix, with),
 					    reserved[i].what);
 	return 0;
+}
+
+int weir_subnet_check(const struct weir_prefix *prefix, enum weir_mode mode, struct weir_err *err)
+{
+	int r = check_host_bits("subnet", prefix, err);
+
+	if (r == 0)
+		r = check_length(prefix, mode, err);
+	return r < 0 ? r : check_reserved("subnet", prefix, err);
+}
+
+int weir_pool_check(const struct weir_pool *pool, struct weir_err *err)
+{
+	struct weir_prefix first = { pool->prefix.addr, pool->size };
+	char text[WEIR_PREFIX_TEXT];
+
+	int r = check_host_bits("pool", &pool->prefix, err);
+	if (r == 0)
+		r = check_reserved("pool", &pool->prefix, err);
+	if (r < 0)
+		return r;
+	if (pool->size < pool->prefix.len)
+		return weir_err_set(err, EINVAL, "pool %s has no room for a subnet of /%u",
+				    weir_prefix_text(&pool->prefix, text), pool->size);
+	if (pool->size > weir_family_bits(first.addr.family))
+		return weir_err_set(err, EINVAL, "pool %s: a subnet of /%u does not exist in %s",
+				    weir_prefix_text(&pool->prefix, text), pool->size,
+				    weir_family_name(first.addr.family));
+	return check_length(&first, WEIR_MODE_BRIDGE, err);
 }
 
 static int check_subnets(const struct weir_network *net, struct weir_err *err)

@@ -5,6 +5,13 @@
 
 #include "core/model.h"
 
+enum {
+	WEIR_MTU_MIN = 68,	  /* ETH_MIN_MTU, linux/if_ether.h */
+	WEIR_MTU_MAX = 65535,	  /* ETH_MAX_MTU */
+	WEIR_POOL_SIZE_IPV4 = 24, /* subnets out of a pool that names no size */
+	WEIR_POOL_SIZE_IPV6 = 64
+};
+
 /* -EINVAL with the reason, every one; see also weir_name_check() and its kin in core/model.h. */
 
 /* An interface name that weir itself may give: not one that the kernel keeps for itself. */
@@ -15,6 +22,9 @@ int weir_mtu_check(unsigned mtu, bool ipv6, struct weir_err *err);
 
 /* Host bits clear, a sensible length, no reserved addresses. */
 int weir_subnet_check(const struct weir_prefix *prefix, enum weir_mode mode, struct weir_err *err);
+
+/* Host bits clear, no reserved addresses, subnets of `size` are sensible and fit. */
+int weir_pool_check(const struct weir_pool *pool, struct weir_err *err);
 
 /* addr, which lies in prefix, may be a host's: not the network, anycast or broadcast address.
  * `what` ("gateway") is for the message. */
