@@ -30,7 +30,8 @@ static int say_result(const struct weir_trace *trace, const char *call, int r,
 }
 
 static int open_traced(const struct weir_firewall_ops *inner, const char *store,
-		       const struct weir_trace *trace, struct weir_firewall **ret, struct weir_err *err)
+		       const struct weir_trace *trace, struct weir_firewall **ret,
+		       struct weir_err *err)
 {
 	struct weir_err why = { 0 };
 	struct weir_firewall *fw = calloc(1, sizeof(*fw));
@@ -66,8 +67,8 @@ static void say_state(const struct weir_firewall *fw, const char *call,
 		      const struct weir_firewall_state *state)
 {
 	if (state->present)
-		weir_trace(fw->trace, "< firewall %s: store %s, boot %s, counter %u, generation %u", call,
-			   state->epoch.store[0] ? state->epoch.store : "unreadable",
+		weir_trace(fw->trace, "< firewall %s: store %s, boot %s, counter %u, generation %u",
+			   call, state->epoch.store[0] ? state->epoch.store : "unreadable",
 			   state->epoch.boot[0] ? state->epoch.boot : "unreadable",
 			   state->epoch.counter, state->generation);
 	else
@@ -75,7 +76,8 @@ static void say_state(const struct weir_firewall *fw, const char *call,
 			   state->generation);
 }
 
-static int traced_state(struct weir_firewall *fw, struct weir_firewall_state *ret, struct weir_err *err)
+static int traced_state(struct weir_firewall *fw, struct weir_firewall_state *ret,
+			struct weir_err *err)
 {
 	struct weir_err why = { 0 };
 
@@ -130,9 +132,10 @@ static int traced_prepare(struct weir_firewall *fw, const struct weir_delta *del
 {
 	struct weir_err why = { 0 };
 
-	weir_trace(fw->trace, "> firewall prepare %s: %zu removed, %zu added, on generation %u, counter %u",
-		   whole ? "everything anew" : "changes", whole ? 0 : delta->n_removed, delta->n_added,
-		   old->generation, epoch->counter);
+	weir_trace(fw->trace,
+		   "> firewall prepare %s: %zu removed, %zu added, on generation %u, counter %u",
+		   whole ? "everything anew" : "changes", whole ? 0 : delta->n_removed,
+		   delta->n_added, old->generation, epoch->counter);
 	if (!whole)
 		say_entries(fw->trace, '-', delta->removed, delta->n_removed);
 	say_entries(fw->trace, '+', delta->added, delta->n_added);
@@ -176,7 +179,8 @@ static void traced_abort(struct weir_firewall *fw)
 
 /* ---- counters and connections ---- */
 
-static int traced_counters(struct weir_firewall *fw, struct weir_counters *ret, struct weir_err *err)
+static int traced_counters(struct weir_firewall *fw, struct weir_counters *ret,
+			   struct weir_err *err)
 {
 	struct weir_err why = { 0 };
 
@@ -223,14 +227,14 @@ static int traced_forget(struct weir_firewall *fw, const struct weir_flow_match 
 
 /* ---- the tables ---- */
 
-static int open_nftables(const char *store, const struct weir_trace *trace, struct weir_firewall **ret,
-			 struct weir_err *err)
+static int open_nftables(const char *store, const struct weir_trace *trace,
+			 struct weir_firewall **ret, struct weir_err *err)
 {
 	return open_traced(&weir_nftables, store, trace, ret, err);
 }
 
-static int open_memory(const char *store, const struct weir_trace *trace, struct weir_firewall **ret,
-		       struct weir_err *err)
+static int open_memory(const char *store, const struct weir_trace *trace,
+		       struct weir_firewall **ret, struct weir_err *err)
 {
 	return open_traced(&weir_memory_firewall, store, trace, ret, err);
 }

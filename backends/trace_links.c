@@ -56,7 +56,8 @@ static int say_count(const struct weir_links *links, const char *call, int r, co
 /* ---- the handle ---- */
 
 static int open_traced(const struct weir_link_ops *inner, const char *store,
-		       const struct weir_trace *trace, struct weir_links **ret, struct weir_err *err)
+		       const struct weir_trace *trace, struct weir_links **ret,
+		       struct weir_err *err)
 {
 	struct weir_err why = { 0 };
 	struct weir_links *links = calloc(1, sizeof(*links));
@@ -86,7 +87,8 @@ static void traced_close(struct weir_links *links)
 	free(links);
 }
 
-static int traced_identity(struct weir_links *links, struct weir_netns_id *ret, struct weir_err *err)
+static int traced_identity(struct weir_links *links, struct weir_netns_id *ret,
+			   struct weir_err *err)
 {
 	struct weir_err why = { 0 };
 
@@ -135,7 +137,8 @@ static int traced_network_check(struct weir_links *links, const struct weir_netw
 /* ---- namespaces ---- */
 
 static int traced_netns_ensure(struct weir_links *links, const struct weir_endpoint *ep,
-			       struct weir_netns_id *ret_id, bool *ret_changed, struct weir_err *err)
+			       struct weir_netns_id *ret_id, bool *ret_changed,
+			       struct weir_err *err)
 {
 	struct weir_err why = { 0 };
 	bool changed = false;
@@ -165,8 +168,9 @@ static void say_attachment(const struct weir_links *links, const char *call,
 	char v4[WEIR_ADDR_TEXT], v6[WEIR_ADDR_TEXT], mac[WEIR_MAC_TEXT];
 
 	weir_trace(links->trace, "> links %s \"%s\" in \"%s\": %s inside %s, mac %s, %s %s", call,
-		   ep->name, att->network, att->host_ifname, att->ifname, weir_mac_text(&att->mac, mac),
-		   weir_addr_text(&att->addrs[WEIR_IPV4], v4), weir_addr_text(&att->addrs[WEIR_IPV6], v6));
+		   ep->name, att->network, att->host_ifname, att->ifname,
+		   weir_mac_text(&att->mac, mac), weir_addr_text(&att->addrs[WEIR_IPV4], v4),
+		   weir_addr_text(&att->addrs[WEIR_IPV6], v6));
 }
 
 static int traced_attach_ensure(struct weir_links *links, const struct weir_network *net,
@@ -217,8 +221,8 @@ static int traced_remove(struct weir_links *links, const char *const *ifnames, s
 
 /* ---- lists ---- */
 
-static int traced_list(struct weir_links *links, struct weir_arena *arena, struct weir_link_info **ret,
-		       size_t *ret_n, struct weir_err *err)
+static int traced_list(struct weir_links *links, struct weir_arena *arena,
+		       struct weir_link_info **ret, size_t *ret_n, struct weir_err *err)
 {
 	struct weir_err why = { 0 };
 
@@ -226,7 +230,8 @@ static int traced_list(struct weir_links *links, struct weir_arena *arena, struc
 	int r = links->inner->list(links->handle, arena, ret, ret_n, &why);
 	for (size_t i = 0; r == 0 && links->trace && i < *ret_n; i++)
 		weir_trace(links->trace, "= %s, store %s, network \"%s\", endpoint \"%s\"",
-			   (*ret)[i].ifname, (*ret)[i].store, (*ret)[i].network, (*ret)[i].endpoint);
+			   (*ret)[i].ifname, (*ret)[i].store, (*ret)[i].network,
+			   (*ret)[i].endpoint);
 	return say_count(links, "list", r, ret_n, &why, err);
 }
 
@@ -279,8 +284,9 @@ static int traced_port_range(struct weir_links *links, struct weir_ports *ret, s
 	return r;
 }
 
-static int traced_fdb(struct weir_links *links, const struct weir_network *net, struct weir_arena *arena,
-		      struct weir_fdb_entry **ret, size_t *ret_n, struct weir_err *err)
+static int traced_fdb(struct weir_links *links, const struct weir_network *net,
+		      struct weir_arena *arena, struct weir_fdb_entry **ret, size_t *ret_n,
+		      struct weir_err *err)
 {
 	struct weir_err why = { 0 };
 
@@ -291,7 +297,8 @@ static int traced_fdb(struct weir_links *links, const struct weir_network *net, 
 
 /* ---- sysctls ---- */
 
-static int traced_sysctl_get(struct weir_links *links, const char *key, long *ret, struct weir_err *err)
+static int traced_sysctl_get(struct weir_links *links, const char *key, long *ret,
+			     struct weir_err *err)
 {
 	struct weir_err why = { 0 };
 
@@ -303,7 +310,8 @@ static int traced_sysctl_get(struct weir_links *links, const char *key, long *re
 	return r;
 }
 
-static int traced_sysctl_set(struct weir_links *links, const char *key, long value, struct weir_err *err)
+static int traced_sysctl_set(struct weir_links *links, const char *key, long value,
+			     struct weir_err *err)
 {
 	struct weir_err why = { 0 };
 

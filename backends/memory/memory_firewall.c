@@ -52,8 +52,8 @@ static int memory_probe(struct weir_err *err)
 	return weir_memory_step("probing memory", err);
 }
 
-static int memory_open(const char *store, const struct weir_trace *trace, struct weir_firewall **ret,
-		       struct weir_err *err)
+static int memory_open(const char *store, const struct weir_trace *trace,
+		       struct weir_firewall **ret, struct weir_err *err)
 {
 	int r = weir_memory_step("opening memory", err);
 	if (r < 0)
@@ -88,13 +88,15 @@ static void memory_close(struct weir_firewall *fw)
 
 static struct weir_firewall_state current_state(void)
 {
-	struct weir_firewall_state state = { .present = kernel.present, .generation = generation() };
+	struct weir_firewall_state state = { .present = kernel.present,
+					     .generation = generation() };
 	if (kernel.present)
 		state.epoch = kernel.epoch;
 	return state;
 }
 
-static int memory_state(struct weir_firewall *fw, struct weir_firewall_state *ret, struct weir_err *err)
+static int memory_state(struct weir_firewall *fw, struct weir_firewall_state *ret,
+			struct weir_err *err)
 {
 	(void)fw;
 	int r = weir_memory_step("asking for the state", err);
@@ -121,7 +123,8 @@ static int memory_check(struct weir_firewall *fw, struct weir_err *err)
 }
 
 /* Places are of the user's file; a kernel does not know them. */
-static int copy_entries(struct weir_ruleset *to, const struct weir_ruleset *from, struct weir_err *err)
+static int copy_entries(struct weir_ruleset *to, const struct weir_ruleset *from,
+			struct weir_err *err)
 {
 	int r = 0;
 	for (size_t i = 0; i < from->n && r == 0; i++) {
@@ -165,7 +168,8 @@ static int refuse_foreign(const struct weir_firewall *fw, struct weir_err *err)
 {
 	if (!kernel.present || !kernel.epoch.store[0] || strcmp(kernel.epoch.store, fw->store) == 0)
 		return 0;
-	return weir_err_set(err, EBUSY, "the rules belong to another weir (store %s, this one is %s)",
+	return weir_err_set(err, EBUSY,
+			    "the rules belong to another weir (store %s, this one is %s)",
 			    kernel.epoch.store, fw->store);
 }
 
@@ -214,7 +218,8 @@ static int check_removed(const struct weir_firewall *fw, struct weir_err *err)
 	for (size_t i = 0; i < fw->removed.n; i++) {
 		const struct weir_entry *gone = &fw->removed.entries[i];
 		if (!find_entry(&kernel.rules, gone))
-			return weir_err_at(err, ENOENT, &gone->origin, "deleting %s: it is not there",
+			return weir_err_at(err, ENOENT, &gone->origin,
+					   "deleting %s: it is not there",
 					   weir_entry_text(gone, text));
 	}
 	return 0;
@@ -232,7 +237,8 @@ static int add_kept(const struct weir_firewall *fw, struct weir_ruleset *next, s
 }
 
 /* next holds what is kept, in order; what is added is looked up in that part only. */
-static int add_added(const struct weir_firewall *fw, struct weir_ruleset *next, struct weir_err *err)
+static int add_added(const struct weir_firewall *fw, struct weir_ruleset *next,
+		     struct weir_err *err)
 {
 	struct weir_ruleset kept = { .n = next->n };
 
@@ -253,7 +259,8 @@ static int add_added(const struct weir_firewall *fw, struct weir_ruleset *next, 
 	return 0;
 }
 
-static int build_next(const struct weir_firewall *fw, struct weir_ruleset *next, struct weir_err *err)
+static int build_next(const struct weir_firewall *fw, struct weir_ruleset *next,
+		      struct weir_err *err)
 {
 	int r = 0;
 	if (!fw->whole)
@@ -311,8 +318,8 @@ static int memory_commit(struct weir_firewall *fw, uint32_t *ret_generation, str
 	return r;
 }
 
-static int memory_render(const struct weir_ruleset *rules, const struct weir_epoch *epoch, FILE *out,
-			 struct weir_err *err)
+static int memory_render(const struct weir_ruleset *rules, const struct weir_epoch *epoch,
+			 FILE *out, struct weir_err *err)
 {
 	int r = weir_memory_step("rendering rules", err);
 	if (r < 0)
@@ -325,7 +332,8 @@ static int memory_render(const struct weir_ruleset *rules, const struct weir_epo
 /* ---- counters and connections ---- */
 
 /* Nothing flows in memory: every counter that a kernel would have is there, and is 0. */
-static int memory_counters(struct weir_firewall *fw, struct weir_counters *ret, struct weir_err *err)
+static int memory_counters(struct weir_firewall *fw, struct weir_counters *ret,
+			   struct weir_err *err)
 {
 	struct weir_counters counters = { 0 };
 

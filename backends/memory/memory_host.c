@@ -55,12 +55,12 @@ static void *append(void **items, size_t *n, size_t size)
 }
 
 /* The array's pointer is of its own type: it is passed through a void * of the same value. */
-#define APPEND(array, n) \
-	({ \
-		void *items_ = (array); \
+#define APPEND(array, n)                                                 \
+	({                                                               \
+		void *items_ = (array);                                  \
 		void *item_ = append(&items_, &(n), sizeof((array)[0])); \
-		(array) = items_; \
-		(__typeof__(array))item_; \
+		(array) = items_;                                        \
+		(__typeof__(array))item_;                                \
 	})
 
 static void delete_at(void *items, size_t *n, size_t size, size_t i)
@@ -145,7 +145,8 @@ static void drop_link_at(size_t i)
 	struct weir_memory_link gone = host.links[i];
 	delete_at(host.links, &host.n_links, sizeof(gone), i);
 	for (size_t j = host.n_links; gone.hidden && j-- > 0;)
-		if (host.links[j].hidden && strcmp(host.links[j].info.network, gone.info.network) == 0)
+		if (host.links[j].hidden &&
+		    strcmp(host.links[j].info.network, gone.info.network) == 0)
 			delete_at(host.links, &host.n_links, sizeof(gone), j);
 }
 
@@ -252,8 +253,9 @@ static_assert(offsetof(struct weir_memory_sysctl, key) == 0, "sorted by it");
 
 static void print_link(const struct weir_memory_link *link, FILE *out)
 {
-	(void)fprintf(out, "link %s%s (%s) %s: %s;%s\n", link->ifname, link->hidden ? " (inside)" : "",
-		      link->alias, link->info.up ? "up" : "down", link->setup, link->routes);
+	(void)fprintf(out, "link %s%s (%s) %s: %s;%s\n", link->ifname,
+		      link->hidden ? " (inside)" : "", link->alias, link->info.up ? "up" : "down",
+		      link->setup, link->routes);
 }
 
 void weir_memory_print_links(FILE *out)
@@ -264,7 +266,8 @@ void weir_memory_print_links(FILE *out)
 	sort_by_name(host.links, host.n_links, sizeof(host.links[0]));
 	sort_by_name(host.sysctls, host.n_sysctls, sizeof(host.sysctls[0]));
 	for (size_t i = 0; i < host.n_netns; i++)
-		(void)fprintf(out, "netns %s forward %d\n", host.netns[i].path, host.netns[i].forward);
+		(void)fprintf(out, "netns %s forward %d\n", host.netns[i].path,
+			      host.netns[i].forward);
 	for (size_t i = 0; i < host.n_links; i++)
 		print_link(&host.links[i], out);
 	for (size_t i = 0; i < host.n_sysctls; i++)

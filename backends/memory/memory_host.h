@@ -15,7 +15,8 @@ struct weir_memory_netns {
 
 struct weir_memory_link {
 	char ifname[WEIR_IFNAME_SIZE];
-	char alias[WEIR_MEMORY_ALIAS]; /* whose it is, in words; empty: somebody's who is not weir */
+	char alias
+		[WEIR_MEMORY_ALIAS]; /* whose it is, in words; empty: somebody's who is not weir */
 	struct weir_link_info info;
 	ino_t netns; /* of an attachment; 0 else */
 	bool hidden; /* an end of a complete p2p pair: not in the host's namespace */
@@ -63,7 +64,8 @@ struct weir_memory_netns *weir_memory_make_netns(const char *path);
 
 /* How an object is to be set up, in words that are equal when the set-up is. */
 void weir_memory_describe_bridge(const struct weir_network *net, char buf[WEIR_MEMORY_SETUP]);
-void weir_memory_describe_attachment(const struct weir_network *net, const struct weir_attachment *att,
+void weir_memory_describe_attachment(const struct weir_network *net,
+				     const struct weir_attachment *att,
 				     char buf[WEIR_MEMORY_SETUP]);
 void weir_memory_describe_routes(const struct weir_model *model, const struct weir_endpoint *ep,
 				 const struct weir_attachment *att, char buf[WEIR_MEMORY_SETUP]);

@@ -96,7 +96,8 @@ static int refuse_foreign(const struct weir_links *links, const struct weir_memo
 }
 
 static struct weir_memory_link *make_ours(const struct weir_links *links, const char *ifname,
-					  const char *endpoint, const char *network, const char *alias)
+					  const char *endpoint, const char *network,
+					  const char *alias)
 {
 	struct weir_memory_link *link = weir_memory_make_link(ifname);
 	if (!link)
@@ -116,8 +117,8 @@ static bool set_up(struct weir_memory_link *link, const char setup[WEIR_MEMORY_S
 	return differs;
 }
 
-static int network_ensure(struct weir_links *links, const struct weir_network *net, bool *ret_changed,
-			  struct weir_err *err)
+static int network_ensure(struct weir_links *links, const struct weir_network *net,
+			  bool *ret_changed, struct weir_err *err)
 {
 	char alias[WEIR_MEMORY_ALIAS], setup[WEIR_MEMORY_SETUP];
 	bool changed = false;
@@ -141,7 +142,8 @@ static int network_ensure(struct weir_links *links, const struct weir_network *n
 	return 0;
 }
 
-static int network_up(struct weir_links *links, const struct weir_network *net, struct weir_err *err)
+static int network_up(struct weir_links *links, const struct weir_network *net,
+		      struct weir_err *err)
 {
 	(void)links;
 	int r = weir_memory_step("setting a bridge up", err);
@@ -154,7 +156,8 @@ static int network_up(struct weir_links *links, const struct weir_network *net, 
 	return 0;
 }
 
-static int network_check(struct weir_links *links, const struct weir_network *net, struct weir_err *err)
+static int network_check(struct weir_links *links, const struct weir_network *net,
+			 struct weir_err *err)
 {
 	char setup[WEIR_MEMORY_SETUP];
 
@@ -176,8 +179,8 @@ static int network_check(struct weir_links *links, const struct weir_network *ne
 /* ---- namespaces ---- */
 
 /* Finds or makes; *ret_made tells which. */
-static int take_netns(const struct weir_endpoint *ep, struct weir_memory_netns **ret, bool *ret_made,
-		      struct weir_err *err)
+static int take_netns(const struct weir_endpoint *ep, struct weir_memory_netns **ret,
+		      bool *ret_made, struct weir_err *err)
 {
 	char path[WEIR_MEMORY_PATH];
 	struct weir_memory_netns *netns = weir_memory_find_netns(netns_path(ep, path));
@@ -222,7 +225,8 @@ static int netns_ensure(struct weir_links *links, const struct weir_endpoint *ep
 	return 0;
 }
 
-static int netns_remove(struct weir_links *links, const struct weir_endpoint *ep, struct weir_err *err)
+static int netns_remove(struct weir_links *links, const struct weir_endpoint *ep,
+			struct weir_err *err)
 {
 	(void)links;
 	int r = weir_memory_step("removing a namespace", err);
@@ -262,8 +266,8 @@ static int make_attachment(struct weir_links *links, const struct weir_network *
 		return weir_err_set(err, ENOENT, "endpoint \"%s\" has no namespace", ep->name);
 	if (net->mode == WEIR_MODE_BRIDGE && !weir_memory_find_link(net->ifname))
 		return weir_err_set(err, ENODEV, "no bridge named %s", net->ifname);
-	(void)snprintf(alias, sizeof(alias), "weir %s endpoint %s network %s", links->store, ep->name,
-		       net->name);
+	(void)snprintf(alias, sizeof(alias), "weir %s endpoint %s network %s", links->store,
+		       ep->name, net->name);
 	struct weir_memory_link *link = weir_memory_find_link(att->host_ifname);
 	if (link)
 		return weir_err_set(err, EEXIST, "interface %s is there and belongs to %s",
@@ -308,8 +312,8 @@ static int attach_up(struct weir_links *links, const struct weir_model *model,
 		return r;
 	struct weir_memory_link *link = weir_memory_find_attachment(ep->name, att->network);
 	if (!link)
-		return weir_err_set(err, ENODEV, "endpoint \"%s\" has no interface in \"%s\"", ep->name,
-				    att->network);
+		return weir_err_set(err, ENODEV, "endpoint \"%s\" has no interface in \"%s\"",
+				    ep->name, att->network);
 	const struct weir_network *net = weir_model_network(model, att->network);
 	link->info.up = link->hidden || !net || net->mode == WEIR_MODE_BRIDGE;
 	weir_memory_describe_routes(model, ep, att, link->routes);
@@ -336,8 +340,8 @@ static int attach_check(struct weir_links *links, const struct weir_model *model
 		return weir_err_set(err, ESTALE, "interface %s is \"%s\", not \"%s\"", link->ifname,
 				    link->setup, setup);
 	if (strcmp(link->routes, routes) != 0)
-		return weir_err_set(err, ESTALE, "endpoint \"%s\" routes \"%s\", not \"%s\"", ep->name,
-				    link->routes, routes);
+		return weir_err_set(err, ESTALE, "endpoint \"%s\" routes \"%s\", not \"%s\"",
+				    ep->name, link->routes, routes);
 	if (!link->info.up && net->mode == WEIR_MODE_BRIDGE)
 		return weir_err_set(err, ESTALE, "interface %s is down", link->ifname);
 	return 0;
@@ -352,7 +356,8 @@ static int links_remove(struct weir_links *links, const char *const *ifnames, si
 	for (size_t i = 0; i < n; i++) {
 		const struct weir_memory_link *link = weir_memory_find_link(ifnames[i]);
 		if (link && !is_ours(links, link))
-			return weir_err_set(err, EPERM, "interface %s is not this weir's", ifnames[i]);
+			return weir_err_set(err, EPERM, "interface %s is not this weir's",
+					    ifnames[i]);
 	}
 	for (size_t i = 0; i < n; i++)
 		(void)weir_memory_drop_link(ifnames[i]); /* absent is fine */
@@ -361,8 +366,8 @@ static int links_remove(struct weir_links *links, const char *const *ifnames, si
 
 /* ---- lists ---- */
 
-static int links_list(struct weir_links *links, struct weir_arena *arena, struct weir_link_info **ret,
-		      size_t *ret_n, struct weir_err *err)
+static int links_list(struct weir_links *links, struct weir_arena *arena,
+		      struct weir_link_info **ret, size_t *ret_n, struct weir_err *err)
 {
 	const struct weir_memory_host *host = weir_memory_host();
 	(void)links;
@@ -370,7 +375,8 @@ static int links_list(struct weir_links *links, struct weir_arena *arena, struct
 	if (r < 0)
 		return r;
 	size_t n = 0;
-	struct weir_link_info *infos = weir_arena_alloc(arena, (host->n_links + 1) * sizeof(*infos));
+	struct weir_link_info *infos =
+		weir_arena_alloc(arena, (host->n_links + 1) * sizeof(*infos));
 	if (!infos)
 		return weir_err_set(err, ENOMEM, "no memory for a list of interfaces");
 	for (size_t i = 0; i < host->n_links; i++)
@@ -381,8 +387,9 @@ static int links_list(struct weir_links *links, struct weir_arena *arena, struct
 	return 0;
 }
 
-static int links_fdb(struct weir_links *links, const struct weir_network *net, struct weir_arena *arena,
-		     struct weir_fdb_entry **ret, size_t *ret_n, struct weir_err *err)
+static int links_fdb(struct weir_links *links, const struct weir_network *net,
+		     struct weir_arena *arena, struct weir_fdb_entry **ret, size_t *ret_n,
+		     struct weir_err *err)
 {
 	const struct weir_memory_host *host = weir_memory_host();
 	(void)links;
@@ -390,7 +397,8 @@ static int links_fdb(struct weir_links *links, const struct weir_network *net, s
 	if (r < 0)
 		return r;
 	size_t n = 0;
-	struct weir_fdb_entry *entries = weir_arena_alloc(arena, (host->n_links + 1) * sizeof(*entries));
+	struct weir_fdb_entry *entries =
+		weir_arena_alloc(arena, (host->n_links + 1) * sizeof(*entries));
 	if (!entries)
 		return weir_err_set(err, ENOMEM, "no memory for the forwarding database");
 	for (size_t i = 0; i < host->n_links; i++) {
@@ -434,8 +442,8 @@ static int links_sockets(struct weir_links *links, struct weir_arena *arena,
 	(void)links;
 	int r = weir_memory_step("listing sockets", err);
 	return r < 0 ? r
-		     : copy_out(arena, host->sockets, host->n_sockets, sizeof(host->sockets[0]), ret,
-				ret_n, err);
+		     : copy_out(arena, host->sockets, host->n_sockets, sizeof(host->sockets[0]),
+				ret, ret_n, err);
 }
 
 /* No process lives in memory. */

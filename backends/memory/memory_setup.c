@@ -5,7 +5,8 @@
 #include <stdarg.h>
 #include <string.h>
 
-__attribute__((format(printf, 2, 3))) static void say(char buf[WEIR_MEMORY_SETUP], const char *fmt, ...)
+__attribute__((format(printf, 2, 3))) static void say(char buf[WEIR_MEMORY_SETUP], const char *fmt,
+						      ...)
 {
 	size_t used = strlen(buf);
 	va_list args;
@@ -32,8 +33,8 @@ void weir_memory_describe_bridge(const struct weir_network *net, char buf[WEIR_M
 		say_addr(buf, &net->subnets[i].gateway, net->subnets[i].prefix.len);
 }
 
-void weir_memory_describe_attachment(const struct weir_network *net, const struct weir_attachment *att,
-				char buf[WEIR_MEMORY_SETUP])
+void weir_memory_describe_attachment(const struct weir_network *net,
+				     const struct weir_attachment *att, char buf[WEIR_MEMORY_SETUP])
 {
 	char mac[WEIR_MAC_TEXT];
 
@@ -42,7 +43,8 @@ void weir_memory_describe_attachment(const struct weir_network *net, const struc
 	    att->ifname, weir_mac_text(&att->mac, mac), att->mtu ? att->mtu : net->mtu);
 	for (unsigned family = WEIR_IPV4; family < WEIR_NUM_FAMILIES; family++) {
 		const struct weir_subnet *subnet = weir_network_subnet_of(net, &att->addrs[family]);
-		say_addr(buf, &att->addrs[family], subnet ? subnet->prefix.len : weir_family_bits(family));
+		say_addr(buf, &att->addrs[family],
+			 subnet ? subnet->prefix.len : weir_family_bits(family));
 	}
 }
 
@@ -60,7 +62,7 @@ static void describe_default(const struct weir_model *model, const struct weir_e
 }
 
 void weir_memory_describe_routes(const struct weir_model *model, const struct weir_endpoint *ep,
-			    const struct weir_attachment *att, char buf[WEIR_MEMORY_SETUP])
+				 const struct weir_attachment *att, char buf[WEIR_MEMORY_SETUP])
 {
 	const struct weir_network *net = weir_model_network(model, att->network);
 	char to[WEIR_PREFIX_TEXT], via[WEIR_ADDR_TEXT];

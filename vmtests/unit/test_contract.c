@@ -116,8 +116,8 @@ static void memory_take(void)
 static const struct subject subjects[] = {
 	{ "memory", &weir_memory_firewall, false, weir_memory_reset, memory_other, memory_flush,
 	  memory_break, memory_take },
-	{ "memory, traced", &weir_memory_firewall, true, weir_memory_reset, memory_other, memory_flush,
-	  memory_break, memory_take },
+	{ "memory, traced", &weir_memory_firewall, true, weir_memory_reset, memory_other,
+	  memory_flush, memory_break, memory_take },
 	{ "nftables", &weir_nftables, false, nft_fresh, nft_other, nft_flush, nft_break, nft_take },
 	{ "nftables, traced", &weir_nftables, true, nft_fresh, nft_other, nft_flush, nft_break,
 	  nft_take },
@@ -140,18 +140,22 @@ static void add(struct weir_ruleset *rules, struct weir_entry entry)
 	assert_int_equal(weir_ruleset_add(rules, &entry, NULL), 0);
 }
 
-static void add_network(struct weir_ruleset *rules, const char *ifname, uint8_t flags, const char *owner)
+static void add_network(struct weir_ruleset *rules, const char *ifname, uint8_t flags,
+			const char *owner)
 {
 	struct weir_entry e = { .kind = WEIR_ENTRY_NETWORK, .flags = flags, .owner = owner };
 	(void)snprintf(e.ifname, sizeof(e.ifname), "%s", ifname);
 	add(rules, e);
 }
 
-static void add_subnet(struct weir_ruleset *rules, const char *ifname, const char *base, uint8_t len,
-		       enum weir_nat nat, const char *to)
+static void add_subnet(struct weir_ruleset *rules, const char *ifname, const char *base,
+		       uint8_t len, enum weir_nat nat, const char *to)
 {
-	struct weir_entry e = { .kind = WEIR_ENTRY_SUBNET, .addr = addr(base), .prefix_len = len,
-				.nat = (uint8_t)nat, .to = addr(to) };
+	struct weir_entry e = { .kind = WEIR_ENTRY_SUBNET,
+				.addr = addr(base),
+				.prefix_len = len,
+				.nat = (uint8_t)nat,
+				.to = addr(to) };
 	e.family = e.addr.family;
 	(void)snprintf(e.ifname, sizeof(e.ifname), "%s", ifname);
 	add(rules, e);
@@ -175,10 +179,15 @@ static void add_trusted(struct weir_ruleset *rules, const char *from, const char
 }
 
 static void add_mapping(struct weir_ruleset *rules, const char *host, enum weir_proto proto,
-			struct weir_ports ports, const char *to, uint16_t to_port, const char *owner)
+			struct weir_ports ports, const char *to, uint16_t to_port,
+			const char *owner)
 {
-	struct weir_entry e = { .kind = WEIR_ENTRY_MAPPING, .addr = addr(host), .to = addr(to),
-				.proto = (uint8_t)proto, .ports = ports, .to_port = to_port,
+	struct weir_entry e = { .kind = WEIR_ENTRY_MAPPING,
+				.addr = addr(host),
+				.to = addr(to),
+				.proto = (uint8_t)proto,
+				.ports = ports,
+				.to_port = to_port,
 				.owner = owner };
 	e.family = e.to.family;
 	add(rules, e);
@@ -216,14 +225,14 @@ static void fill(struct weir_ruleset *rules)
 		    "nginx 8080:80");
 	add_mapping(rules, NULL, WEIR_TCP, (struct weir_ports){ 8080, 8080 }, "fd00:88:1::2", 80,
 		    "nginx 8080:80");
-	add_mapping(rules, "127.0.0.1", WEIR_TCP, (struct weir_ports){ 8080, 8080 }, "10.88.1.2", 81,
-		    "nginx 127.0.0.1:8080:81");
+	add_mapping(rules, "127.0.0.1", WEIR_TCP, (struct weir_ports){ 8080, 8080 }, "10.88.1.2",
+		    81, "nginx 127.0.0.1:8080:81");
 	add_mapping(rules, NULL, WEIR_UDP, (struct weir_ports){ 9000, 9999 }, "10.88.1.2", 9000,
 		    "nginx 9000-9999:9000-9999/udp");
 	add_mapping(rules, NULL, WEIR_TCP, (struct weir_ports){ 7000, 7009 }, "10.88.1.2", 6000,
 		    "nginx 7000-7009:6000-6009");
-	add_mapping(rules, "2001:db8::1", WEIR_TCP, (struct weir_ports){ 500, 502 }, "fd00:88:1::2", 500,
-		    "nginx [2001:db8::1]:500-502:500-502");
+	add_mapping(rules, "2001:db8::1", WEIR_TCP, (struct weir_ports){ 500, 502 }, "fd00:88:1::2",
+		    500, "nginx [2001:db8::1]:500-502:500-502");
 	add_guard(rules, WEIR_IPV4);
 	add_guard(rules, WEIR_IPV6);
 	sort(rules);
@@ -241,7 +250,9 @@ static struct weir_firewall_state state_of(struct bench *b)
 
 static struct weir_epoch next_epoch(const struct weir_firewall_state *old)
 {
-	struct weir_epoch epoch = { .store = OURS, .boot = BOOT, .counter = old->epoch.counter + 1 };
+	struct weir_epoch epoch = { .store = OURS,
+				    .boot = BOOT,
+				    .counter = old->epoch.counter + 1 };
 	return epoch;
 }
 
@@ -369,7 +380,8 @@ static void test_delta(void **ctx)
 	/* removed: the range and a trust; added: a network; changed: two mappings and the flags of one */
 	for (size_t i = 0; i < before.n; i++) {
 		struct weir_entry e = before.entries[i];
-		if (e.ports.hi == 9999 || (e.kind == WEIR_ENTRY_TRUSTED && !strcmp(e.ifname, "wb-db")))
+		if (e.ports.hi == 9999 ||
+		    (e.kind == WEIR_ENTRY_TRUSTED && !strcmp(e.ifname, "wb-db")))
 			continue;
 		if (e.ports.lo == 8080 && !weir_addr_is_set(&e.addr)) {
 			e.to_port = 88;
@@ -515,8 +527,10 @@ static void test_a_wrong_change_changes_nothing(void **ctx)
 	assert_string_not_equal(b->err.text, "");
 	assert_there(b, &rules);
 	/* the same key with another value, and beside it an innocent one */
-	add_mapping(&other, NULL, WEIR_TCP, (struct weir_ports){ 8080, 8080 }, "10.88.1.3", 80, "other");
-	add_mapping(&other, NULL, WEIR_TCP, (struct weir_ports){ 1, 1 }, "10.88.1.3", 1, "innocent");
+	add_mapping(&other, NULL, WEIR_TCP, (struct weir_ports){ 8080, 8080 }, "10.88.1.3", 80,
+		    "other");
+	add_mapping(&other, NULL, WEIR_TCP, (struct weir_ports){ 1, 1 }, "10.88.1.3", 1,
+		    "innocent");
 	sort(&other);
 	assert_true(change(b, &none, &other, false) < 0);
 	assert_there(b, &rules);
@@ -530,7 +544,8 @@ static void test_errors_carry_the_place(void **ctx)
 
 	fill(&rules);
 	put(b, &rules);
-	add_mapping(&other, NULL, WEIR_TCP, (struct weir_ports){ 8080, 8080 }, "10.88.1.3", 80, "other");
+	add_mapping(&other, NULL, WEIR_TCP, (struct weir_ports){ 8080, 8080 }, "10.88.1.3", 80,
+		    "other");
 	other.entries[0].origin = weir_place_make("web.yaml", 14, 5);
 	assert_true(change(b, &none, &other, false) < 0);
 	assert_string_equal(b->err.at.file, "web.yaml");
@@ -684,7 +699,8 @@ static void test_forget_nothing(void **ctx)
 	assert_int_equal(b->ops.forget(b->fw, NULL, 0, &forgotten, &b->err), 0);
 	assert_int_equal(forgotten, 0);
 	assert_int_equal(b->ops.forget(b->fw, NULL, 0, NULL, &b->err), 0);
-	struct weir_flow_match match = { .family = WEIR_IPV4, .proto = WEIR_TCP,
+	struct weir_flow_match match = { .family = WEIR_IPV4,
+					 .proto = WEIR_TCP,
 					 .dst_ports = { 8080, 8080 } };
 	assert_int_equal(b->ops.forget(b->fw, &match, 1, &forgotten, &b->err), 0);
 	assert_int_equal(forgotten, 0);

@@ -53,8 +53,8 @@ static struct weir_network *add_network(struct bench *b, const char *name, enum 
 	return net;
 }
 
-static struct weir_attachment *attach(struct bench *b, struct weir_endpoint *ep, const char *network,
-				      const char *at, const char *host_ifname)
+static struct weir_attachment *attach(struct bench *b, struct weir_endpoint *ep,
+				      const char *network, const char *at, const char *host_ifname)
 {
 	struct weir_attachment *att = weir_endpoint_add_attachment(&b->model, ep);
 	assert_non_null(att);
@@ -130,7 +130,8 @@ static int check(struct bench *b)
 	for (size_t i = 0; r == 0 && i < b->model.n_endpoints; i++) {
 		const struct weir_endpoint *ep = &b->model.endpoints[i];
 		for (size_t a = 0; r == 0 && a < ep->n_attachments; a++)
-			r = b->ops.attach_check(b->links, &b->model, ep, &ep->attachments[a], &b->err);
+			r = b->ops.attach_check(b->links, &b->model, ep, &ep->attachments[a],
+						&b->err);
 	}
 	return r;
 }
@@ -228,8 +229,10 @@ static void test_drift(void **ctx)
 	assert_true(weir_memory_drop_link("wb-web"));
 	assert_int_equal(check(b), -ESTALE);
 	ino_t before = b->far->netns_id.ino;
-	assert_true(weir_memory_drop_netns("/run/netns/db")); /* takes both ends of the pair along */
-	assert_int_equal(b->ops.attach_check(b->links, &b->model, b->ep, &b->ep->attachments[1], &b->err),
+	assert_true(
+		weir_memory_drop_netns("/run/netns/db")); /* takes both ends of the pair along */
+	assert_int_equal(b->ops.attach_check(b->links, &b->model, b->ep, &b->ep->attachments[1],
+					     &b->err),
 			 -ESTALE);
 	assert_int_equal(bring_up(b, &changed), 0);
 	assert_int_equal(check(b), 0);
@@ -240,7 +243,9 @@ static void test_namespaces(void **ctx)
 {
 	struct bench *b = *ctx;
 	struct weir_netns_id id;
-	struct weir_endpoint pod = { .name = "pod", .netns = WEIR_NETNS_PATH, .netns_path = "/run/netns/p" };
+	struct weir_endpoint pod = { .name = "pod",
+				     .netns = WEIR_NETNS_PATH,
+				     .netns_path = "/run/netns/p" };
 
 	assert_int_equal(b->ops.netns_ensure(b->links, &pod, &id, NULL, &b->err), -ENOENT);
 	assert_int_equal(weir_memory_add_netns("/run/netns/p"), 0);
