@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What a model means, as a ruleset.
+ *
+ * How it works: each object contributes entries of its own, and none depends on what other objects of its
+ * kind there are; an endpoint's depend on the networks that it attaches to. So part of a model compiles to
+ * part of the ruleset. A p2p network contributes nothing: its packets never meet the host. */
+#include "policy/compile.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+struct compiler {
+	const struct weir_model *model;
+	struct weir_ruleset *rules;
+	struct weir_err *err;
+};
+
+static int add(struct compiler *c, const struct weir_entry *entry)
+{
+	return weir_ruleset_add(c->rules, entry, c->err);
+}
+
+static void set_ifname(char to[WEIR_IFNAME_SIZE], const char *from)
+{
+	(void)snprintf(to, WEIR_IFNAME_SIZE, "%s", from);
+}
+
+/* ---- networks ---- */
+
+static int add_network(struct compiler *c, const struct weir_network *net)
+{
+	struct weir_entry entry = { .kind = WEIR_ENTRY_NETWORK, .owner = net->name, .origin = net->origin };
+
+	set_ifname(entry.ifname, net->ifname);
+	if (net->internal)
+		entry.flags |= WEIR_CLOSED | WEIR_HOST_DENY;
+	if (net->isolate)
+		entry.flags |= WEIR_ISOLATED;
+	if (net->host_deny)
+		entry.flags |= WEIR_HOST_DENY;
+	return add(c, &entry);
+}
+
+/* The host does not route for a network whose gateway is an endpoint: nothing to translate. Nothing leaves
+ * an internal network, but what has a translation is guarded against direct access from outside, so it gets
+ * one. A family without the address that the user wished for the other is masqueraded. */
+static enum weir_nat subnet_nat(const struct weir_network *net, enum weir_family family)
+{
+	if (net->gateway_endpoint)
+		return WEIR_NAT_NONE;
+	if (net->internal)
+		return WEIR_NAT_MASQUERADE;
+	if (net->nat == WEIR_NAT_ADDRESS && !weir_addr_is_set(&net->nat_addr[family]))
+		return WEIR_NAT_MASQUERADE;
+	return net->nat;
+}
+
+static int add_subnet(struct compiler *c, const struct weir_network *net,
+		      const struct weir_subnet *subnet)
+{
+	enum weir_family family = subnet->prefix.addr.family;
+	enum weir_nat nat = subnet_nat(net, family);
+	struct weir_entry entry = {
+		.kind = WEIR_ENTRY_SUBNET,
+		.family = family,
+		.addr = weir_prefix_base(&subnet->prefix),
+		.prefix_len = subnet->prefix.len,
+		.nat = (uint8_t)nat,
+		.to = nat == WEIR_NAT_ADDRESS ? net->nat_addr[family] : (struct weir_addr){ 0 },
+		.owner = net->name,
+		.origin = subnet->origin,
+	};
+
+	set_ifname(entry.ifname, net->ifname);
+	return add(c, &entry);
+}
+
+static int add_gateway(struct compiler *c, const struct weir_network *net,
+		       const struct weir_subnet *subnet)
+{
+	struct weir_entry entry = {
+		.kind = WEIR_ENTRY_GATEWAY,
+		.family = subnet->gateway.family,
+		.addr = subnet->gateway,
+		.owner = net->name,
+		.origin = subnet->origin,
+	};
+
+	if (net->gateway_endpoint || !weir_addr_is_set(&subnet->gateway))
+		return 0;
+	set_ifname(entry.ifname, net->ifname);
+	return add(c, &entry);
+}
+
+static int add_trusted(struct compiler *c, const struct weir_network *net, const char *from)
+{
+	struct weir_entry entry = { .kind = WEIR_ENTRY_TRUSTED, .owner = net->name, .origin = net->origin };
+
+	set_ifname(entry.from_ifname, from);
+	set_ifname(entry.ifname, net->ifname);
+	return add(c, &entry);
+}
+
+static int compile_network(struct compiler *c, const struct weir_network *net)
+{
+	if (net->mode != WEIR_MODE_BRIDGE)
+		return 0;
+	int r = add_network(c, net);
+	for (size_t i = 0; r == 0 && i < net->n_subnets; i++) {
+		r = add_subnet(c, net, &net->subnets[i]);
+		if (r == 0)
+			r = add_gateway(c, net, &net->subnets[i]);
+	}
+	for (size_t i = 0; r == 0 && i < net->n_trusted; i++)
+		r = add_trusted(c, net, net->trusted[i]);
+	return r;
+}
+
+/* ---- attachments ---- */
+
+static int add_sources(struct compiler *c, const struct weir_endpoint *ep,
+		       const struct weir_attachment *att, const struct weir_network *net)
+{
+	for (int family = WEIR_IPV4; family < WEIR_NUM_FAMILIES; family++) {
+		struct weir_entry entry = {
+			.kind = WEIR_ENTRY_SOURCE,
+			.family = (enum weir_family)family,
+			.addr = att->addrs[family],
+			.owner = ep->name,
+			.origin = att->origin,
+		};
+		set_ifname(entry.ifname, net->ifname);
+		int r = weir_addr_is_set(&att->addrs[family]) ? add(c, &entry) : 0;
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int compile_attachment(struct compiler *c, const struct weir_endpoint *ep,
+			      const struct weir_attachment *att)
+{
+	const struct weir_network *net = weir_model_network(c->model, att->network);
+
+	if (!net)
+		return weir_err_at(c->err, ENOENT, &att->origin,
+				   "endpoint \"%s\": no network named \"%s\" (weir network ls)", ep->name,
+				   att->network);
+	return net->mode == WEIR_MODE_BRIDGE ? add_sources(c, ep, att, net) : 0;
+}
+
+/* ---- mappings ---- */
+
+/* Why nothing can be published in a network; NULL when it can. */
+static const char *unpublishable(const struct weir_network *net)
+{
+	if (net->mode == WEIR_MODE_P2P)
+		return "is p2p: its packets never meet the host";
+	if (net->internal)
+		return "is internal: nothing comes in from outside";
+	if (net->gateway_endpoint)
+		return "has an endpoint for its gateway: replies would not come back to the host";
+	return NULL;
+}
+
+/* The error of a mapping that has no target: the reason of the attachment that comes nearest. */
+static int refuse_mapping(struct compiler *c, const struct weir_endpoint *ep,
+			  const struct weir_mapping *m)
+{
+	char text[WEIR_MAPPING_TEXT];
+
+	(void)weir_mapping_text(m, text);
+	if (m->network && !weir_endpoint_attachment(ep, m->network))
+		return weir_err_at(c->err, EINVAL, &m->origin,
+				   "endpoint \"%s\": %s cannot be published: it is not attached to "
+				   "network \"%s\"",
+				   ep->name, text, m->network);
+	for (size_t i = 0; i < ep->n_attachments; i++) {
+		const struct weir_network *net =
+			weir_model_network(c->model, ep->attachments[i].network);
+		const char *why = net ? unpublishable(net) : NULL;
+		if (why && (!m->network || strcmp(m->network, net->name) == 0))
+			return weir_err_at(c->err, EINVAL, &m->origin,
+					   "endpoint \"%s\": %s cannot be published: network \"%s\" %s",
+					   ep->name, text, net->name, why);
+	}
+	return weir_err_at(c->err, EINVAL, &m->origin,
+			   "endpoint \"%s\": %s cannot be published: it has no %s address in %s%s%s",
+			   ep->name, text,
+			   weir_addr_is_set(&m->host) ? weir_family_name(m->host.family) : "single",
+			   m->network ? "network \"" : "any network with a gateway",
+			   m->network ? m->network : "", m->network ? "\"" : "");
+}
+
+/* Where connections of one family go; NULL: nowhere. */
+static const struct weir_addr *mapping_target(const struct compiler *c, const struct weir_endpoint *ep,
+					      const struct weir_mapping *m, enum weir_family family)
+{
+	const struct weir_attachment *att = m->network ? weir_endpoint_attachment(ep, m->network)
+						       : weir_endpoint_default(c->model, ep, family);
+	const struct weir_network *net = att ? weir_model_network(c->model, att->network) : NULL;
+
+	if (!net || unpublishable(net) || !weir_addr_is_set(&att->addrs[family]))
+		return NULL;
+	return &att->addrs[family];
+}
+
+static int add_mapping(struct compiler *c, const struct weir_mapping *m, enum weir_family family,
+		       const struct weir_addr *to, const char *owner)
+{
+	struct weir_entry entry = {
+		.kind = WEIR_ENTRY_MAPPING,
+		.family = family,
+		.addr = m->host,
+		.proto = (uint8_t)m->proto,
+		.ports = m->host_ports,
+		.to_port = m->ports.lo,
+		.to = *to,
+		.owner = owner,
+		.origin = m->origin,
+	};
+
+	return add(c, &entry);
+}
+
+static int compile_mapping(struct compiler *c, const struct weir_endpoint *ep,
+			   const struct weir_mapping *m)
+{
+	char text[WEIR_MAPPING_TEXT], owner[WEIR_OWNER_MAX + 1];
+	bool any = false;
+
+	(void)weir_mapping_text(m, text);
+	if (weir_mapping_is_open(m))
+		return weir_err_at(c->err, EINVAL, &m->origin,
+				   "endpoint \"%s\": %s has no host port yet", ep->name, text);
+	(void)snprintf(owner, sizeof(owner), "%s %s", ep->name, text); /* a longer one is cut */
+	for (int family = WEIR_IPV4; family < WEIR_NUM_FAMILIES; family++) {
+		const struct weir_addr *to;
+		if (weir_addr_is_set(&m->host) && m->host.family != family)
+			continue;
+		to = mapping_target(c, ep, m, (enum weir_family)family);
+		if (!to)
+			continue;
+		int r = add_mapping(c, m, (enum weir_family)family, to, owner);
+		if (r < 0)
+			return r;
+		any = true;
+	}
+	return any ? 0 : refuse_mapping(c, ep, m);
+}
+
+static int compile_endpoint(struct compiler *c, const struct weir_endpoint *ep)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < ep->n_attachments; i++)
+		r = compile_attachment(c, ep, &ep->attachments[i]);
+	for (size_t i = 0; r == 0 && i < ep->n_mappings; i++)
+		r = compile_mapping(c, ep, &ep->mappings[i]);
+	return r;
+}
+
+int weir_compile(const struct weir_model *model, struct weir_ruleset *ret, struct weir_err *err)
+{
+	struct compiler c = { .model = model, .rules = ret, .err = err };
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < model->n_networks; i++)
+		r = compile_network(&c, &model->networks[i]);
+	for (size_t i = 0; r == 0 && i < model->n_endpoints; i++)
+		r = compile_endpoint(&c, &model->endpoints[i]);
+	return r < 0 ? r : weir_ruleset_sort(ret, err);
+}
