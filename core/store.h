@@ -20,10 +20,9 @@ struct weir_store_meta {
 	char backend[16];	    /* the firewall in charge; empty until the first change */
 	uint32_t counter;	    /* of our last commit's epoch */
 	uint32_t generation;	    /* nft's after our last commit */
-	bool dirty;		    /* a change of the kernel is under way, or was when its process died */
 };
 
-/* Opens weir.db in dir. `create`: makes dir (0700) and the file when absent; without it an absent
+/* Opens weir.db in dir; dir NULL: a store in memory, which is gone when closed. `create`: makes dir (0700) and the file when absent; without it an absent
  * store is -ENOENT and nothing is made.
  * -EUCLEAN: damaged or not a store of weir's: says so and what to do, never resets it.
  * -EPROTO: made by a newer weir. -ENOSPC, -EACCES, -EROFS as they come. Older: migrated at once when
@@ -35,6 +34,9 @@ static inline void weir_store_closep(struct weir_store **store)
 	weir_store_close(*store);
 }
 #define WEIR_CLEAN_STORE __attribute__((cleanup(weir_store_closep)))
+
+/* Removes the store's files from dir; none there: done. Nobody may have it open. */
+int weir_store_destroy(const char *dir, struct weir_err *err);
 
 /* Reads every page and every constraint: for `weir repair`, not for the hot path (SQLite finds damage
  * when it meets it, as -EUCLEAN). -EUCLEAN with the first thing that is wrong. */
@@ -61,6 +63,8 @@ struct weir_scope {
 	size_t n_networks;
 	const char **endpoints;
 	size_t n_endpoints;
+	bool members;		 /* also every endpoint that is attached to one of `networks` */
+	bool only_networks;	 /* with all: no endpoints */
 	bool no_mappings;	 /* leave the endpoints' mappings out: cost then is independent of them */
 };
 
@@ -85,6 +89,10 @@ int weir_store_add_mapping(struct weir_store *store, const char *endpoint, const
 int weir_store_remove_mapping(struct weir_store *store, const char *endpoint,
 			      const struct weir_mapping *mapping, struct weir_arena *arena,
 			      struct weir_mapping *ret, struct weir_err *err);
+/* What remove would remove, leaving it there. */
+int weir_store_find_mapping(struct weir_store *store, const char *endpoint,
+			    const struct weir_mapping *mapping, struct weir_arena *arena,
+			    struct weir_mapping *ret, struct weir_err *err);
 /* Only what the kernel told: the namespace's id. */
 int weir_store_set_netns_id(struct weir_store *store, const char *endpoint, const struct weir_netns_id *id,
 			    struct weir_err *err);
