@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The addresses of one interface: exactly those that weir wants. */
+#include "backends/netlink/address.h"
+
+#include <errno.h>
+#include <linux/if_addr.h>
+#include <linux/rtnetlink.h>
+#include <netlink/attr.h>
+
+#include "backends/netlink/family.h"
+#include "core/arena.h"
+
+struct present {
+	struct weir_arena arena;
+	int index;
+	struct weir_prefix *items;
+	size_t n;
+};
+
+static bool parse_address(const struct nlmsghdr *message, int index, struct weir_prefix *ret)
+{
+	struct nlattr *attrs[IFA_MAX + 1];
+	struct ifaddrmsg header;
+	struct nlmsghdr *from = (void *)(uintptr_t)message; /* libnl reads, but takes no const */
+
+	if (message->nlmsg_type != RTM_NEWADDR ||
+	    nlmsg_parse(from, sizeof(header), attrs, IFA_MAX, NULL) < 0)
+		return false;
+	memcpy(&header, nlmsg_data(message), sizeof(header));
+	uint32_t flags = attrs[IFA_FLAGS] ? nla_get_u32(attrs[IFA_FLAGS]) : header.ifa_flags;
+	if ((int)header.ifa_index != index || header.ifa_scope == RT_SCOPE_LINK ||
+	    !(flags & IFA_F_PERMANENT))
+		return false;
+	struct nlattr *attr = attrs[IFA_LOCAL] ? attrs[IFA_LOCAL] : attrs[IFA_ADDRESS];
+	if (!attr)
+		return false;
+	ret->addr = weir_addr_from_bytes(header.ifa_family, nla_data(attr), nla_len(attr));
+	ret->len = header.ifa_prefixlen;
+	return ret->addr.family != WEIR_NO_FAMILY;
+}
+
+static int take_address(const struct nlmsghdr *message, void *ctx)
+{
+	struct present *present = ctx;
+	struct weir_prefix prefix;
+
+	if (!message) {
+		present->n = 0;
+		return 0;
+	}
+	if (!parse_address(message, present->index, &prefix))
+		return 0;
+	struct weir_prefix *items =
+		weir_arena_grow(&present->arena, present->items, present->n, sizeof(*items));
+	if (!items)
+		return -ENOMEM;
+	present->items = items;
+	present->items[present->n++] = prefix;
+	return 0;
+}
+
+static int read_addresses(struct weir_channel *channel, const struct weir_addresses *addresses,
+			  struct present *present, struct weir_err *err)
+{
+	struct ifaddrmsg header = { .ifa_index = (uint32_t)addresses->index };
+	WEIR_CLEAN_REQUEST struct weir_request request =
+		weir_request_make(RTM_GETADDR, NLM_F_DUMP, &header, sizeof(header));
+
+	present->index = addresses->index;
+	return weir_request_walk(channel, &request, take_address, present, err, "address list dev %s",
+				 addresses->ifname);
+}
+
+static bool holds(const struct weir_prefix *items, size_t n, const struct weir_prefix *prefix)
+{
+	for (size_t i = 0; i < n; i++)
+		if (items[i].len == prefix->len && weir_addr_cmp(&items[i].addr, &prefix->addr) == 0)
+			return true;
+	return false;
+}
+
+static int change_address(struct weir_channel *channel, uint16_t type, uint16_t flags,
+			  const struct weir_addresses *addresses, const struct weir_prefix *prefix,
+			  struct weir_err *err)
+{
+	struct ifaddrmsg header = {
+		.ifa_family = weir_family_to_af(prefix->addr.family),
+		.ifa_prefixlen = prefix->len,
+		.ifa_index = (uint32_t)addresses->index,
+	};
+	WEIR_CLEAN_REQUEST struct weir_request request =
+		weir_request_make(type, flags, &header, sizeof(header));
+	char text[WEIR_PREFIX_TEXT];
+
+	weir_request_addr(&request, IFA_LOCAL, &prefix->addr);
+	weir_request_addr(&request, IFA_ADDRESS, &prefix->addr);
+	/* duplicate address detection would keep it unusable for seconds */
+	if (prefix->addr.family == WEIR_IPV6 && type == RTM_NEWADDR)
+		weir_request_u32(&request, IFA_FLAGS, IFA_F_NODAD);
+	return weir_request_send(channel, &request, err, "address %s %s dev %s",
+				 type == RTM_NEWADDR ? "add" : "delete",
+				 weir_prefix_text(prefix, text), addresses->ifname);
+}
+
+static int remove_unwanted(struct weir_channel *channel, const struct weir_addresses *addresses,
+			   const struct present *present, bool *ret_removed, struct weir_err *err)
+{
+	bool removed = false;
+
+	for (size_t i = 0; i < present->n; i++) {
+		if (holds(addresses->want, addresses->n_want, &present->items[i]))
+			continue;
+		struct weir_err why = { 0 };
+		int r = change_address(channel, RTM_DELADDR, 0, addresses, &present->items[i], &why);
+		/* gone already: a secondary address goes with its primary one */
+		r = weir_request_allow(r, EADDRNOTAVAIL, &why, err);
+		if (r < 0)
+			return r;
+		removed = true;
+	}
+	*ret_removed = removed;
+	return 0;
+}
+
+int weir_addresses_ensure(struct weir_channel *channel, const struct weir_addresses *addresses, bool fresh,
+			  bool *ret_changed, struct weir_err *err)
+{
+	struct present present = { 0 };
+	bool changed = false;
+	int r = 0;
+
+	if (!fresh) {
+		r = read_addresses(channel, addresses, &present, err);
+		if (r == 0)
+			r = remove_unwanted(channel, addresses, &present, &changed, err);
+		if (r == 0 && changed) /* wanted ones may have gone with an unwanted primary */
+			r = read_addresses(channel, addresses, &present, err);
+	}
+	for (size_t i = 0; r == 0 && i < addresses->n_want; i++) {
+		if (holds(present.items, present.n, &addresses->want[i]))
+			continue;
+		r = change_address(channel, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, addresses,
+				   &addresses->want[i], err);
+		changed = true;
+	}
+	weir_arena_free(&present.arena);
+	if (r == 0)
+		*ret_changed = changed;
+	return r;
+}
+
+static int check_present(const struct weir_addresses *addresses, const struct present *present,
+			 struct weir_err *err)
+{
+	char text[WEIR_PREFIX_TEXT];
+
+	for (size_t i = 0; i < addresses->n_want; i++)
+		if (!holds(present->items, present->n, &addresses->want[i]))
+			return weir_err_set(err, ESTALE, "%s %s has lost %s", addresses->what,
+					    addresses->ifname,
+					    weir_prefix_text(&addresses->want[i], text));
+	for (size_t i = 0; i < present->n; i++)
+		if (!holds(addresses->want, addresses->n_want, &present->items[i]))
+			return weir_err_set(err, ESTALE, "%s %s has %s, which it should not",
+					    addresses->what, addresses->ifname,
+					    weir_prefix_text(&present->items[i], text));
+	return 0;
+}
+
+int weir_addresses_check(struct weir_channel *channel, const struct weir_addresses *addresses,
+			 struct weir_err *err)
+{
+	struct present present = { 0 };
+	int r = read_addresses(channel, addresses, &present, err);
+
+	if (r == 0)
+		r = check_present(addresses, &present, err);
+	weir_arena_free(&present.arena);
+	return r;
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The addresses of one interface: exactly those that weir wants. Link-local addresses and those that
+ * expire (router advertisements) are the kernel's and left alone. */
+#ifndef WEIR_BACKENDS_NETLINK_ADDRESS_H
+#define WEIR_BACKENDS_NETLINK_ADDRESS_H
+
+#include "backends/netlink/request.h"
+
+/* An interface and its wanted addresses, each with its prefix length. */
+struct weir_addresses {
+	const char *what, *ifname; /* "bridge", "wb-web" */
+	int index;
+	const struct weir_prefix *want;
+	size_t n_want;
+};
+
+/* Removes what is not wanted, then adds what is missing. fresh: the interface has none yet. */
+int weir_addresses_ensure(struct weir_channel *channel, const struct weir_addresses *addresses, bool fresh,
+			  bool *ret_changed, struct weir_err *err);
+/* -ESTALE with the first difference. */
+int weir_addresses_check(struct weir_channel *channel, const struct weir_addresses *addresses,
+			 struct weir_err *err);
+
+#endif

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Interfaces: what the kernel has, what weir wants, and the one message that makes it so. */
+#ifndef WEIR_BACKENDS_NETLINK_IFACE_H
+#define WEIR_BACKENDS_NETLINK_IFACE_H
+
+#include "backends/netlink/alias.h"
+#include "backends/netlink/request.h"
+
+/* On and off where the kernel may also have no such thing. */
+enum weir_tri { WEIR_TRI_UNKNOWN = -1, WEIR_TRI_OFF, WEIR_TRI_ON };
+
+/* Settings of /proc/sys/net/ipv6/conf/<if>/, -1 unknown. */
+struct weir_ipv6_conf {
+	int disable_ipv6, accept_ra, accept_dad, ndisc_notify;
+};
+
+/* An interface as the kernel tells it. */
+struct weir_iface {
+	int index;
+	char name[WEIR_IFNAME_SIZE];
+	char alias[WEIR_ALIAS_SIZE];
+	char kind[16];
+	uint32_t group, master, mtu, peer; /* peer: index of a veth's other end, in its namespace */
+	struct weir_mac mac;
+	bool up;
+	bool addr_gen_none;
+	int isolated, hairpin; /* of a bridge's port, enum weir_tri */
+	int stp, nf_call_iptables, nf_call_ip6tables; /* of a bridge */
+	uint32_t forward_delay; /* of a bridge */
+	int arp_notify, route_localnet;
+	struct weir_ipv6_conf ipv6;
+};
+
+/* An interface as it should be. { 0 } in a field leaves it alone, unless said otherwise. */
+struct weir_iface_want {
+	const char *name, *alias;
+	const char *what; /* for messages: "bridge" */
+	uint32_t master;  /* with it also the port's flags: */
+	bool isolated, hairpin;
+	uint32_t mtu;
+	struct weir_mac mac;
+	bool addr_gen_none; /* no IPv6 link-local address */
+	bool arp_notify, route_localnet;
+	bool bridge; /* its settings, of which one varies: */
+	bool nf_call;
+	bool up; /* for differences only: weir_iface_set_up() does it, in its own time */
+	/* Inside of namespaces and on bridges, by sysctl (-1 leaves alone). */
+	struct weir_ipv6_conf ipv6;
+};
+#define WEIR_IPV6_CONF_ANY { -1, -1, -1, -1 }
+
+/* -ENODEV when there is none (with words in err). */
+int weir_iface_get(struct weir_channel *channel, const char *name, struct weir_iface *ret,
+		   struct weir_err *err);
+
+/* The same, but 0 with index 0 when there is none. */
+int weir_iface_find(struct weir_channel *channel, const char *name, struct weir_iface *ret,
+		    struct weir_err *err);
+
+/* All interfaces of a kind (NULL: any) or in a master (0: any). each: 0, or -errno to end. */
+typedef int (*weir_iface_each)(const struct weir_iface *iface, void *ctx); /* NULL: starts anew */
+int weir_iface_walk(struct weir_channel *channel, const char *kind, uint32_t master,
+		    weir_iface_each each, void *ctx, struct weir_err *err);
+
+/* The first difference in words ("bridge wb-web has MTU 1500, not 1400"), or false. */
+bool weir_iface_differs(const struct weir_iface *iface, const struct weir_iface_want *want, char *text,
+			size_t size);
+/* Everything of want but `up` and the IPv6 settings, in one message; in two when now (NULL: just made)
+ * has another master, since flags can only be set on a port that is one already. */
+int weir_iface_configure(struct weir_channel *channel, const struct weir_iface *now,
+			 const struct weir_iface_want *want, struct weir_err *err);
+int weir_iface_set_up(struct weir_channel *channel, const char *name, bool up, struct weir_err *err);
+int weir_iface_delete(struct weir_channel *channel, const char *name, struct weir_err *err);
+
+/* The attributes of a bridge into an IFLA_INFO_DATA. */
+void weir_iface_put_bridge(struct weir_request *request, const struct weir_iface_want *want);
+
+/* Does this kernel run IPv6? */
+bool weir_iface_have_ipv6(void);
+
+#endif

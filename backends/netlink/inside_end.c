@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The end of an attachment inside the endpoint's namespace.
+ *
+ * How it works: neighbours are told by the kernel itself. With arp_notify and ndisc_notify set, giving
+ * an interface its MAC (the same one will do) sends gratuitous ARP and unsolicited neighbour
+ * advertisements for all its addresses. A packet socket of our own would cost 8 to 16 ms to close
+ * (packet_release waits for RCU), and with the switches on, a later change is told as well, whoever
+ * makes it. The carrier comes up in a work queue of the kernel's, and until then what the interface
+ * sends is dropped; asking for the link's state by ethtool runs that work at once. */
+#include <errno.h>
+#include <linux/ethtool.h>
+#include <linux/rtnetlink.h>
+#include <linux/sockios.h>
+#include <net/if.h>
+#include <netlink/socket.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+
+#include "backends/netlink/address.h"
+#include "backends/netlink/attach.h"
+#include "backends/netlink/route.h"
+#include "backends/netlink/sysctl.h"
+#include "backends/netns.h"
+
+static struct weir_iface_want inside_want(const struct weir_attach *a)
+{
+	bool ipv6 = weir_network_subnet(a->net, WEIR_IPV6) != NULL;
+	struct weir_iface_want want = {
+		.name = a->att->ifname,
+		.alias = a->alias,
+		.what = "interface",
+		.mtu = weir_attach_mtu(a),
+		.mac = weir_attach_mac(a),
+		.arp_notify = true,
+		.ipv6 = WEIR_IPV6_CONF_ANY,
+	};
+
+	want.ipv6.disable_ipv6 = !ipv6;
+	if (ipv6) {
+		want.ipv6.accept_ra = 0;
+		want.ipv6.accept_dad = 0; /* the link-local address is usable at once */
+		want.ipv6.ndisc_notify = 1;
+	}
+	return want;
+}
+
+/* ---- addresses ---- */
+
+static size_t wanted_addresses(const struct weir_attach *a, struct weir_prefix want[WEIR_NUM_FAMILIES])
+{
+	size_t n = 0;
+
+	for (int family = WEIR_IPV4; family < WEIR_NUM_FAMILIES; family++) {
+		const struct weir_addr *addr = &a->att->addrs[family];
+		if (!weir_addr_is_set(addr))
+			continue;
+		const struct weir_subnet *subnet = weir_network_subnet_of(a->net, addr);
+		want[n].addr = *addr;
+		want[n++].len = subnet ? subnet->prefix.len : (uint8_t)weir_family_bits(family);
+	}
+	return n;
+}
+
+static struct weir_addresses addresses_of(const struct weir_attach *a, const struct weir_prefix *want,
+					  size_t n, int index)
+{
+	return (struct weir_addresses){
+		.what = "interface",
+		.ifname = a->att->ifname,
+		.index = index,
+		.want = want,
+		.n_want = n,
+	};
+}
+
+/* ---- settings ---- */
+
+struct settings {
+	const struct weir_attach *a;
+	const struct weir_iface *now;
+	const struct weir_iface_want *want;
+};
+
+static int write_sysctls(void *ctx, struct weir_err *err)
+{
+	const struct settings *settings = ctx;
+
+	return weir_sysctl_ipv6_ensure(settings->a->links->trace, settings->want->name,
+				       &settings->now->ipv6, &settings->want->ipv6, err);
+}
+
+static int configure(const struct weir_attach *a, const struct weir_iface *now,
+		     const struct weir_iface_want *want, struct weir_err *err)
+{
+	struct settings settings = { .a = a, .now = now, .want = want };
+	int r = weir_netns_run(a->inside->fd, write_sysctls, &settings, err);
+
+	if (r == 0)
+		r = weir_iface_configure(&a->inside->channel, now, want, err);
+	return r;
+}
+
+int weir_inside_end_ensure(const struct weir_attach *a, bool fresh, bool *changed, struct weir_err *err)
+{
+	struct weir_iface_want want = inside_want(a);
+	struct weir_prefix addrs[WEIR_NUM_FAMILIES];
+	size_t n_addrs = wanted_addresses(a, addrs);
+	struct weir_iface now;
+	char difference[160];
+	bool moved = false;
+	int r = weir_iface_get(&a->inside->channel, a->att->ifname, &now, err);
+
+	if (r == 0)
+		r = weir_alias_check(a->att->ifname, now.alias, now.group, a->alias, err);
+	if (r == 0 && weir_iface_differs(&now, &want, difference, sizeof(difference))) {
+		*changed = true;
+		r = configure(a, &now, &want, err);
+	}
+	if (r == 0 && !now.up) {
+		*changed = true;
+		r = weir_iface_set_up(&a->inside->channel, a->att->ifname, true, err);
+	}
+	if (r < 0)
+		return r;
+	struct weir_addresses addresses = addresses_of(a, addrs, n_addrs, now.index);
+	r = weir_addresses_ensure(&a->inside->channel, &addresses, fresh, &moved, err);
+	*changed |= moved;
+	return r;
+}
+
+/* ---- routes ---- */
+
+static bool gives_default(const struct weir_attach *a, const struct weir_model *model,
+			  enum weir_family family)
+{
+	const struct weir_attachment *att = weir_endpoint_default(model, a->ep, family);
+
+	return att && strcmp(att->network, a->att->network) == 0;
+}
+
+static void want_default(const struct weir_attach *a, const struct weir_model *model,
+			 enum weir_family family, struct weir_route_want *want, size_t *n)
+{
+	for (size_t i = 0; i < a->net->n_subnets; i++) {
+		const struct weir_addr *gateway = &a->net->subnets[i].gateway;
+		if (gateway->family != family || weir_addr_cmp(gateway, &a->att->addrs[family]) == 0)
+			continue;
+		if (!gives_default(a, model, family))
+			return;
+		want[(*n)++] = (struct weir_route_want){ .to.addr.family = (uint8_t)family,
+							 .via = *gateway };
+		return;
+	}
+}
+
+/* The routes of this attachment; the caller frees. NULL: no memory. */
+static struct weir_route_want *wanted_routes(const struct weir_attach *a, const struct weir_model *model,
+					     size_t *ret_n)
+{
+	struct weir_route_want *want = calloc(WEIR_NUM_FAMILIES + a->ep->n_routes, sizeof(*want));
+	size_t n = 0;
+
+	if (!want)
+		return NULL;
+	for (int family = WEIR_IPV4; family < WEIR_NUM_FAMILIES; family++)
+		want_default(a, model, family, want, &n);
+	for (size_t i = 0; i < a->ep->n_routes; i++) {
+		const struct weir_route *route = &a->ep->routes[i];
+		if (!weir_network_subnet_of(a->net, &route->via))
+			continue;
+		want[n].to = (struct weir_prefix){ .addr = weir_prefix_base(&route->to),
+						   .len = route->to.len };
+		want[n++].via = route->via;
+	}
+	*ret_n = n;
+	return want;
+}
+
+typedef int (*routes_work)(struct weir_channel *channel, const struct weir_routes *routes,
+			   struct weir_err *err);
+
+static int with_routes(const struct weir_attach *a, const struct weir_model *model, int index,
+		       routes_work work, struct weir_err *err)
+{
+	size_t n;
+	struct weir_route_want *want = wanted_routes(a, model, &n);
+
+	if (!want)
+		return weir_err_set(err, ENOMEM, "out of memory");
+	struct weir_routes routes = { .ifname = a->att->ifname, .index = index, .want = want, .n_want = n };
+	int r = work(&a->inside->channel, &routes, err);
+	free(want);
+	return r;
+}
+
+/* ---- up ---- */
+
+static void settle_carrier(const struct weir_attach *a)
+{
+	struct ethtool_value value = { .cmd = ETHTOOL_GLINK };
+	struct ifreq request = { .ifr_data = (void *)&value };
+
+	memcpy(request.ifr_name, a->att->ifname, sizeof(a->att->ifname));
+	/* the question is the point; without an answer the carrier settles a little later */
+	(void)ioctl(nl_socket_get_fd(a->inside->channel.sock), SIOCETHTOOL, &request);
+}
+
+static int announce(const struct weir_attach *a, struct weir_err *err)
+{
+	struct weir_mac mac = weir_attach_mac(a);
+	struct ifinfomsg header = { 0 };
+	WEIR_CLEAN_REQUEST struct weir_request request =
+		weir_request_make(RTM_NEWLINK, 0, &header, sizeof(header));
+	char text[WEIR_MAC_TEXT];
+
+	weir_request_text(&request, IFLA_IFNAME, a->att->ifname);
+	weir_request_mac(&request, IFLA_ADDRESS, &mac);
+	return weir_request_send(&a->inside->channel, &request, err,
+				 "link set %s address %s (neighbours are told)", a->att->ifname,
+				 weir_mac_text(&mac, text));
+}
+
+int weir_inside_end_up(const struct weir_attach *a, const struct weir_model *model, struct weir_err *err)
+{
+	struct weir_iface now;
+	int r = weir_iface_get(&a->inside->channel, a->att->ifname, &now, err);
+
+	if (r == 0)
+		r = weir_alias_check(a->att->ifname, now.alias, now.group, a->alias, err);
+	if (r == 0 && !now.up)
+		r = weir_iface_set_up(&a->inside->channel, a->att->ifname, true, err);
+	if (r < 0)
+		return r;
+	settle_carrier(a);
+	r = with_routes(a, model, now.index, weir_routes_ensure, err);
+	return r < 0 ? r : announce(a, err);
+}
+
+int weir_inside_end_check(const struct weir_attach *a, const struct weir_model *model,
+			  struct weir_err *err)
+{
+	struct weir_iface_want want = inside_want(a);
+	struct weir_prefix addrs[WEIR_NUM_FAMILIES];
+	size_t n_addrs = wanted_addresses(a, addrs);
+	struct weir_iface now;
+	char difference[160];
+	int r = weir_iface_find(&a->inside->channel, a->att->ifname, &now, err);
+
+	if (r < 0)
+		return r;
+	if (now.index == 0)
+		return weir_err_set(err, ESTALE, "interface %s is gone", a->att->ifname);
+	want.up = true;
+	if (weir_iface_differs(&now, &want, difference, sizeof(difference)))
+		return weir_err_set(err, ESTALE, "%s", difference);
+	struct weir_addresses addresses = addresses_of(a, addrs, n_addrs, now.index);
+	r = weir_addresses_check(&a->inside->channel, &addresses, err);
+	return r < 0 ? r : with_routes(a, model, now.index, weir_routes_check, err);
+}

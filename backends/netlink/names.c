@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* An own namespace's resolv.conf and hosts.
+ *
+ * How it works: a file of weir's begins with a comment that names store and endpoint; that line is
+ * how it is known again. Files are replaced by renaming, so that no reader sees half of one. */
+#include "backends/netlink/names.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define FOLDER "/etc/netns"
+
+enum { PATH_SIZE = 128 /* the folder, a name of 63 bytes, a file's name */ };
+
+static const char *const files[] = { "hosts", "resolv.conf" };
+enum { HOSTS, RESOLV, NUM_FILES };
+
+struct place {
+	char folder[PATH_SIZE];
+	char mark[WEIR_ALIAS_SIZE + 4]; /* the first line */
+};
+
+static int find_place(const struct weir_links *links, const struct weir_endpoint *ep, struct place *ret,
+		      struct weir_err *err)
+{
+	char alias[WEIR_ALIAS_SIZE];
+	int r = weir_name_check("endpoint", ep->name, err); /* it becomes a folder's name */
+
+	if (r < 0)
+		return r;
+	(void)snprintf(ret->folder, sizeof(ret->folder), FOLDER "/%s", ep->name); /* fits */
+	(void)snprintf(ret->mark, sizeof(ret->mark), "# %s\n",
+		       weir_alias_text(links->store, ep->name, NULL, alias));
+	return 0;
+}
+
+static void file_path(const struct place *place, const char *name, char path[PATH_SIZE])
+{
+	(void)snprintf(path, PATH_SIZE, "%.90s/%s", place->folder, name); /* fits: see PATH_SIZE */
+}
+
+static void write_hosts(FILE *out, const struct weir_endpoint *ep)
+{
+	char text[WEIR_ADDR_TEXT];
+
+	(void)fputs("127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n", out);
+	for (size_t i = 0; i < ep->n_attachments; i++)
+		for (int family = WEIR_IPV4; family < WEIR_NUM_FAMILIES; family++)
+			if (weir_addr_is_set(&ep->attachments[i].addrs[family]))
+				(void)fprintf(out, "%s\t%s\n",
+					      weir_addr_text(&ep->attachments[i].addrs[family], text),
+					      ep->name);
+}
+
+static void write_resolv(FILE *out, const struct weir_endpoint *ep)
+{
+	char text[WEIR_ADDR_TEXT];
+
+	for (size_t i = 0; i < ep->n_dns; i++)
+		(void)fprintf(out, "nameserver %s\n", weir_addr_text(&ep->dns[i], text));
+}
+
+/* The file's text, for free(); NULL: no memory. */
+static char *compose(const struct place *place, int file, const struct weir_endpoint *ep, size_t *ret_size)
+{
+	char *text = NULL;
+	FILE *out = open_memstream(&text, ret_size);
+
+	if (!out)
+		return NULL;
+	(void)fputs(place->mark, out);
+	if (file == HOSTS)
+		write_hosts(out, ep);
+	else
+		write_resolv(out, ep);
+	/* fclose tells of every write before it that found no memory */
+	if (fclose(out) == 0)
+		return text;
+	free(text);
+	return NULL;
+}
+
+/* What stands there already. */
+enum present { ABSENT, OURS, SAME, FOREIGN };
+
+static enum present compare(const char *path, const struct place *place, const char *text, size_t size)
+{
+	size_t mark = strlen(place->mark), n;
+	char *there = calloc(1, size + 1);
+	FILE *in = there ? fopen(path, "re") : NULL;
+
+	if (!in) {
+		free(there);
+		return errno == ENOENT ? ABSENT : FOREIGN; /* what cannot be read is left alone */
+	}
+	n = fread(there, 1, size + 1, in);
+	(void)fclose(in); /* only read */
+	enum present present = FOREIGN;
+	if (n == size && memcmp(there, text, size) == 0)
+		present = SAME;
+	else if (n >= mark && memcmp(there, place->mark, mark) == 0)
+		present = OURS;
+	free(there);
+	return present;
+}
+
+static int write_file(const char *path, const char *text, size_t size, struct weir_err *err)
+{
+	char fresh[PATH_SIZE + 8];
+
+	(void)snprintf(fresh, sizeof(fresh), "%s.weir", path); /* fits */
+	(void)unlink(fresh); /* a killed writer's, or nothing */
+	int fd = open(fresh, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+	if (fd < 0)
+		return weir_err_errno(err, errno, "making %s", fresh);
+	ssize_t n = write(fd, text, size);
+	int e = n < 0 ? errno : n == (ssize_t)size ? 0 : ENOSPC;
+	if (close(fd) < 0 && e == 0)
+		e = errno;
+	if (e == 0 && rename(fresh, path) < 0)
+		e = errno;
+	if (e == 0)
+		return 0;
+	(void)unlink(fresh); /* undoing */
+	return weir_err_errno(err, e, "writing %s", path);
+}
+
+static int make_folder(const char *path, struct weir_err *err)
+{
+	if (mkdir(path, 0755) < 0 && errno != EEXIST)
+		return weir_err_errno(err, errno, "making %s", path);
+	return 0;
+}
+
+static int ensure_file(const struct place *place, int file, const struct weir_endpoint *ep,
+		       bool *changed, struct weir_err *err)
+{
+	char path[PATH_SIZE];
+	size_t size = 0;
+	char *text = compose(place, file, ep, &size);
+	bool wanted = file != RESOLV || ep->n_dns > 0;
+	int r = 0;
+
+	if (!text)
+		return weir_err_set(err, ENOMEM, "out of memory");
+	file_path(place, files[file], path);
+	enum present present = compare(path, place, text, size);
+	if (wanted && (present == ABSENT || present == OURS)) {
+		*changed = true;
+		r = write_file(path, text, size, err);
+	} else if (!wanted && (present == OURS || present == SAME)) {
+		*changed = true;
+		if (unlink(path) < 0 && errno != ENOENT)
+			r = weir_err_errno(err, errno, "removing %s", path);
+	}
+	free(text);
+	return r;
+}
+
+int weir_names_ensure(struct weir_links *links, const struct weir_endpoint *ep, bool *ret_changed,
+		      struct weir_err *err)
+{
+	struct place place;
+	bool changed = false;
+	int r = 0;
+
+	if (ep->netns == WEIR_NETNS_OWN) {
+		r = find_place(links, ep, &place, err);
+		if (r == 0)
+			r = make_folder(FOLDER, err);
+		if (r == 0)
+			r = make_folder(place.folder, err);
+		for (int i = 0; r == 0 && i < NUM_FILES; i++)
+			r = ensure_file(&place, i, ep, &changed, err);
+	}
+	if (r == 0 && ret_changed)
+		*ret_changed = changed;
+	return r;
+}
+
+int weir_names_remove(struct weir_links *links, const struct weir_endpoint *ep, struct weir_err *err)
+{
+	struct place place;
+	char path[PATH_SIZE];
+	int r = find_place(links, ep, &place, err);
+
+	if (r < 0)
+		return r;
+	for (int i = 0; i < NUM_FILES; i++) {
+		file_path(&place, files[i], path);
+		enum present present = compare(path, &place, place.mark, strlen(place.mark));
+		if (present != OURS && present != SAME)
+			continue;
+		if (unlink(path) < 0 && errno != ENOENT)
+			return weir_err_errno(err, errno, "removing %s", path);
+	}
+	/* both stay when something else is in them */
+	if (rmdir(place.folder) == 0)
+		(void)rmdir(FOLDER);
+	return 0;
+}

@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Routes of the main table: read, made, removed. */
+#include "backends/netlink/route.h"
+
+#include <errno.h>
+#include <linux/rtnetlink.h>
+#include <netlink/attr.h>
+
+#include "backends/netlink/family.h"
+#include "core/arena.h"
+
+struct walk {
+	weir_route_each each;
+	void *ctx;
+	int index;
+	uint8_t protocol;
+};
+
+/* The interface of a route: its own, or that of its first next hop. */
+static int route_index(struct nlattr **attrs)
+{
+	if (attrs[RTA_OIF])
+		return (int)nla_get_u32(attrs[RTA_OIF]);
+	struct rtnexthop hop;
+	if (!attrs[RTA_MULTIPATH] || nla_len(attrs[RTA_MULTIPATH]) < (int)sizeof(hop))
+		return 0;
+	memcpy(&hop, nla_data(attrs[RTA_MULTIPATH]), sizeof(hop));
+	return hop.rtnh_ifindex;
+}
+
+static bool type_counts(uint8_t type)
+{
+	return type == RTN_UNICAST || type == RTN_BLACKHOLE || type == RTN_UNREACHABLE ||
+	       type == RTN_PROHIBIT;
+}
+
+static struct weir_addr route_addr(const struct rtmsg *header, struct nlattr *attr)
+{
+	if (!attr)
+		return (struct weir_addr){ 0 };
+	return weir_addr_from_bytes(header->rtm_family, nla_data(attr), nla_len(attr));
+}
+
+static bool parse_route(const struct nlmsghdr *message, struct weir_route_entry *ret)
+{
+	struct nlattr *attrs[RTA_MAX + 1];
+	struct rtmsg header;
+	struct nlmsghdr *from = (void *)(uintptr_t)message; /* libnl reads, but takes no const */
+
+	if (message->nlmsg_type != RTM_NEWROUTE ||
+	    nlmsg_parse(from, sizeof(header), attrs, RTA_MAX, NULL) < 0)
+		return false;
+	memcpy(&header, nlmsg_data(message), sizeof(header));
+	uint32_t table = attrs[RTA_TABLE] ? nla_get_u32(attrs[RTA_TABLE]) : header.rtm_table;
+	if (table != RT_TABLE_MAIN || (header.rtm_flags & RTM_F_CLONED) || !type_counts(header.rtm_type))
+		return false;
+	struct weir_route_entry entry = { .protocol = header.rtm_protocol, .index = route_index(attrs) };
+	entry.to.addr = route_addr(&header, attrs[RTA_DST]);
+	entry.to.addr.family = (uint8_t)weir_family_from_af(header.rtm_family); /* default has no RTA_DST */
+	entry.to.len = header.rtm_dst_len;
+	entry.via = route_addr(&header, attrs[RTA_GATEWAY]);
+	entry.metric = attrs[RTA_PRIORITY] ? nla_get_u32(attrs[RTA_PRIORITY]) : 0;
+	*ret = entry;
+	return true;
+}
+
+static int walk_one(const struct nlmsghdr *message, void *ctx)
+{
+	const struct walk *walk = ctx;
+	struct weir_route_entry entry;
+
+	if (!message)
+		return walk->each(NULL, walk->ctx);
+	if (!parse_route(message, &entry))
+		return 0;
+	/* a kernel that does not filter sends all */
+	if ((walk->index && walk->index != entry.index) ||
+	    (walk->protocol && walk->protocol != entry.protocol))
+		return 0;
+	return walk->each(&entry, walk->ctx);
+}
+
+int weir_routes_walk(struct weir_channel *channel, enum weir_family family, int index, uint8_t protocol,
+		     weir_route_each each, void *ctx, struct weir_err *err)
+{
+	struct rtmsg header = {
+		.rtm_family = weir_family_to_af(family),
+		.rtm_table = RT_TABLE_MAIN,
+		.rtm_protocol = protocol,
+	};
+	WEIR_CLEAN_REQUEST struct weir_request request =
+		weir_request_make(RTM_GETROUTE, NLM_F_DUMP, &header, sizeof(header));
+	struct walk walk = { .each = each, .ctx = ctx, .index = index, .protocol = protocol };
+
+	if (index)
+		weir_request_u32(&request, RTA_OIF, (uint32_t)index);
+	return weir_request_walk(channel, &request, walk_one, &walk, err, "route list %s",
+				 weir_family_name(family));
+}
+
+struct present {
+	struct weir_arena arena;
+	struct weir_route_entry *items;
+	size_t n, keep; /* keep: those of the family before, when a walk starts anew */
+};
+
+static int take_route(const struct weir_route_entry *entry, void *ctx)
+{
+	struct present *present = ctx;
+
+	if (!entry) {
+		present->n = present->keep;
+		return 0;
+	}
+	if (entry->protocol != WEIR_RTPROT && entry->to.len != 0)
+		return 0;
+	struct weir_route_entry *items =
+		weir_arena_grow(&present->arena, present->items, present->n, sizeof(*items));
+	if (!items)
+		return -ENOMEM;
+	present->items = items;
+	present->items[present->n++] = *entry;
+	return 0;
+}
+
+/* weir's routes and all default routes through the interface, of both families. */
+static int read_routes(struct weir_channel *channel, const struct weir_routes *routes,
+		       struct present *present, struct weir_err *err)
+{
+	for (int family = WEIR_IPV4; family <= WEIR_IPV6; family++) {
+		present->keep = present->n;
+		struct weir_err why = { 0 };
+		int r = weir_routes_walk(channel, family, routes->index, 0, take_route, present, &why);
+		r = weir_request_allow(r, EOPNOTSUPP, &why, err); /* a kernel without IPv6 */
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static bool is_wanted(const struct weir_route_entry *entry, const struct weir_route_want *want)
+{
+	return entry->to.len == want->to.len && weir_addr_cmp(&entry->via, &want->via) == 0 &&
+	       weir_addr_cmp(&entry->to.addr, &want->to.addr) == 0;
+}
+
+static int change_route(struct weir_channel *channel, uint16_t type, uint16_t flags,
+			const struct weir_routes *routes, const struct weir_route_entry *entry,
+			struct weir_err *err)
+{
+	bool add = type == RTM_NEWROUTE;
+	struct rtmsg header = {
+		.rtm_family = weir_family_to_af(entry->to.addr.family),
+		.rtm_dst_len = entry->to.len,
+		.rtm_table = RT_TABLE_MAIN,
+		.rtm_protocol = entry->protocol,
+		.rtm_scope = add ? RT_SCOPE_UNIVERSE : RT_SCOPE_NOWHERE,
+		.rtm_type = add ? RTN_UNICAST : RTN_UNSPEC,
+	};
+	WEIR_CLEAN_REQUEST struct weir_request request =
+		weir_request_make(type, flags, &header, sizeof(header));
+	char to[WEIR_PREFIX_TEXT], via[WEIR_ADDR_TEXT];
+
+	if (entry->to.len)
+		weir_request_addr(&request, RTA_DST, &entry->to.addr);
+	if (entry->via.family)
+		weir_request_addr(&request, RTA_GATEWAY, &entry->via);
+	weir_request_u32(&request, RTA_OIF, (uint32_t)routes->index);
+	if (entry->metric)
+		weir_request_u32(&request, RTA_PRIORITY, entry->metric);
+	return weir_request_send(channel, &request, err, "route %s %s via %s dev %s",
+				 add ? "replace" : "delete", weir_prefix_text(&entry->to, to),
+				 weir_addr_text(&entry->via, via), routes->ifname);
+}
+
+static const struct weir_route_want *find_want(const struct weir_routes *routes,
+					       const struct weir_route_entry *entry)
+{
+	for (size_t i = 0; i < routes->n_want; i++)
+		if (is_wanted(entry, &routes->want[i]))
+			return &routes->want[i];
+	return NULL;
+}
+
+static bool is_present(const struct present *present, const struct weir_route_want *want)
+{
+	for (size_t i = 0; i < present->n; i++)
+		if (is_wanted(&present->items[i], want))
+			return true;
+	return false;
+}
+
+static int sync_routes(struct weir_channel *channel, const struct weir_routes *routes,
+		       const struct present *present, struct weir_err *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < present->n; i++) {
+		if (find_want(routes, &present->items[i]))
+			continue;
+		struct weir_err why = { 0 };
+		r = change_route(channel, RTM_DELROUTE, 0, routes, &present->items[i], &why);
+		r = weir_request_allow(r, ESRCH, &why, err); /* it went meanwhile */
+	}
+	for (size_t i = 0; r == 0 && i < routes->n_want; i++) {
+		const struct weir_route_want *want = &routes->want[i];
+		struct weir_route_entry entry = { .to = want->to, .via = want->via,
+						  .protocol = WEIR_RTPROT };
+		if (!is_present(present, want))
+			r = change_route(channel, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, routes,
+					 &entry, err);
+	}
+	return r;
+}
+
+int weir_routes_ensure(struct weir_channel *channel, const struct weir_routes *routes,
+		       struct weir_err *err)
+{
+	struct present present = { 0 };
+	int r = read_routes(channel, routes, &present, err);
+
+	if (r == 0)
+		r = sync_routes(channel, routes, &present, err);
+	weir_arena_free(&present.arena);
+	return r;
+}
+
+static int check_present(const struct weir_routes *routes, const struct present *present,
+			 struct weir_err *err)
+{
+	char to[WEIR_PREFIX_TEXT], via[WEIR_ADDR_TEXT];
+
+	for (size_t i = 0; i < routes->n_want; i++)
+		if (!is_present(present, &routes->want[i]))
+			return weir_err_set(err, ESTALE, "interface %s has lost its route to %s via %s",
+					    routes->ifname, weir_prefix_text(&routes->want[i].to, to),
+					    weir_addr_text(&routes->want[i].via, via));
+	for (size_t i = 0; i < present->n; i++)
+		if (!find_want(routes, &present->items[i]))
+			return weir_err_set(err, ESTALE, "interface %s has a route to %s via %s, which it should not",
+					    routes->ifname, weir_prefix_text(&present->items[i].to, to),
+					    weir_addr_text(&present->items[i].via, via));
+	return 0;
+}
+
+int weir_routes_check(struct weir_channel *channel, const struct weir_routes *routes,
+		      struct weir_err *err)
+{
+	struct present present = { 0 };
+	int r = read_routes(channel, routes, &present, err);
+
+	if (r == 0)
+		r = check_present(routes, &present, err);
+	weir_arena_free(&present.arena);
+	return r;
+}

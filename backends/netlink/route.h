@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Routes of the main table. Those that weir makes carry a protocol number of their own, so that a
+ * user's in the same namespace are told from them and stay; default routes alone are weir's to decide
+ * on its interfaces, whoever made them. */
+#ifndef WEIR_BACKENDS_NETLINK_ROUTE_H
+#define WEIR_BACKENDS_NETLINK_ROUTE_H
+
+#include "backends/netlink/request.h"
+
+enum { WEIR_RTPROT = 0x77 }; /* "w"; nobody's in rt_protos or linux/rtnetlink.h */
+
+/* A route as the kernel tells it. */
+struct weir_route_entry {
+	struct weir_prefix to;
+	struct weir_addr via; /* none: on the link */
+	int index;	      /* 0: through no interface (blackhole) */
+	uint32_t metric;
+	uint8_t protocol; /* RTPROT_… */
+};
+
+typedef int (*weir_route_each)(const struct weir_route_entry *entry, void *ctx); /* NULL: starts anew */
+
+/* Unicast and refusing routes of the main table; index, protocol 0: any. */
+int weir_routes_walk(struct weir_channel *channel, enum weir_family family, int index, uint8_t protocol,
+		     weir_route_each each, void *ctx, struct weir_err *err);
+
+struct weir_route_want {
+	struct weir_prefix to; /* length 0: default */
+	struct weir_addr via;
+};
+
+/* An interface and the routes that weir wants through it. */
+struct weir_routes {
+	const char *ifname;
+	int index;
+	const struct weir_route_want *want;
+	size_t n_want;
+};
+
+int weir_routes_ensure(struct weir_channel *channel, const struct weir_routes *routes,
+		       struct weir_err *err);
+/* -ESTALE with the first difference. */
+int weir_routes_check(struct weir_channel *channel, const struct weir_routes *routes,
+		      struct weir_err *err);
+
+#endif

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Network namespaces as descriptors: open, identify, enter, make, remove. No other file enters one.
+ *
+ * Made namespaces are bind mounts under WEIR_NETNS_DIR, as `ip netns` makes and finds them. The
+ * folder is made when absent (0755); only then, and only if its mount is not shared, it becomes a
+ * shared mount point of its own, so that removals reach mount namespaces copied from this one.
+ * Removing the last namespace removes the folder too, unless it is a mount point: whether that was
+ * there before cannot be known, so it stays, empty, as `ip netns` leaves it. */
+#ifndef WEIR_BACKENDS_NETNS_H
+#define WEIR_BACKENDS_NETNS_H
+
+#include "core/model.h"
+
+#define WEIR_NETNS_DIR "/run/netns"
+
+/* Something to do inside a namespace; 0 or -errno with err set. */
+typedef int (*weir_netns_work)(void *ctx, struct weir_err *err);
+
+/* A descriptor (CLOEXEC) of the network namespace at path. -ENOENT: nothing there; -EINVAL: it is
+ * there but is no network namespace (devices and pipes are never opened). */
+int weir_netns_open(const char *path, int *ret_fd, struct weir_err *err);
+/* The calling thread's namespace. */
+int weir_netns_open_current(int *ret_fd, struct weir_err *err);
+
+/* dev, ino and this boot of the namespace behind fd. */
+int weir_netns_identify(int fd, struct weir_netns_id *ret, struct weir_err *err);
+bool weir_netns_id_is_set(const struct weir_netns_id *id);
+bool weir_netns_id_equal(const struct weir_netns_id *a, const struct weir_netns_id *b);
+
+/* Runs work inside fd and comes back, whatever work returns. Should the way back be barred (it
+ * cannot, short of lost privileges), the result is -ENOTRECOVERABLE and the thread must not go on. */
+int weir_netns_run(int fd, weir_netns_work work, void *ctx, struct weir_err *err);
+
+/* Makes a namespace, runs prepare inside it and then binds it to path, a file of WEIR_NETNS_DIR: so
+ * what others can see is always prepared. A file that nothing is mounted on is a remnant and is
+ * taken. On failure nothing stays. -EEXIST: a namespace is there. */
+int weir_netns_create(const char *path, weir_netns_work prepare, void *ctx, int *ret_fd,
+		      struct weir_err *err);
+/* An empty file that nothing is mounted on: what a killed maker leaves. */
+bool weir_netns_is_remnant(const char *path);
+/* Unmounts and unlinks path; 0 when it is not there. */
+int weir_netns_delete(const char *path, struct weir_err *err);
+
+#endif
