@@ -80,18 +80,19 @@ def _note(item, report):
     numbers = [n for mark in item.iter_markers("behaviour") for n in mark.args]
     parameters = getattr(item, "callspec", None)
     backend = parameters.params.get("backend", "") if parameters else ""
-    outcomes.append({"test": item.nodeid, "behaviours": numbers, "backend": backend, "outcome": report.outcome})
+    path, _, test = item.nodeid.partition("::")
+    outcomes.append({"test": path.split("/")[-1] + "::" + test, "behaviours": numbers, "backend": backend,
+                     "outcome": report.outcome})
 
 
-def pytest_sessionfinish(session):
+def pytest_sessionfinish():
     """Adds this run to the record; what was not run keeps what it said last."""
     if not outcomes:
         return
     record = json.loads(RECORD.read_text()) if RECORD.exists() else {"version": 1, "tests": {}}
     where = {"place": "host", "kernel": os.uname().release}
-    for outcome in outcomes:
-        record["tests"][outcome.pop("test")] = {**outcome, **where}
-    files = {str(p.relative_to(session.config.rootpath)) for p in pathlib.Path(__file__).parent.glob("test_*.py")}
+    record["tests"].update({outcome.pop("test"): outcome | where for outcome in outcomes})
+    files = {path.name for path in pathlib.Path(__file__).parent.glob("test_*.py")}
     record["tests"] = {k: v for k, v in sorted(record["tests"].items()) if k.split("::")[0] in files}
     RECORD.parent.mkdir(parents=True, exist_ok=True)
     fresh = RECORD.with_suffix(".%d" % os.getpid())

@@ -202,6 +202,15 @@ class World:
         result = self.machine.run(command, None, {"WEIR_BACKEND": self.backend, **(env or {})}, check, **more)
         return self.parse(result) if json else result
 
+    def faults(self, kinds, at, action, log):
+        """The environment in which a call of weir's fails (fault/weirfault.c)."""
+        return {"LD_PRELOAD": str(self.place.fault), "WEIR_FAULT": kinds, "WEIR_FAULT_AT": str(at),
+                "WEIR_FAULT_DO": action, "WEIR_FAULT_LOG": str(log)}
+
+    def count_calls(self, kinds, log):
+        """The environment in which weir's calls are written to `log` and none fails."""
+        return self.faults(kinds, 0, "", log)
+
     def start(self, *argv, env=None):
         """weir in the background; finish() waits for it."""
         command = [str(self.place.weir), *map(str, argv)]
@@ -315,12 +324,13 @@ class World:
         at.watch(ifname)
         said = source.connect(addr, port, proto, src=src, ms=ATTEMPT_MS)
         assert said.outcome in answers, "%s reached %s:%s at %s: %s" % (source.name, addr, port, at.name, said)
-        seen = self._until_marker(at, marker or at.addresses(ifname)[0])
+        seen = self.until_marker(at, marker or at.addresses(ifname)[0])
         arrived = [f for f in seen if f.proto == frames.PROTOCOLS[proto] and f.dport == port_there]
         assert not arrived, "%s must not arrive at %s: %s" % (addr, at.name, arrived)
         return said.outcome
 
-    def _until_marker(self, at, addr):
+    def until_marker(self, at, addr):
+        """What has arrived at `at`, up to a packet that the host sends there now."""
         seen = []
 
         def marked():
@@ -335,7 +345,7 @@ class World:
         """Frames that satisfy want() and reach `at` when act() is done."""
         at.watch(ifname)
         act()
-        return [f for f in self._until_marker(at, marker or at.addresses(ifname)[0]) if want(f)]
+        return [f for f in self.until_marker(at, marker or at.addresses(ifname)[0]) if want(f)]
 
     def report(self):
         """For a failing test: what was run, and the rules as they are."""

@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A: addresses."""
+import ipaddress
+
+import pytest
+
+from marks import behaviour
+from specs import dual, on
+
+
+def add(world, name, *words, network="web"):
+    world.weir("endpoint", "add", name, "--network", network, *words)
+    return world.address(name)
+
+
+@behaviour("A1")
+def test_next_free_address(world):
+    world.apply({"networks": {"web": {"subnet": "10.88.1.0/28", "exclude": ["10.88.1.4", "10.88.1.6-10.88.1.8"]}}})
+    got = [add(world, "e%d" % i) for i in range(3)]
+    assert got == ["10.88.1.2", "10.88.1.3", "10.88.1.5"]
+    world.weir("endpoint", "rm", "e0")
+    world.weir("endpoint", "rm", "e1")
+    # freed ones come last, the longest-freed first
+    got = [add(world, "f%d" % i) for i in range(8)]
+    assert got == ["10.88.1.%d" % n for n in (9, 10, 11, 12, 13, 14, 2, 3)]
+    world.refused(1, "endpoint", "add", "over", "--network", "web", says=["web", "10.88.1.0/28"])
+
+
+@behaviour("A1")
+def test_gateway_of_choice_is_not_handed_out(world):
+    world.apply({"networks": {"web": {"subnet": "10.88.1.0/29", "gateway": "10.88.1.3"}}})
+    assert [add(world, "e%d" % i) for i in range(5)] == ["10.88.1.%d" % n for n in (1, 2, 4, 5, 6)]
+    assert world.host.addresses("wb-web", 4) == ["10.88.1.3"]
+    assert world.ns("e0").ping("10.88.1.3") == 64
+
+
+@behaviour("A1", "L13")
+def test_ipv6_addresses_in_order(world):
+    world.apply({"networks": {"web": {"subnet": "fd00:88:1::/64"}}})
+    for name in ("a", "b"):
+        world.weir("endpoint", "add", name, "--network", "web")
+    assert [world.address(name, 6) for name in ("a", "b")] == ["fd00:88:1::2", "fd00:88:1::3"]
+
+
+@behaviour("A1")
+def test_address_is_kept(world):
+    spec = {"networks": {"web": dual(1)}, "endpoints": {"a": on("web"), "b": on("web")}}
+    world.apply(spec)
+    before = {name: world.endpoint(name)["attachments"][0]["addresses"] for name in "ab"}
+    spec["endpoints"]["a"]["publish"] = ["8080:80"]
+    spec["endpoints"]["0"] = on("web")
+    world.apply(spec)
+    assert {name: world.endpoint(name)["attachments"][0]["addresses"] for name in "ab"} == before
+
+
+@behaviour("A2")
+def test_fixed_address(world):
+    world.weir("network", "add", "web", "--subnet", "10.88.1.0/24", "--subnet", "fd00:88:1::/64")
+    world.weir("endpoint", "add", "nginx", "--network", "web,ip=10.88.1.77,ip=fd00:88:1::77")
+    assert world.ns("nginx").addresses("eth0") == ["10.88.1.77", "fd00:88:1::77"]
+    assert world.host.ping("10.88.1.77") == 64
+    assert add(world, "api") == "10.88.1.2"
+
+
+@behaviour("A2")
+@pytest.mark.parametrize("address, says", [
+    ("10.88.1.77", "nginx"), ("10.88.2.5", "10.88.2.5"), ("10.88.1.1", "gateway"), ("10.88.1.0", "10.88.1.0"),
+    ("10.88.1.255", "broadcast"), ("fd00:88:1::77", "nginx"), ("fd00:88:1::1", "gateway"),
+    ("fd00:88:1::", "fd00:88:1::"), ("fd00:88:2::5", "fd00:88:2::5")])
+def test_fixed_address_that_cannot_be(world, address, says):
+    world.apply({"networks": {"web": dual(1)},
+                 "endpoints": {"nginx": {"networks": {"web": {"ip": ["10.88.1.77", "fd00:88:1::77"]}}}}})
+    world.refused(1, "endpoint", "add", "api", "--network", "web,ip=" + address, says=[says, "api"][:1])
+    name = world.spec({"endpoints": {"api": {"networks": {"web": {"ip": address}}}}}, "api.yaml")
+    world.refused(1, "apply", name, says=["api.yaml:", says])
+
+
+@behaviour("A3")
+@pytest.mark.parametrize("subnet, says", [
+    ("10.88.1.0/24", "web"), ("10.88.1.128/25", "web"), ("10.88.0.0/16", "web"), ("fd00:88:1::/80", "web"),
+    ("192.0.2.0/25", "eth0"), ("2001:db8::/48", "eth0"), ("10.88.9.1/24", "10.88.9.0/24"),
+    ("0.0.0.0/0", "0.0.0.0/0"), ("127.0.0.0/24", "127.0.0.0/24"), ("224.0.0.0/24", "224.0.0.0/24"),
+    ("10.88.9.0/33", "10.88.9.0/33"), ("fe80::/64", "fe80::/64"), ("10.88.9.0", "10.88.9.0")])
+def test_subnet_that_cannot_be(world, subnet, says):
+    world.weir("network", "add", "web", "--subnet", "10.88.1.0/24", "--subnet", "fd00:88:1::/64")
+    before = world.snapshot()
+    result = world.weir("network", "add", "other", "--subnet", subnet, check=False)
+    assert result.code in (1, 2) and says in result.err, str(result)
+    world.same(before, world.snapshot())
+    name = world.spec({"networks": {"other": {"subnet": subnet}}}, "other.yaml")
+    world.refused(1, "apply", name, says=["other.yaml:", says])
+
+
+@behaviour("A3")
+def test_subnets_of_one_change_that_overlap(world):
+    before = world.snapshot()
+    for networks in ({"a": {"subnets": ["10.88.1.0/24", "10.88.1.64/26"]}},
+                     {"a": {"subnet": "10.88.1.0/24"}, "b": {"subnet": "10.88.0.0/20"}}):
+        result = world.weir("apply", world.spec({"networks": networks}), check=False)
+        assert result.code == 1 and "spec.yaml:" in result.err and "10.88." in result.err, str(result)
+        world.same(before, world.snapshot())
+
+
+@behaviour("A3")
+def test_automatic_subnets(world):
+    world.host.run("ip", "route", "add", "10.144.0.0/24", "via", "192.0.2.2")
+    for name in "ab":
+        world.weir("network", "add", name)
+    subnets = [[ipaddress.ip_network(s["prefix"]) for s in n["subnets"]]
+               for n in world.weir("network", "ls", json=True)["networks"]]
+    taken = ipaddress.ip_network("10.144.0.0/24")
+    assert all({s.version for s in pair} == {4, 6} for pair in subnets)
+    flat = [s for pair in subnets for s in pair]
+    assert all(not one.overlaps(other) for one in flat for other in flat
+               if one is not other and one.version == other.version)
+    assert all(not s.overlaps(taken) and s.subnet_of(ipaddress.ip_network("10.144.0.0/12"))
+               for s in flat if s.version == 4)
+    assert all(s.subnet_of(ipaddress.ip_network("fd00::/8")) and s.prefixlen == 64 for s in flat if s.version == 6)
+
+
+@behaviour("A3")
+def test_pools_of_choice(world):
+    spec = {"pools": [{"prefix": "10.200.0.0/23", "size": 24}, {"prefix": "fd00:200::/63", "size": 64}],
+            "networks": {"a": {}, "b": {}}}
+    world.apply(spec)
+    prefixes = sorted(s["prefix"] for n in world.weir("network", "ls", json=True)["networks"] for s in n["subnets"])
+    assert prefixes == ["10.200.0.0/24", "10.200.1.0/24", "fd00:200:0:1::/64", "fd00:200::/64"]
+    world.refused(1, "network", "add", "c", says="10.200.0.0/23")
+
+
+@behaviour("A4", "R4")
+def test_a_hundred_at_once(world):
+    world.apply({"networks": {"web": dual(1)}})
+    started = [world.start("endpoint", "add", "e%d" % i, "--network", "web", "-p", "%d:80" % (9000 + i), "-q")
+               for i in range(100)]
+    failed = [str(r) for r in map(world.finish, started) if r.code != 0]
+    assert not failed, failed[:3]
+    endpoints = world.weir("endpoint", "ls", json=True)["endpoints"]
+    addresses = [a for e in endpoints for a in e["attachments"][0]["addresses"]]
+    assert len(endpoints) == 100 and len(addresses) == len(set(addresses)) == 200
+    assert len(world.weir("port", "ls", json=True)["ports"]) == 100
+    assert world.weir("status", json=True)["in_sync"]
+    world.ns("e99").serve(80)
+    assert world.lan.connect("192.0.2.1", 9099).server == "e99"
+
+
+@behaviour("A4", "R4")
+def test_exhausted_at_once(world):
+    world.apply({"networks": {"web": {"subnet": "10.88.1.0/29"}}})
+    started = [world.start("endpoint", "add", "e%d" % i, "--network", "web") for i in range(12)]
+    results = [world.finish(s) for s in started]
+    assert sorted(r.code for r in results) == [0] * 5 + [1] * 7
+    assert all("10.88.1.0/29" in r.err for r in results if r.code)
+    assert len(world.host.run("ip", "netns", "list").out.splitlines()) == 5
+    assert len(world.host.ip("link")) == 3 + 5
+    world.weir("endpoint", "rm", next(e["name"] for e in world.weir("endpoint", "ls", json=True)["endpoints"]))
+    world.weir("endpoint", "add", "late", "--network", "web")
+
+
+@behaviour("A5")
+def test_large_pool_costs_no_more(world):
+    """The same system calls in a /24 and a /8, a /120 and a /64, also with most addresses excluded."""
+    world.apply({"networks": {
+        "small": {"subnets": ["10.88.1.0/24", "fd00:88:1::/120"]},
+        "large": {"subnets": ["11.0.0.0/8", "fd00:88:2::/64"],
+                  "exclude": ["11.0.0.2-11.200.0.0", "fd00:88:2::2-fd00:88:2:0:ffff::"]}}})
+    counts = {}
+    for network in ("small", "large"):
+        world.weir("endpoint", "add", "first-" + network, "--network", network)
+        log = world.folder / (network + ".log")
+        world.weir("endpoint", "add", "e-" + network, "--network", network, env=world.count_calls("any", log))
+        counts[network] = len(log.read_text().splitlines())
+    assert world.address("e-large") == "11.200.0.2"
+    assert abs(counts["small"] - counts["large"]) <= 2, counts

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""C: beside other firewalls."""
+import re
+
+from marks import behaviour
+from specs import web
+from world import FAMILIES, V4
+
+FOREIGN = """
+table inet admin {
+	chain input { type filter hook input priority 0; policy accept; tcp dport 22 counter accept; }
+	chain forward { type filter hook forward priority 0; policy accept; }
+	chain pre { type nat hook prerouting priority -100; policy accept; tcp dport 2222 redirect to :22; }
+}
+table ip weird { set weir { type ipv4_addr; elements = { 10.0.0.1 }; } }
+table bridge weirless { chain forward { type filter hook forward priority 0; policy accept; } }
+"""
+
+
+def foreign(world):
+    """Every rule but those of weir's own table."""
+    text = world.host.run("sh", "-c", "nft -s list ruleset; cat /proc/net/ip*_tables_names; "
+                          "[ ! -s /proc/net/ip_tables_names ] || iptables-legacy-save -t filter").out
+    return re.sub(r"(?ms)^table (inet|bridge|netdev) weir \{.*?^\}\n", "", text)
+
+
+@behaviour("C1")
+def test_foreign_rules_are_untouched(world):
+    world.host.run("nft", "-f", "-", stdin=FOREIGN)
+    world.host.run("iptables-nft", "-A", "FORWARD", "-s", "203.0.113.0/24", "-j", "ACCEPT")
+    world.host.run("iptables-legacy", "-A", "FORWARD", "-s", "203.0.113.0/24", "-j", "ACCEPT")
+    before, whole = foreign(world), world.snapshot()
+    world.apply(web())
+    assert foreign(world) == before
+    world.ns("nginx").serve(80)
+    for family in FAMILIES:
+        assert world.lan.connect(family.host, 8080).server == "nginx"
+    world.weir("port", "add", "nginx", "9090:90")
+    world.weir("endpoint", "rm", "api")
+    world.weir("repair")
+    assert foreign(world) == before
+    world.leave()
+    world.weir("delete", "--all")
+    assert foreign(world) == before
+    world.same([line for line in whole if "# Completed" not in line and "# Generated" not in line],
+               [line for line in world.snapshot() if "# Completed" not in line and "# Generated" not in line])
+
+
+@behaviour("C1")
+def test_legacy_tables_are_not_made_by_looking(world):
+    world.apply(web())
+    world.weir("status")
+    world.weir("render")
+    assert world.host.run("sh", "-c", "cat /proc/net/ip_tables_names /proc/net/ip6_tables_names").out == ""
+
+
+@behaviour("C1")
+def test_only_one_table_is_weirs(world):
+    world.apply(web())
+    tables = world.host.run("nft", "list", "tables").out.splitlines()
+    assert tables == ["table inet weir"]
+    assert "table inet weir" in world.weir("status").out
+
+
+@behaviour("C1")
+def test_foreign_nat_at_the_same_hook(world):
+    """Somebody else's port map does not take what weir publishes, and keeps what is its own."""
+    world.host.run("nft", "-f", "-", stdin=FOREIGN)
+    world.host.serve(22)
+    world.apply(web())
+    world.ns("nginx").serve(80)
+    assert world.lan.connect(V4.host, 2222).server == "host"
+    assert world.lan.connect(V4.host, 8080).server == "nginx"
+
+
+@behaviour("C1")
+def test_foreign_table_of_our_name_is_not_taken(world):
+    world.host.run("nft", "-f", "-", stdin="table inet weir { chain mine { } }")
+    world.refused(1, "apply", world.spec(web()), says="inet weir")
+    assert "chain mine" in world.ruleset()

@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""R1 and R2: each call of weir's that changes something fails once, or is its last.
+
+A scenario is a command with its inverse. Call by call (fault/weirfault.c counts them), the command is run
+with that one call failing: it must either fail and leave the machine as it was, or succeed and have done
+all. Killed there, `weir repair` must lead to one of the two states, and the command repeated to the second.
+Killing before the Nth call is also killing after the one before it: nothing else changes anything.
+"""
+import collections
+
+import pytest
+
+import frames
+import snapshot
+from marks import behaviour
+from specs import dual, on
+from world import FAMILIES
+
+Scenario = collections.namedtuple("Scenario", "prepare do undo")
+
+SPEC = {"networks": {"web": dual(1), "db": dual(2, internal=True)},
+        "endpoints": {"nginx": on("web", publish=["8080:80", "7000-7009:8000-8009/udp"]),
+                      "api": {"networks": {"web": {}, "db": {"ip": "10.88.2.10"}}, "dns": ["192.0.2.53"]}}}
+NGINX = ["endpoint", "add", "extra", "--network", "web,ip=10.88.1.50,ip=fd00:88:1::50", "--dns", "192.0.2.53",
+         "-p", "9090:90"]
+
+SCENARIOS = {
+    "apply": Scenario([], ["apply", "spec.yaml"], [["delete", "--all"]]),
+    "endpoint add": Scenario([["apply", "spec.yaml"]], NGINX, [["endpoint", "rm", "extra"]]),
+    "endpoint rm": Scenario([["apply", "spec.yaml"], NGINX], ["endpoint", "rm", "extra"], [NGINX]),
+    "port add": Scenario([["apply", "spec.yaml"]], ["port", "add", "nginx", "9090:90"],
+                         [["port", "rm", "nginx", "9090:90"]]),
+    "port rm": Scenario([["apply", "spec.yaml"]], ["port", "rm", "nginx", "8080:80"],
+                        [["port", "add", "nginx", "8080:80"]]),
+    "delete": Scenario([["apply", "spec.yaml"]], ["delete", "spec.yaml"], [["apply", "spec.yaml"]]),
+    "network add": Scenario([["apply", "spec.yaml"]], ["network", "add", "more", "--subnet", "10.88.3.0/24"],
+                            [["network", "rm", "more"]]),
+}
+
+FAULTS = {"netlink": "ENOMEM", "reply": "ENOBUFS", "store": "ENOSPC", "files": "ENOMEM"}
+FAILURES_MAX = 4  # told in one report; then the scenario ends
+
+
+class Run:
+    """A scenario in a world, with the states before and after."""
+
+    def __init__(self, world, name):
+        self.world, self.scenario, self.wrong = world, SCENARIOS[name], []
+        self.log = world.folder / "calls"
+        world.spec(SPEC)
+        for argv in self.scenario.prepare:
+            world.weir(*argv)
+        # once to and fro, so that what the first run leaves for good is there
+        world.weir(*self.scenario.do)
+        self.undo()
+        self.before = self.state()
+        world.weir(*self.scenario.do)
+        self.after = self.state()
+        self.undo()
+        assert self.before != self.after
+        world.same(self.before, self.state(), "the inverse is none")
+
+    def state(self):
+        """What is told apart: everything but the state folder's own files."""
+        return [line for line in self.world.snapshot() if not line.startswith("files: ") or "/var/lib/" not in line]
+
+    def undo(self):
+        for argv in self.scenario.undo:
+            self.world.weir(*argv)
+
+    def faulty(self, kinds, at, action):
+        """Runs the command with its fault; the result and the call that was hit, None beyond the last."""
+        self.log.unlink(missing_ok=True)
+        result = self.world.weir(*self.scenario.do, check=False,
+                                 env=self.world.faults(kinds, at, action, self.log))
+        calls = self.log.read_text().splitlines() if self.log.exists() else []
+        return result, calls[at - 1] if len(calls) >= at else None
+
+    def complain(self, call, result, what, state=None):
+        """Notes what went wrong, and goes back to where the next fault can start."""
+        self.wrong.append("%s\n%s\n%s" % (call, what, result))
+        for argv in (["repair"], *self.scenario.undo):
+            self.world.weir(*argv, check=False)
+        assert len(self.wrong) < FAILURES_MAX and self.state() == self.before, "\n\n".join(self.wrong)
+
+    def difference(self, state):
+        return min((snapshot.difference(known, state) for known in (self.before, self.after)), key=len)
+
+
+@behaviour("R1")
+@pytest.mark.parametrize("kind", FAULTS)
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_each_call_fails_once(world, name, kind):
+    run, at = Run(world, name), 0
+    while True:
+        at += 1
+        result, call = run.faulty(kind, at, "fail:" + FAULTS[kind])
+        if call is None:
+            break
+        state = run.state()
+        if result.code == 0 and state == run.after:
+            run.undo()
+        elif result.code == 0:
+            run.complain(call, result, "said it was done\n" + snapshot.difference(run.after, state))
+        elif result.code not in (1, 4) or not result.err.startswith("weir: "):
+            run.complain(call, result, "no clean error")
+        elif state != run.before:
+            run.complain(call, result, "failed, but\n" + snapshot.difference(run.before, state))
+    assert result.code == 0 and (at > 1 or kind == "files"), str(result)
+    world.same(run.after, run.state())
+    assert not run.wrong, "\n\n".join(run.wrong)
+
+
+@behaviour("R2")
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_killed_before_each_call(world, name):
+    run, at = Run(world, name), 0
+    while True:
+        at += 1
+        result, call = run.faulty("any", at, "kill")
+        if call is None:
+            break
+        repaired = world.weir("repair", check=False)
+        state = run.state()
+        if result.code != -9 or repaired.code != 0 or state not in (run.before, run.after):
+            run.complain(call, repaired, "after repair\n" + run.difference(state))
+            continue
+        if state == run.before:
+            again = world.weir(*run.scenario.do, check=False)
+            state = run.state()
+            if again.code != 0 or state != run.after:
+                run.complain(call, again, "repeated\n" + snapshot.difference(run.after, state))
+                continue
+        run.undo()
+    assert result.code == 0 and at > 1, str(result)
+    assert not run.wrong, "\n\n".join(run.wrong)
+    world.same(run.after, run.state())
+    run.undo()
+    world.same(run.before, run.state())
+
+
+@behaviour("R2")
+@pytest.mark.parametrize("name", ["apply", "endpoint add", "endpoint rm"])
+def test_next_command_converges_without_repair(world, name):
+    """Killed, and then simply run again; every fourth call, the rest is shown above."""
+    run, at = Run(world, name), 1
+    while True:
+        result, call = run.faulty("any", at, "kill")
+        if call is None:
+            break
+        again = world.weir(*run.scenario.do, check=False)
+        state = run.state()
+        gone = again.code == 1 and "extra" in again.err  # it had been removed already
+        if state != run.after or not (again.code == 0 or gone):
+            run.complain(call, again, "run again\n" + snapshot.difference(run.after, state))
+        else:
+            run.undo()
+        at += 4
+    assert result.code == 0 and not run.wrong, "\n\n".join(run.wrong)
+
+
+@behaviour("S10", "R2", "S9")
+def test_half_done_lets_nobody_in(world):
+    """Killed before each call of an apply: whatever is up by then, the lan does not get in."""
+    run, at, looked = Run(world, "apply"), 0, 0
+    while True:
+        at += 1
+        _, call = run.faulty("any", at, "kill")
+        if call is None:
+            break
+        if world.exists("/run/netns/nginx"):
+            looked += look(world, call)
+        world.leave()
+        world.weir("repair")
+        world.weir("delete", "--all")
+    assert looked > 0
+
+
+def look(world, call):
+    """Sends to nginx from the lan what must not arrive; 1 when its interface was up to see it."""
+    inside = world.host.run("nsenter", "--net=/run/netns/nginx", "ip", "-br", "link", "show", "eth0", check=False)
+    if inside.code != 0 or "UP" not in inside.out:
+        return 0
+    nginx = world.ns("nginx")
+    nginx.watch()
+    for family in FAMILIES:
+        for addr in nginx.addresses("eth0", family.version):
+            for packet in (frames.tcp(family.lan, addr, 1000, 80, frames.SYN), frames.udp(family.lan, addr, 1, 53)):
+                world.lan.raw("eth0", frames.ethernet(
+                    world.host.mac("eth0"), world.lan.mac(), frames.ethertype_of(packet), packet))
+    world.lan.ping(world.lan.addresses("eth0")[0])
+    arrived = [f for f in nginx.frames() if f.src in [family.lan for family in FAMILIES]]
+    assert not arrived, "%s: %s" % (call, arrived)
+    return 1

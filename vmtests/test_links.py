@@ -1,0 +1,424 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""L: links and namespaces."""
+import itertools
+
+import pytest
+
+from marks import behaviour
+from specs import dual, everything, on, web
+from world import FAMILIES, V4, V6, wait_until
+
+
+@behaviour("L1")
+def test_namespace_is_seen_by_ip_netns(world):
+    world.weir("endpoint", "add", "plain", "--mode", "none")
+    assert world.host.run("ip", "netns", "list").out.split() == ["plain"]
+    assert [e["name"] for e in world.weir("endpoint", "ls", json=True)["endpoints"]] == ["plain"]
+    assert "plain" in world.weir("endpoint", "ls").out
+    assert world.host.run("ip", "netns", "exec", "plain", "cat", "/proc/net/dev").out.count(":") == 1
+    world.weir("endpoint", "rm", "plain")
+    assert not world.exists("/run/netns/plain")
+    assert world.weir("endpoint", "ls", json=True)["endpoints"] == []
+
+
+@behaviour("L1")
+def test_foreign_namespace_is_not_taken_over(world):
+    foreign = world.netns("taken")
+    foreign.serve(80)
+    world.refused(1, "endpoint", "add", "taken", "--mode", "none", says="taken")
+    assert foreign.connect("::1", 80).outcome != "ok"  # its loopback is still down: nobody was inside
+    world.refused(1, "endpoint", "rm", "taken", says="taken")
+    assert world.exists("/run/netns/taken")
+
+
+@behaviour("L2")
+def test_exec_has_its_own_files(world):
+    before = world.host.run("cat", "/etc/resolv.conf", check=False).out
+    world.weir("network", "add", "web", "--subnet", "10.88.1.0/24")
+    world.weir("endpoint", "add", "nginx", "--network", "web", "--dns", "192.0.2.53", "--dns", "2001:db8::53")
+    inside = world.weir("exec", "nginx", "--", "cat", "/etc/resolv.conf").out
+    assert [line.split() for line in inside.splitlines() if line.startswith("nameserver")] == [
+        ["nameserver", "192.0.2.53"], ["nameserver", "2001:db8::53"]]
+    hosts = [line.split() for line in world.weir("exec", "nginx", "--", "cat", "/etc/hosts").out.splitlines()]
+    assert [world.address("nginx"), "nginx"] in hosts
+    assert any(line[:2] == ["127.0.0.1", "localhost"] for line in hosts)
+    assert world.host.run("cat", "/etc/resolv.conf", check=False).out == before
+    links = world.weir("exec", "nginx", "--", "ls", "/sys/class/net").out.split()
+    assert links == ["eth0", "lo"]
+
+
+@behaviour("L2")
+@pytest.mark.parametrize("command, code", [
+    (["true"], 0), (["sh", "-c", "exit 7"], 7), (["sh", "-c", "kill -9 $$"], 137),
+    (["/nonexistent"], 127), (["/etc/passwd"], 126)])
+def test_exec_passes_the_exit_code(world, command, code):
+    world.weir("endpoint", "add", "plain", "--mode", "none")
+    assert world.weir("exec", "plain", "--", *command, check=False).code == code
+
+
+@behaviour("L2")
+def test_exec_passes_words_and_input(world):
+    world.weir("endpoint", "add", "plain", "--mode", "none")
+    assert world.weir("exec", "plain", "--", "cat", stdin="a b\n").out == "a b\n"
+    assert world.weir("exec", "plain", "--", "printf", "%s.", "", "--json", "a b").out == ".--json.a b."
+    assert world.weir("exec", "plain", "sh", "-c", "exit 3", check=False).code in (2, 3)
+    result = world.weir("exec", "nobody", "--", "true", check=False)
+    assert result.code == 1 and "nobody" in result.err
+
+
+@behaviour("L3", "L13")
+def test_wire_without_a_bridge(world):
+    world.apply({"networks": {"wire": {**dual(1), "mode": "p2p"}},
+                 "endpoints": {"left": on("wire"), "right": on("wire")}})
+    left, right = world.ns("left"), world.ns("right")
+    assert world.host.run("ip", "-br", "link", "show", "type", "bridge").out == ""
+    assert [l["ifname"] for l in world.host.ip("link")] == ["lo", "eth0"]
+    for family in FAMILIES:
+        assert left.ping(world.address("right", family.version)) == 64
+        assert right.ping(world.address("left", family.version)) == 64
+    world.weir("endpoint", "rm", "left")
+    assert not world.exists("/run/netns/left")
+    world.apply({"networks": {"wire": {**dual(1), "mode": "p2p"}},
+                 "endpoints": {"left": on("wire"), "right": on("wire")}})
+    assert world.ns("left").ping(world.address("right")) == 64
+
+
+@behaviour("L3")
+def test_wire_has_two_ends(world):
+    world.apply({"networks": {"wire": {**dual(1), "mode": "p2p"}},
+                 "endpoints": {"left": on("wire"), "right": on("wire")}})
+    world.refused(1, "endpoint", "add", "third", "--network", "wire", says="wire")
+
+
+@behaviour("L4", "L13")
+def test_all_pairs_on_one_bridge(world):
+    names = ["e%d" % i for i in range(5)]
+    world.apply({"networks": {"web": dual(1)}, "endpoints": {name: on("web") for name in names}})
+    for one, other in itertools.permutations(names, 2):
+        for family in FAMILIES:
+            assert world.ns(one).ping(world.address(other, family.version)) == 64
+    shown = world.weir("network", "show", "web", json=True)["network"]
+    learnt = {entry["mac"]: entry.get("endpoint") for entry in shown["fdb"] if not entry["permanent"]}
+    assert learnt == {world.ns(name).mac(): name for name in names}
+    text = world.weir("network", "show", "web").out
+    assert all(world.ns(name).mac() in text for name in names)
+    assert shown["endpoints"] == 5 and sorted(m if isinstance(m, str) else m["name"]
+                                              for m in shown["members"]) == names
+
+
+@behaviour("L5", "L13")
+def test_router_between_two_segments(world):
+    world.apply({
+        "networks": {"left": dual(1, gateway="router"), "right": dual(2, gateway="router")},
+        "endpoints": {
+            "router": {"networks": {"left": {"ip": "10.88.1.11"}, "right": {"ip": "10.88.2.11"}}, "forward": True},
+            "a": on("left"), "b": on("right")}})
+    for family in FAMILIES:
+        assert world.ns("a").ping(world.address("b", family.version)) == 63
+        assert world.ns("b").ping(world.address("a", family.version)) == 63
+    route = world.ns("a").ip("route", "show", "default")
+    assert [r["gateway"] for r in route] == ["10.88.1.11"]
+    assert [a for a in world.host.addresses("wb-left", 4)] == []
+    assert world.sysctl("net/ipv4/ip_forward") == "0"  # the host forwards nothing for them
+
+
+@behaviour("L6")
+def test_mac_of_choice_and_its_change(world):
+    spec = web()
+    spec["endpoints"]["nginx"]["networks"] = {"web": {"mac": "02:00:00:00:02:10", "ip": "10.88.1.10"}}
+    world.apply(spec)
+    assert world.ns("nginx").mac() == "02:00:00:00:02:10"
+    for family in FAMILIES:
+        assert world.ns("api").ping(world.address("nginx", family.version)) == 64
+    spec["endpoints"]["nginx"]["networks"] = {"web": {"mac": "02:00:00:00:02:11", "ip": "10.88.1.10"}}
+    world.apply(spec)
+    assert world.ns("nginx").mac() == "02:00:00:00:02:11"
+
+    def caches():
+        known = {n["dst"]: n.get("lladdr") for n in world.ns("api").ip("neigh", "show", "dev", "eth0")}
+        return all(known.get(world.address("nginx", f.version)) == "02:00:00:00:02:11" for f in FAMILIES)
+    wait_until(caches, "the neighbour's caches", 2)
+    for family in FAMILIES:
+        assert world.ns("api").ping(world.address("nginx", family.version), seconds=0.5) == 64
+
+
+@behaviour("L6")
+@pytest.mark.parametrize("mac, says", [
+    ("01:00:5e:00:00:01", "multicast"), ("00:00:00:00:00:00", "mac"), ("02:00:00:00:02", "mac"),
+    ("02-00-00-00-02-xx", "mac")])
+def test_mac_that_cannot_be(world, mac, says):
+    world.weir("network", "add", "web", "--subnet", "10.88.1.0/24")
+    result = world.weir("endpoint", "add", "nginx", "--network", "web,mac=" + mac, check=False)
+    assert result.code in (1, 2) and (says in result.err.lower() or mac in result.err), str(result)
+    assert world.weir("endpoint", "ls", json=True)["endpoints"] == []
+
+
+@behaviour("L6")
+def test_mac_taken(world):
+    world.weir("network", "add", "web", "--subnet", "10.88.1.0/24")
+    world.weir("endpoint", "add", "nginx", "--network", "web,mac=02:00:00:00:02:10")
+    world.refused(1, "endpoint", "add", "api", "--network", "web,mac=02:00:00:00:02:10",
+                  says=["nginx", "02:00:00:00:02:10"])
+
+
+@behaviour("L7")
+def test_loopback_is_up_everywhere(world):
+    world.netns("foreign")
+    world.weir("network", "add", "web", "--subnet", "10.88.1.0/24")
+    world.weir("endpoint", "add", "own", "--network", "web")
+    world.weir("endpoint", "add", "none", "--mode", "none")
+    world.weir("endpoint", "add", "attached", "--network", "web", "--netns", "foreign")
+    for name in ("own", "none", "foreign"):
+        assert "UP" in world.ns(name).link("lo")["flags"], name
+        assert world.ns(name).ping("127.0.0.1") == 64
+
+
+@behaviour("L8", "L13")
+def test_bridge_joins_host_endpoint_and_outside(world):
+    world.apply(web())
+    for family in FAMILIES:
+        addr = world.address("nginx", family.version)
+        assert world.host.ping(addr) == 64
+        assert world.ns("nginx").ping(family.host) == 64
+        assert world.ns("nginx").ping(family.outside) == 63
+        assert world.ns("nginx").ping("10.88.1.1" if family is V4 else "fd00:88:1::1") == 64
+    bridge = world.host.link("wb-web")
+    assert bridge["linkinfo"]["info_data"]["stp_state"] == 0
+    assert bridge["linkinfo"]["info_data"]["forward_delay"] == 0
+    assert sorted(world.host.addresses("wb-web")) == ["10.88.1.1", "fd00:88:1::1"]
+
+
+@behaviour("L8")
+def test_first_packet_passes_at_once(world):
+    """Neither the bridge's learning nor IPv6's address detection makes anybody wait."""
+    world.weir("network", "add", "web", "--subnet", "10.88.1.0/24", "--subnet", "fd00:88:1::/64")
+    for number, family in enumerate(FAMILIES):
+        name = "e%d" % number
+        world.weir("endpoint", "add", name, "--network", "web")
+        assert world.ns(name).ping(family.outside, seconds=0.5) == 63
+
+
+@behaviour("L8")
+def test_bridge_mac_stays(world):
+    world.apply(web())
+    mac = world.host.mac("wb-web")
+    world.weir("endpoint", "add", "low", "--network", "web,mac=02:00:00:00:00:01")
+    world.weir("endpoint", "rm", "nginx")
+    assert world.host.mac("wb-web") == mac
+
+
+@behaviour("L9")
+def test_host_mode(world):
+    world.weir("endpoint", "add", "agent", "--mode", "host")
+    inside = world.weir("exec", "agent", "--", "readlink", "/proc/self/ns/net").out
+    assert inside == world.host.run("readlink", "/proc/self/ns/net").out
+    assert not world.exists("/run/netns/agent")
+    before = world.snapshot()
+    result = world.weir("endpoint", "add", "other", "--mode", "host", "-p", "8080:80", check=False)
+    assert result.code in (1, 2) and "host" in result.err and "publish" in result.err, str(result)
+    world.same(before, world.snapshot())
+    world.weir("endpoint", "rm", "agent")
+    assert world.host.ping(V4.lan) == 64
+
+
+@behaviour("L9")
+def test_none_mode(world):
+    world.weir("endpoint", "add", "alone", "--mode", "none")
+    assert [l["ifname"] for l in world.ns("alone").ip("link")] == ["lo"]
+    assert world.ns("alone").ping(V4.lan) is None
+    assert [l["ifname"] for l in world.host.ip("link")] == ["lo", "eth0"]
+
+
+@behaviour("L10")
+@pytest.mark.parametrize("how", ["name", "path", "pid"])
+def test_existing_namespace(world, how):
+    if how == "pid":
+        agent, path = world.machine.netns("foreign")
+        words = ["--pid", agent.pid]
+    else:
+        path = world.netns("foreign").path
+        words = ["--netns", "foreign" if how == "name" else "/run/netns/foreign"]
+    def links():
+        return world.machine.run(["ls", "/proc/self/net/dev_snmp6"], path).out.split()
+    world.weir("network", "add", "web", "--subnet", "10.88.1.0/24")
+    world.weir("endpoint", "add", "nginx", "--network", "web", *words, "-p", "8080:80")
+    assert links() == ["eth0", "lo"]
+    assert world.host.ping(world.address("nginx")) == 64
+    assert world.endpoint("nginx")["netns"] == "path"
+    world.weir("endpoint", "rm", "nginx")
+    assert links() == ["lo"]
+    assert how == "pid" or world.exists("/run/netns/foreign")
+
+
+@behaviour("L10")
+@pytest.mark.parametrize("words, says", [
+    (["--netns", "absent"], "absent"),
+    (["--netns", "/run/netns/absent"], "/run/netns/absent"),
+    (["--netns", "/etc/passwd"], "/etc/passwd"),
+    (["--netns", "/"], "/"),
+    (["--netns", "/proc/self/ns/mnt"], "/proc/self/ns/mnt"),
+    (["--pid", "4194303"], "4194303")])
+def test_wrong_namespace(world, words, says):
+    world.weir("network", "add", "web", "--subnet", "10.88.1.0/24")
+    world.refused(1, "endpoint", "add", "nginx", "--network", "web", *words, "-p", "8080:80", says=says)
+    assert world.weir("endpoint", "ls", json=True)["endpoints"] == []
+
+
+@behaviour("L10")
+@pytest.mark.parametrize("pid", ["0", "-1", "x", "99999999999999999999"])
+def test_wrong_pid(world, pid):
+    world.weir("network", "add", "web", "--subnet", "10.88.1.0/24")
+    before = world.snapshot()
+    result = world.weir("endpoint", "add", "nginx", "--network", "web", "--pid=" + pid, check=False)
+    assert result.code in (1, 2) and pid in result.err, str(result)
+    world.same(before, world.snapshot())
+
+
+@behaviour("L10", "R2")
+def test_vanished_namespace_is_dropped_by_repair(world):
+    world.netns("foreign")
+    world.weir("network", "add", "web", "--subnet", "10.88.1.0/24")
+    before = world.snapshot()
+    world.weir("endpoint", "add", "nginx", "--network", "web", "--netns", "foreign", "-p", "8080:80")
+    world.leave()
+    world.host.run("ip", "netns", "del", "foreign")
+    wait_until(lambda: len(world.host.ip("link")) == 3, "the veth to go with its namespace")
+    assert "nginx" in world.weir("repair").out
+    assert world.weir("endpoint", "ls", json=True)["endpoints"] == []
+    lines = [line for line in before if "foreign" not in line]
+    world.same(lines, world.snapshot())
+
+
+@behaviour("L11")
+def test_several_networks(world):
+    world.apply({
+        "networks": {"web": dual(1, mtu=1400), "db": dual(2)},
+        "endpoints": {"api": {
+            "networks": {"web": {"ifname": "front"}, "db": {"ifname": "back", "priority": 10}},
+            "routes": [{"to": "203.0.113.128/25", "via": "10.88.1.9"},
+                       {"to": "2001:db8:ffff:1::/64", "via": "fd00:88:1::9"}]}}})
+    api = world.ns("api")
+    assert [l["ifname"] for l in api.ip("link")] == ["lo", "front", "back"]
+    assert (api.link("front")["mtu"], api.link("back")["mtu"]) == (1400, 1500)
+    for version, gateway in (("-4", "10.88.2.1"), ("-6", "fd00:88:2::1")):
+        assert [(r["gateway"], r["dev"]) for r in api.ip(version, "route", "show", "default")] == [(gateway, "back")]
+    assert api.ip("route", "get", "203.0.113.200")[0]["gateway"] == "10.88.1.9"
+    assert api.ip("-6", "route", "get", "2001:db8:ffff:1::5")[0]["gateway"] == "fd00:88:1::9"
+    attachments = {a["network"]: a for a in world.endpoint("api")["attachments"]}
+    assert attachments["db"]["default"] and not attachments["web"]["default"]
+
+
+@behaviour("L11")
+def test_default_route_follows_priority(world):
+    spec = {"networks": {"web": dual(1), "db": dual(2)},
+            "endpoints": {"api": {"networks": {"db": {"priority": 1}, "web": {"priority": 2}}}}}
+    world.apply(spec)
+    gateway = lambda: [r["gateway"] for r in world.ns("api").ip("route", "show", "default")]
+    assert gateway() == ["10.88.1.1"]
+    spec["endpoints"]["api"]["networks"]["db"]["priority"] = 3
+    world.apply(spec)
+    assert gateway() == ["10.88.2.1"]
+    assert world.ns("api").ping(V4.outside) == 63
+
+
+@behaviour("L11")
+def test_mtu_is_that_of_the_path(world):
+    world.apply({"networks": {"web": dual(1, mtu=1400)}, "endpoints": {"a": on("web"), "b": on("web")}})
+    assert world.host.link("wb-web")["mtu"] == 1400
+    assert world.ns("a").ping(world.address("b"), size=1372) == 64
+    assert world.ns("a").ping(world.address("b"), size=1373, seconds=0.1) is None
+
+
+@behaviour("L11", "S11")
+@pytest.mark.parametrize("ifname", ["a/b", "..", "0123456789abcdef", "a b", "a:b", "lo", "%d"])
+def test_interface_name_that_cannot_be(world, ifname):
+    name = world.spec({"networks": {"web": dual(1)},
+                       "endpoints": {"api": {"networks": {"web": {"ifname": ifname}}}}})
+    world.refused(1, "apply", name, says="spec.yaml:")
+
+
+@behaviour("L13")
+def test_only_ipv6(world):
+    world.apply({"networks": {"six": {"subnet": "fd00:88:1::/64"}},
+                 "endpoints": {"a": on("six", publish=["8080:80"]), "b": on("six")}})
+    a = world.ns("a")
+    assert a.addresses("eth0", 4) == [] and world.host.addresses("wb-six", 4) == []
+    assert a.ping(world.address("b", 6)) == 64
+    assert a.ping(V6.outside) == 63
+    a.serve(80)
+    assert world.lan.connect(V6.host, 8080).server == "a"
+    assert world.lan.connect(V4.host, 8080).outcome == "refused"
+
+
+@behaviour("L13")
+def test_only_ipv4(world):
+    world.apply({"networks": {"four": {"subnet": "10.88.1.0/24"}}, "endpoints": {"a": on("four")}})
+    assert world.ns("a").run("cat", "/proc/sys/net/ipv6/conf/eth0/disable_ipv6").out == "1\n"
+    assert world.sysctl("net/ipv6/conf/wb-four/disable_ipv6") == "1"
+    assert [a["family"] for a in world.ns("a").link("eth0")["addr_info"]] == ["inet"]
+    assert [a["family"] for a in world.host.link("wb-four")["addr_info"]] == ["inet"]
+
+
+@behaviour("L15")
+@pytest.mark.parametrize("how", ["all", "file", "one by one"])
+def test_deletion_leaves_nothing(world, how):
+    before = world.snapshot()
+    world.apply(everything())
+    assert world.ns("nginx").ping(V4.outside) == 63
+    assert world.snapshot() != before
+    world.leave()
+    if how == "all":
+        world.weir("delete", "--all")
+    elif how == "file":
+        world.weir("delete", "spec.yaml")
+        world.weir("delete", "--all")  # the state folder
+    else:
+        for endpoint in everything()["endpoints"]:
+            world.weir("endpoint", "rm", endpoint)
+        for network in everything()["networks"]:
+            world.weir("network", "rm", network)
+        state = [line for line in world.snapshot() if "/var/lib/weir" not in line and "table inet weir" not in line]
+        world.same([line for line in before if not line.startswith("nft:")],
+                   [line for line in state if not line.startswith("nft:")], "before the state folder is gone")
+        world.weir("delete", "--all")
+    world.same(before, world.snapshot())
+
+
+@behaviour("L15", "S5")
+def test_sysctls_are_restored_to_what_they_were(world):
+    world.set_sysctl("net/ipv4/ip_forward", 1)
+    before = world.snapshot()
+    world.apply(web())
+    assert world.sysctl("net/ipv6/conf/all/forwarding") == "1"
+    world.weir("delete", "--all")
+    world.same(before, world.snapshot())
+
+
+@behaviour("L15")
+def test_network_in_use_stays(world):
+    world.apply(web())
+    world.refused(1, "network", "rm", "web", says=["web", "api"])
+    world.refused(1, "network", "rm", "absent", says="absent")
+    world.refused(1, "endpoint", "rm", "absent", says="absent")
+
+
+@behaviour("L15", "C1")
+def test_foreign_link_with_our_name_is_not_touched(world):
+    world.host.run("ip", "link", "add", "wb-web", "type", "bridge")
+    world.refused(1, "network", "add", "web", "--subnet", "10.88.1.0/24", says="wb-web")
+
+
+def test_the_suite_finds_its_own_leaks(world):
+    """The snapshot that L15 relies on sees each kind of thing that can be left behind."""
+    for leave, undo in (("ip link add x type bridge", "ip link del x"),
+                        ("ip addr add 10.9.9.9/32 dev lo", "ip addr del 10.9.9.9/32 dev lo"),
+                        ("ip route add 10.9.9.0/24 via 192.0.2.2", "ip route del 10.9.9.0/24"),
+                        ("nft add table inet x", "nft delete table inet x"),
+                        ("touch /run/x", "rm /run/x"), ("mkdir -p /etc/netns/x", "rm -r /etc/netns"),
+                        ("mkdir /var/lib/weir", "rmdir /var/lib/weir"),
+                        ("echo 1 > /proc/sys/net/ipv4/ip_forward", "echo 0 > /proc/sys/net/ipv4/ip_forward")):
+        before = world.snapshot()
+        world.host.run("sh", "-c", leave)
+        assert world.snapshot() != before, leave
+        world.host.run("sh", "-c", undo)
+        world.same(before, world.snapshot(), undo)

@@ -1,0 +1,329 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""R: twice, at once, damaged, malformed, foreign. (Faults and kills have their own file.)"""
+import json
+import sqlite3
+import time
+
+import pytest
+
+from marks import behaviour
+from specs import dual, everything, on, web
+from world import V4, wait_until
+
+STORE = "/var/lib/weir/weir.db"
+
+
+@behaviour("R3")
+def test_second_apply_changes_nothing(world):
+    world.apply(everything())
+    before, rules = world.snapshot(), world.ruleset()
+    assert world.weir("plan", "spec.yaml").code == 0
+    again = world.weir("apply", "spec.yaml")
+    assert "nothing to change" in again.out
+    world.same(before, world.snapshot())
+    assert world.ruleset() == rules  # counters and epoch too: nothing was sent
+    data = world.weir("plan", "spec.yaml", json=True)
+    assert data["changes"] == [] and data["drift"] == []
+    assert world.weir("apply", "spec.yaml", json=True)["changes"] == []
+
+
+@behaviour("R3")
+def test_second_endpoint_add(world):
+    words = ["endpoint", "add", "nginx", "--network", "web", "-p", "8080:80", "--label", "role=front"]
+    world.weir("network", "add", "web", "--subnet", "10.88.1.0/24")
+    world.weir(*words)
+    before = world.snapshot()
+    assert "nothing to change" in world.weir(*words).out
+    assert "nothing to change" in world.weir("network", "add", "web", "--subnet", "10.88.1.0/24").out
+    world.same(before, world.snapshot())
+    world.refused(1, "endpoint", "add", "nginx", "--network", "web", "-p", "8081:80", says="nginx")
+    world.refused(1, "network", "add", "web", "--subnet", "10.88.2.0/24", says="web")
+
+
+@behaviour("R3")
+def test_order_in_the_file_does_not_matter(world):
+    spec = web()
+    spec["endpoints"]["nginx"]["publish"] = ["8080:80", "8081:81", "53:53/udp"]
+    world.apply(spec)
+    spec["endpoints"] = dict(reversed(spec["endpoints"].items()))
+    spec["networks"] = dict(reversed(spec["networks"].items()))
+    spec["endpoints"]["nginx"]["publish"].reverse()
+    assert "nothing to change" in world.apply(spec).out
+
+
+@behaviour("R3", "U1")
+def test_prune(world):
+    spec = web()
+    world.apply(spec)
+    world.weir("endpoint", "add", "byhand", "--network", "web")
+    del spec["endpoints"]["pg"], spec["networks"]["db"]
+    assert world.weir("plan", world.spec(spec)).code == 0  # without --prune what is not named stays
+    plan = world.weir("plan", "spec.yaml", "--prune", check=False)
+    assert plan.code == 3 and "pg" in plan.out and "db" in plan.out and "byhand" not in plan.out
+    world.weir("apply", "spec.yaml", "--prune")
+    assert [e["name"] for e in world.weir("endpoint", "ls", json=True)["endpoints"]] == ["api", "byhand", "nginx"]
+    assert [n["name"] for n in world.weir("network", "ls", json=True)["networks"]] == ["web"]
+
+
+@behaviour("R4")
+def test_lock_has_a_limit(world):
+    """Whoever waits too long is told who holds the lock; readers do not wait."""
+    world.apply(web())
+    holder = world.machine.popen(["flock", "/var/lib/weir/weir.lock", "sleep", "30"])
+    world.machine.run(["sh", "-c", "until ! flock -n /var/lib/weir/weir.lock true; do :; done"])
+    begun = time.monotonic()
+    result = world.weir("--timeout", "1", "network", "add", "more", "--subnet", "10.88.9.0/24", check=False)
+    took = time.monotonic() - begun
+    assert result.code == 1 and "weir.lock" in result.err + result.out, str(result)
+    assert 0.5 < took < 5
+    assert world.weir("endpoint", "ls").code == 0
+    assert world.weir("port", "ls").code == 0
+    holder.kill()
+    world.machine.finish(holder, ["flock"])
+    wait_until(lambda: world.machine.run(["flock", "-n", "/var/lib/weir/weir.lock", "true"], check=False).code == 0,
+               "the lock")
+    world.weir("network", "add", "more", "--subnet", "10.88.9.0/24")
+
+
+@behaviour("R4")
+def test_two_applies_at_once(world):
+    specs = []
+    for number in (1, 2):
+        specs.append(world.spec({"networks": {"n%d" % number: dual(number)}, "endpoints": {
+            "e%d-%d" % (number, i): on("n%d" % number, publish=["%d:80" % (number * 1000 + i)])
+            for i in range(10)}}, "s%d.yaml" % number))
+    started = [world.start("apply", name) for name in specs]
+    assert [world.finish(s).code for s in started] == [0, 0]
+    assert len(world.weir("port", "ls", json=True)["ports"]) == 20
+    assert [world.weir("plan", name).code for name in specs] == [0, 0]
+
+
+@behaviour("R4")
+def test_add_and_remove_of_the_same_at_once(world):
+    world.apply(web())
+    started = [world.start("endpoint", verb, "nginx", *more) for _ in range(6)
+               for verb, more in (("rm", []), ("add", ["--network", "web", "-p", "8080:80"]))]
+    codes = [world.finish(s).code for s in started]
+    assert set(codes) <= {0, 1}
+    world.weir("endpoint", "rm", "nginx", check=False)
+    world.weir("endpoint", "add", "nginx", "--network", "web", "-p", "8080:80")
+    world.ns("nginx").serve(80)
+    assert world.lan.connect(V4.host, 8080).server == "nginx"
+    assert world.weir("status", json=True)["in_sync"]
+
+
+def damage(world, how):
+    """Damages the store as a crash of the disk or another program would."""
+    folder = world.machine.path("/var/lib/weir")
+    database = sqlite3.connect(folder / "weir.db")
+    database.execute("pragma wal_checkpoint(truncate)")
+    if how == "newer":
+        database.execute("pragma user_version = 9999")
+    database.close()
+    for name in ("weir.db-wal", "weir.db-shm"):
+        (folder / name).unlink(missing_ok=True)
+    data = (folder / "weir.db").read_bytes()
+    changed = {"half": data[:len(data) // 2], "short": data[:100], "header": b"\xff" * 100 + data[100:],
+               "text": b"this is no database\n" * 100, "newer": data}[how]
+    (folder / "weir.db").write_bytes(changed)
+    return changed
+
+
+@behaviour("R5")
+@pytest.mark.parametrize("how", ["half", "short", "header", "text", "newer"])
+def test_damaged_store_is_not_reset(world, how):
+    world.apply(web())
+    world.ns("nginx").serve(80)
+    data = damage(world, how)
+    before = world.snapshot()
+    for words in (["status"], ["endpoint", "ls"], ["apply", "spec.yaml"], ["endpoint", "rm", "nginx"],
+                  ["network", "add", "more"], ["repair"], ["plan", "spec.yaml"]):
+        result = world.weir(*words, check=False)
+        assert result.code == 1 and "weir.db" in result.err, str(result)
+        assert how != "newer" or "newer" in result.err, str(result)
+    assert world.machine.path(STORE).read_bytes() == data
+    world.same(before, world.snapshot())
+    assert world.lan.connect(V4.host, 8080).server == "nginx"  # what runs goes on
+
+
+@behaviour("R5")
+def test_store_that_cannot_be_written(world):
+    world.host.run("mount", "-t", "tmpfs", "-o", "ro", "tmpfs", "/var/lib")
+    before = world.snapshot()
+    result = world.weir("apply", world.spec(web()), check=False)
+    assert result.code == 1 and "/var/lib/weir" in result.err, str(result)
+    world.same(before, world.snapshot())
+
+
+@behaviour("R5")
+def test_store_on_a_full_disk(world):
+    world.host.run("mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", "/var/lib")
+    before = world.snapshot()
+    result = world.weir("apply", world.spec(web()), check=False)
+    assert result.code == 1 and "full" in result.err or "space" in result.err, str(result)
+    kept = lambda lines: [line for line in lines if "/var/lib" not in line]
+    world.same(kept(before), kept(world.snapshot()))
+
+
+@behaviour("R5")
+def test_status_without_a_store(world):
+    before = world.snapshot()
+    for words in (["status"], ["endpoint", "ls"], ["network", "ls"], ["port", "ls"]):
+        assert world.weir(*words).code == 0
+    world.same(before, world.snapshot())
+
+
+# text, the place to blame, a word of the reason
+MALFORMED = [
+    ("networks: [", "1:", ""),
+    ("networks:\n\tweb: {}\n", "2:", ""),
+    ("networks:\n  web: {subnt: 10.88.1.0/24}\n", "2:9", "subnet"),
+    ("netwoks: {}\n", "1:1", "networks"),
+    ("networks:\n  web: {subnet: 10.88.1.0/24}\n  web: {}\n", "3:", "web"),
+    ("networks:\n  web:\n    subnet: 10.88.1.0/99\n", "3:13", "10.88.1.0/99"),
+    ("networks:\n  web:\n    mtu: abc\n", "3:10", "mtu"),
+    ("networks:\n  web:\n    mtu: 99999999999999999999\n", "3:10", "mtu"),
+    ("networks:\n  web:\n    internal: perhaps\n", "3:15", "internal"),
+    ("networks: 5\n", "1:11", "networks"),
+    ("- networks\n", "1:1", ""),
+    ("endpoints:\n  a: {networks: [absent]}\n", "2:", "absent"),
+    ("endpoints:\n  a: {networks: {web: {ip: 10.88.1.999}}}\n", "2:", "10.88.1.999"),
+    ("endpoints:\n  a: &x {networks: []}\n  b: *x\n", "3:", ""),
+    ("networks: {web: {subnet: 10.88.1.0/24}}\nnetworks: {}\n", "2:", "networks"),
+    ('{"networks": {"web": {"subnet": "10.88.1.0/24"}', "1:", ""),
+    ('{"networks": {"web": {"subnet": 5}}}', "1:", "subnet"),
+    ("networks: {web: {subnet: \"10.88.1.0/24}}\n", "", ""),
+    ("\x00\x01\x02", "", ""),
+    ("networks: {web: {subnet: \xff}}\n", "", ""),
+    ("a: " + "[" * 20000, "", ""),
+]
+
+
+@behaviour("R7")
+def test_malformed_specs(world):
+    before, wrong = world.snapshot(), []
+    for text, place, says in MALFORMED:
+        (world.folder / "bad.yaml").write_text(text, encoding="latin-1")
+        for verb in ("plan", "apply"):
+            result = world.weir(verb, "bad.yaml", check=False)
+            if result.code != 1 or "bad.yaml:" + place not in result.err or says not in result.err:
+                wrong.append("%r: expected %r %r: %s" % (text[:80], place, says, result))
+    assert not wrong, "\n".join(wrong)
+    world.same(before, world.snapshot())
+
+
+@behaviour("R7", "U2")
+def test_malformed_spec_as_json(world):
+    (world.folder / "bad.yaml").write_text("networks:\n  web:\n    mtu: abc\n")
+    result = world.weir("plan", "bad.yaml", "--json", check=False)
+    error = json.loads(result.out)["error"]
+    assert result.code == 1 and result.err == ""
+    assert (error["code"], error["file"], error["line"], error["column"]) == ("EINVAL", "bad.yaml", 3, 10)
+    assert "mtu" in error["text"]
+
+
+@behaviour("R7")
+@pytest.mark.parametrize("argv", [
+    [], ["nonsense"], ["network"], ["network", "nonsense"], ["network", "add"], ["network", "rm"],
+    ["endpoint", "add"], ["endpoint", "add", "a", "--nonsense"], ["endpoint", "add", "a", "--network"],
+    ["endpoint", "add", "a", "--network", "web,nonsense=1"], ["endpoint", "add", "a", "--mode", "nonsense"],
+    ["endpoint", "add", "a", "b"], ["apply"], ["plan"], ["delete"], ["exec"], ["port", "add"],
+    ["port", "add", "a"], ["network", "add", "web", "--mtu", "x"], ["network", "add", "web", "--mtu", "1x"],
+    ["--backend", "nonsense", "status"], ["--timeout", "x", "status"], ["--backend"], ["status", "extra"],
+    ["endpoint", "add", "a", "--netns", "x", "--pid", "1"], ["endpoint", "add", "a", "--label", "x"]])
+def test_wrong_words(world, argv):
+    before = world.snapshot()
+    result = world.weir(*argv, check=False)
+    assert result.code == 2 and result.err.startswith("weir: ") or result.err.startswith("usage"), str(result)
+    world.same(before, world.snapshot())
+
+
+@behaviour("R7")
+def test_spec_from_standard_input(world):
+    text = json.dumps({"networks": {"web": dual(1)}})
+    world.weir("apply", "-", stdin=text)
+    assert [n["name"] for n in world.weir("network", "ls", json=True)["networks"]] == ["web"]
+    result = world.weir("apply", "-", stdin="networks: {web: {mtu: x}}", check=False)
+    assert result.code == 1 and ":1:" in result.err, str(result)
+
+
+@behaviour("R8")
+def test_second_store_on_the_same_host(world):
+    world.apply(web())
+    uuid = world.weir("status", json=True)["store"]
+    other = ["--state-dir", "/var/lib/other"]
+    before = world.snapshot()
+    for words in (["apply", world.spec({"networks": {"x": {"subnet": "10.99.0.0/24"}}}, "x.yaml")],
+                  ["network", "add", "x", "--subnet", "10.99.0.0/24"], ["repair"]):
+        result = world.weir(*other, *words, check=False)
+        assert result.code == 1 and uuid in result.err, str(result)
+    without = lambda lines: [line for line in lines if "/var/lib/other" not in line]
+    world.same(without(before), without(world.snapshot()))
+    world.weir(*other, "delete", "--all", check=False)
+    world.same(without(before), without(world.snapshot()))
+    world.ns("nginx").serve(80)
+    assert world.lan.connect(V4.host, 8080).server == "nginx"
+
+
+@behaviour("R8")
+def test_store_of_another_namespace(world):
+    """The same state folder, but run inside lan: nothing there is converged, here nothing is changed."""
+    world.apply(web())
+    before = world.snapshot()
+    links = world.lan.run("ip", "link").out
+    weir = str(world.place.weir)
+    for words in (["apply", "spec.yaml"], ["repair"], ["endpoint", "rm", "nginx"], ["delete", "--all"]):
+        result = world.lan.run(weir, *words, env={"WEIR_BACKEND": world.backend}, check=False)
+        assert result.code == 1 and "namespace" in result.err, str(result)
+    assert world.lan.run("ip", "link").out == links
+    assert world.lan.run("nft", "list", "ruleset").out == ""
+    world.same(before, world.snapshot())
+
+
+BREAK = {
+    "all rules": "nft flush ruleset",
+    "our table": "nft delete table inet weir",
+    "a chain's rules": "nft flush chain inet weir forward",
+    "a veth": "ip link del $(ip -o link show master wb-web | head -1 | cut -d: -f2 | cut -d@ -f1)",
+    "the bridge": "ip link del wb-web",
+    "the gateway address": "ip addr del 10.88.1.1/24 dev wb-web",
+    "the bridge is down": "ip link set wb-web down",
+    "forwarding": "echo 0 > /proc/sys/net/ipv4/ip_forward",
+    "a namespace": "ip netns del nginx",
+    "an endpoint's address": "ip -n nginx addr flush dev eth0",
+    "an endpoint's route": "ip -n nginx route del default",
+    "a mapping": "nft delete element inet weir published4 { tcp . 8080 }",
+}
+
+
+@behaviour("R2")
+@pytest.mark.parametrize("what", BREAK)
+def test_repair(world, what):
+    """Whatever somebody else undid, status says so and repair brings it back."""
+    world.apply(web())
+    before = world.snapshot()
+    assert world.weir("status").code == 0
+    assert "nothing to mend" in world.weir("repair").out
+    world.leave()
+    world.host.run("sh", "-c", BREAK[what])
+    status = world.weir("status", check=False)
+    assert status.code == 1 and "weir repair" in status.out, str(status)
+    assert world.weir("status", check=False).code == 1
+    assert "nothing to mend" not in world.weir("repair").out
+    world.same(before, world.snapshot())
+    assert world.weir("status", json=True)["in_sync"]
+    world.ns("nginx").serve(80)
+    assert world.lan.connect(V4.host, 8080).server == "nginx"
+
+
+@behaviour("R2", "R3")
+@pytest.mark.parametrize("what", ["all rules", "our table", "a chain's rules"])
+def test_next_command_mends_lost_rules(world, what):
+    world.apply(web())
+    world.host.run("sh", "-c", BREAK[what])
+    world.weir("port", "add", "nginx", "9090:90")
+    world.ns("nginx").serve(80)
+    world.ns("nginx").serve(90)
+    assert world.lan.connect(V4.host, 8080).server == "nginx"
+    assert world.lan.connect(V4.host, 9090).server == "nginx"
+    assert world.weir("status", json=True)["in_sync"]

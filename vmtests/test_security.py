@@ -1,0 +1,308 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""S: holes of others that weir does not have."""
+import pytest
+
+import frames
+from marks import behaviour, every_switch, neighbours
+from specs import dual, on, web
+from world import ATTEMPT_MS, FAMILIES, V4, V6
+
+
+def from_lan(world, packet, ifname="eth0"):
+    """A packet from the lan, handed to the host's NIC whatever routing says."""
+    world.lan.raw("eth0", frames.ethernet(world.host.mac(ifname), world.lan.mac(),
+                                          frames.ethertype_of(packet), packet))
+
+
+@behaviour("S1")
+@every_switch
+def test_loopback_port_is_not_reached_from_the_lan(world):
+    spec = web()
+    spec["endpoints"]["nginx"]["publish"] = ["127.0.0.1:8080:80", "5353:53/udp"]
+    world.apply(spec)
+    world.set_sysctl("net/ipv4/conf/eth0/route_localnet", 1)  # the worst case
+    nginx = world.ns("nginx")
+    nginx.serve(80)
+    nginx.serve(53, "udp")
+    for dst, port, count in (("127.0.0.1", 8080, 0), ("127.0.0.1", 5353, 0), ("127.1.2.3", 5353, 0),
+                             (V4.host, 5353, 1)):
+        got = world.arrivals(
+            nginx, lambda: (from_lan(world, frames.tcp(V4.lan, dst, 1000, port, frames.SYN)),
+                            from_lan(world, frames.udp(V4.lan, dst, 1000, port))),
+            lambda f: f.src == V4.lan)
+        assert len(got) == count, (dst, got)
+    assert world.host.connect("127.0.0.1", 8080).server == "nginx"
+
+
+@behaviour("S1")
+def test_loopback_services_are_not_reached_by_endpoints(world):
+    """route_localnet is on for the bridge; what listens on 127.0.0.1 stays the host's own."""
+    world.apply(web())
+    world.host.serve(6000, "udp", "127.0.0.1")
+    api = world.ns("api")
+    packet = frames.udp(world.address("api"), "127.0.0.1", 1000, 6000)
+    got = world.arrivals(api, lambda: api.raw("eth0", frames.ethernet(
+        world.host.mac("wb-web"), api.mac(), frames.IPV4, packet)), lambda f: f.src == "127.0.0.1")
+    assert got == []
+
+
+@behaviour("S2", "S9")
+@every_switch
+def test_endpoint_is_not_reached_directly(world):
+    world.apply(web())
+    nginx = world.ns("nginx")
+    nginx.serve(80)
+    nginx.serve(53, "udp")
+    for family in FAMILIES:
+        addr = world.address("nginx", family.version)
+        world.denied(world.lan, addr, 80, nginx)  # its port is published, its address is not
+        world.denied(world.lan, addr, 53, nginx, "udp")
+        assert world.lan.ping(addr, seconds=0.1) is None
+        assert world.lan.connect(family.host, 8080).server == "nginx"
+
+
+@behaviour("S2", "S9")
+@every_switch
+@neighbours
+def test_trusted_interface(world):
+    world.apply(web(trusted=["eth0"]))
+    for name in ("nginx", "pg"):
+        world.ns(name).serve(80)
+    for family in FAMILIES:
+        got = world.lan.connect(world.address("nginx", family.version), 80)
+        assert (got.server, got.client) == ("nginx", family.lan)
+        world.denied(world.lan, world.address("pg", family.version), 80, world.ns("pg"))
+        world.denied(world.lan2, world.address("nginx", family.version), 80, world.ns("nginx"))
+    world.apply(web())
+    for family in FAMILIES:
+        world.denied(world.lan, world.address("nginx", family.version), 80, world.ns("nginx"))
+
+
+@behaviour("S3", "S9")
+@every_switch
+def test_gateway_address_is_not_reached(world):
+    world.apply(web())
+    world.host.serve(80)
+    world.host.serve(53, "udp")
+    for family, gateway in ((V4, "10.88.1.1"), (V6, "fd00:88:1::1")):
+        assert world.lan.connect(family.host, 80).server == "host"
+        assert world.lan.connect(gateway, 80, ms=ATTEMPT_MS).outcome == "timeout"
+        assert world.lan.connect(gateway, 53, "udp", ms=ATTEMPT_MS).outcome == "timeout"
+        assert world.lan.connect(gateway, 8080, ms=ATTEMPT_MS).outcome == "timeout"
+        assert world.lan.ping(gateway, seconds=0.1) is None
+    drops = {d["reason"]: d["packets"] for d in world.weir("status", json=True)["drops"]}
+    assert sum(drops.values()) == 8, drops  # each of the eight, once
+
+
+@behaviour("S5", "S9")
+@every_switch
+@neighbours
+def test_host_becomes_no_router(world):
+    world.apply(web())
+    assert world.sysctl("net/ipv4/ip_forward") == world.sysctl("net/ipv6/conf/all/forwarding") == "1"
+    world.ns("nginx").serve(80)
+    for family in FAMILIES:
+        world.lan2.serve(80 + family.version)
+        world.denied(world.lan, family.lan2, 80 + family.version, world.lan2, marker=family.lan2)
+        assert world.lan.ping(family.lan2, seconds=0.1) is None
+        assert world.lan.connect(family.host, 8080).server == "nginx"
+        assert world.ns("nginx").connect(family.lan2, 80 + family.version).server == "lan2"
+
+
+@behaviour("S5", "C1")
+@neighbours
+def test_router_stays_a_router(world):
+    """Where somebody else had switched forwarding on, it is none of weir's business."""
+    world.set_sysctl("net/ipv4/ip_forward", 1)
+    world.apply(web())
+    world.lan2.serve(80)
+    assert world.lan.connect(V4.lan2, 80).client == V4.lan
+    world.denied(world.lan, V6.lan2, 80, world.lan2, marker=V6.lan2)
+    world.weir("delete", "--all")
+    assert world.lan.connect(V4.lan2, 80).client == V4.lan
+
+
+@behaviour("S6", "S9")
+@every_switch
+@neighbours
+def test_transit_traffic_is_not_hijacked(world):
+    world.set_sysctl("net/ipv4/ip_forward", 1)
+    world.set_sysctl("net/ipv6/conf/all/forwarding", 1)
+    spec = web()
+    spec["endpoints"]["nginx"]["publish"] = ["8080:80", "7000-7009:7000-7009", "6000-6009:7000-7009"]
+    world.apply(spec)
+    world.ns("nginx").serve(80)
+    for port in (8080, 7005, 6005):
+        world.lan2.serve(port)
+        world.lan.serve(port)
+        for family in FAMILIES:
+            assert world.lan.connect(family.lan2, port).server == "lan2"      # through the host
+            assert world.ns("api").connect(family.lan, port).server == "lan"  # from an endpoint
+            assert world.host.connect(family.lan, port).server == "lan"       # from the host itself
+
+
+@behaviour("S10", "S9")
+@every_switch
+def test_middle_of_a_stream_opens_nothing(world):
+    world.apply(web())
+    nginx = world.ns("nginx")
+    for family in FAMILIES:
+        for flags, count in ((frames.SYN, 1), (frames.ACK, 0), (frames.PSH | frames.ACK, 0), (frames.FIN, 0),
+                             (frames.SYN | frames.FIN, 0), (0, 0), (frames.RST, 0)):
+            packet = frames.tcp(family.lan, family.host, 1000 + flags, 8080, flags)
+            got = world.arrivals(nginx, lambda: from_lan(world, packet),
+                                 lambda f: f.src == family.lan and f.dport == 80)
+            assert len(got) == count, (flags, got)
+
+
+@behaviour("S10", "S9")
+@every_switch
+def test_only_live_addresses_go_out(world):
+    """An address that no attachment has passes neither translated nor untranslated."""
+    world.apply(web())
+    nginx = world.ns("nginx")
+    world.lan.serve(53, "udp")
+    for family, forged in ((V4, "10.88.1.99"), (V6, "fd00:88:1::99")):
+        nginx.run("ip", "addr", "add", forged, "dev", "eth0", *(["nodad"] if family is V6 else []))
+        world.denied(nginx, family.lan, 53, world.lan, "udp", src=forged, marker=family.lan)
+        assert nginx.connect(family.lan, 53, "udp").client == family.host
+
+
+@behaviour("S10")
+def test_removed_endpoint_sends_nothing(world):
+    """A namespace that lives on after its endpoint is gone has no way out, nor has its last flow."""
+    world.netns("foreign")
+    world.weir("network", "add", "web", "--subnet", "10.88.1.0/24")
+    world.weir("endpoint", "add", "nginx", "--network", "web", "--netns", "foreign", "-p", "8080:80")
+    world.ns("foreign").serve(80)
+    assert world.lan.open(1, V4.host, 8080).server == "foreign"
+    world.weir("endpoint", "rm", "nginx")
+    assert world.lan.say(1, "hello", ms=ATTEMPT_MS) != "hello"
+    assert world.lan.connect(V4.host, 8080).outcome == "refused"
+    assert world.host.run("nft", "list", "ruleset").out.count("10.88.1.2") == 0
+
+
+@behaviour("S10", "R1")
+@pytest.mark.parametrize("error", ["ENOMEM", "ENOBUFS", "EPERM"])
+def test_failed_update_leaves_the_old_rules(world, error):
+    """Each message to the kernel fails once; the old port stays open, the new one never opens."""
+    world.apply(web())
+    world.ns("nginx").serve(80)
+    world.ns("nginx").serve(90)
+    before, log = world.snapshot(), world.folder / "calls"
+    for at in range(1, 40):
+        log.unlink(missing_ok=True)
+        result = world.weir("port", "add", "nginx", "9090:90", check=False,
+                            env=world.faults("netlink", at, "fail:" + error, log))
+        if len(log.read_text().splitlines()) < at:
+            break
+        if result.code == 0:  # it could do without that answer
+            world.weir("port", "rm", "nginx", "9090:90")
+            continue
+        assert result.code in (1, 4) and result.err, str(result)
+        assert world.lan.connect(V4.host, 8080).server == "nginx", at
+        assert world.lan.connect(V4.host, 9090).outcome == "refused", at
+        world.same(before, world.snapshot(), "%d: %s" % (at, result))
+    assert at > 1
+
+
+@behaviour("S10", "S9")
+def test_no_instant_without_rules(world):
+    """While ports come and go, a neighbour that tries all the time never gets in by another way."""
+    world.apply(web())
+    nginx = world.ns("nginx")
+    nginx.serve(80)
+    nginx.watch()
+    targets = [(f, nginx.addresses("eth0", f.version)[0]) for f in FAMILIES]
+    started = [world.start("port", "add", "nginx", "9090:90", "-q"),
+               world.start("endpoint", "add", "extra", "--network", "web", "-p", "9191:91", "-q")]
+    tried = 0
+    while any(process.poll() is None for process, _ in started) or tried < 20:
+        for family, addr in targets:
+            from_lan(world, frames.tcp(family.lan, addr, 2000 + tried, 80, frames.SYN))
+        tried += 1
+    assert [world.finish(s).code for s in started] == [0, 0]
+    assert [f for f in world.until_marker(nginx, targets[0][1]) if f.dport == 80] == [], tried
+
+
+HOSTILE = ["../../etc/x", "a/b", "..", ".", "", "-rf", "--all", "a b", "a\nb", "a\x1b[2Jb", "a\tb", "é",
+           "a" * 64, "a" * 5000, "a;id", "$(id)", "a'b", 'a"b', "%s%n", "*", "a\\b", "web@2"]
+
+
+@behaviour("S11", "R7")
+def test_hostile_names(world):
+    """As the name of a network and of an endpoint, in words and in a spec."""
+    world.weir("network", "add", "web", "--subnet", "10.88.1.0/24")
+    before, wrong = world.snapshot(), []
+    for name in HOSTILE:
+        dashed = ["--", name] if name.startswith("-") else [name]
+        spec = {"endpoints": {name: {"networks": ["web"]}}}
+        other = {"networks": {name: {"subnet": "10.88.2.0/24"}}}
+        for argv in (["network", "add", "--subnet", "10.88.2.0/24", *dashed],
+                     ["endpoint", "add", "--mode", "none", *dashed], ["endpoint", "rm", *dashed],
+                     ["apply", world.spec(spec, "one.yaml")], ["apply", world.spec(other, "two.yaml")]):
+            result = world.weir(*argv, check=False)
+            if result.code not in (1, 2) or not clean(result.err) or len(result.err) > 2000:
+                wrong.append("%r: %r -> %d %r" % (name, argv, result.code, result.err[:300]))
+    assert not wrong, "\n".join(wrong)
+    world.same(before, world.snapshot())
+
+
+def clean(text):
+    """Printable: no control characters of somebody else's reach the terminal."""
+    return bool(text) and all(c == "\n" or c == "\t" or c.isprintable() for c in text)
+
+
+@behaviour("S11")
+@pytest.mark.parametrize("spec", [
+    {"networks": {"web": {"subnet": "10.88.1.0/24", "bridge": "../x"}}},
+    {"networks": {"web": {"subnet": "10.88.1.0/24", "bridge": "eth0"}}},
+    {"networks": {"web": {"subnet": "10.88.1.0/24", "bridge": "lo"}}},
+    {"networks": {"web": {"subnet": "10.88.1.0/24", "trusted": ["a b"]}}},
+    {"endpoints": {"a": {"netns": "../../etc/passwd"}}},
+    {"endpoints": {"a": {"netns": "/run/netns/../../etc/passwd"}}},
+    {"endpoints": {"a": {"mode": "none", "labels": {"a\nb": "c"}}}},
+    {"endpoints": {"a": {"mode": "none", "dns": ["192.0.2.1\noptions x"]}}}])
+def test_hostile_values(world, spec):
+    result = world.refused(1, "apply", world.spec(spec), says="spec.yaml:")
+    assert clean(result.err), repr(result.err)
+
+
+@behaviour("S11")
+def test_symbolic_links_are_not_followed(world):
+    """What somebody planted under /run/netns and /etc/netns is neither written through nor removed."""
+    world.host.run("sh", "-c", "mkdir -p /run/netns /etc/netns && echo keep > /run/victim && "
+                   "ln -s /run/victim /run/netns/nginx && mkdir /run/folder && ln -s /run/folder /etc/netns/api")
+    world.weir("network", "add", "web", "--subnet", "10.88.1.0/24")
+    world.refused(1, "endpoint", "add", "nginx", "--network", "web", says="nginx")
+    assert world.host.run("cat", "/run/victim").out == "keep\n"
+    world.weir("endpoint", "add", "api", "--network", "web", "--dns", "192.0.2.53", check=False)
+    assert world.host.run("ls", "/run/folder").out == ""
+
+
+@behaviour("S11")
+def test_hostile_file_names(world):
+    for name in ("--all", "-", "/dev/null/x", "/proc/self/mem", "/", "a" * 5000):
+        result = world.weir("apply", "--", name, check=False, stdin="{")
+        assert result.code in (1, 2) and result.err, str(result)
+
+
+@behaviour("S2", "S9")
+@neighbours
+def test_direct_access_is_counted(world):
+    world.apply(web())
+    for family in FAMILIES:
+        world.denied(world.lan, world.address("nginx", family.version), 80, world.ns("nginx"))
+        world.denied(world.lan2, world.address("pg", family.version), 80, world.ns("pg"))
+    drops = [d for d in world.weir("status", json=True)["drops"] if d["packets"]]
+    assert len(drops) == 1 and drops[0]["packets"] == 4 and "direct" in drops[0]["reason"], drops
+
+
+@behaviour("S9", "P1")
+def test_endpoints_accept_no_router_advertisements(world):
+    """An endpoint beside others does not become their router by saying so."""
+    world.apply({"networks": {"web": dual(1)}, "endpoints": {"a": on("web"), "b": on("web")}})
+    a, b = world.ns("a"), world.ns("b")
+    for ns in (a, b):
+        assert ns.run("cat", "/proc/sys/net/ipv6/conf/eth0/accept_ra").out == "0\n"
+    assert world.sysctl("net/ipv6/conf/wb-web/accept_ra") == "0"

@@ -1,0 +1,236 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""U: plan, JSON, help, render, readable rules, counters."""
+import json
+import re
+
+import pytest
+
+from marks import behaviour
+from specs import dual, everything, on, web
+from world import FAMILIES, V4
+
+
+@behaviour("U1")
+def test_plan_shows_and_does_nothing(world):
+    before = world.snapshot()
+    name = world.spec(web())
+    for argv in (["plan", name], ["apply", name, "--dry-run"], ["--dry-run", "apply", name]):
+        result = world.weir(*argv, check=False)
+        assert result.code == 3, str(result)
+        assert {"+ network web", "+ network db", "+ endpoint nginx", "+ endpoint pg"} <= {
+            " ".join(line.split()[:3]) for line in result.out.splitlines()}, str(result)
+    world.same(before, world.snapshot())
+    data = world.parse(world.weir("plan", name, "--json", check=False))
+    assert {(c["action"], c["object"], c["name"]) for c in data["changes"]} >= {
+        ("add", "network", "web"), ("add", "endpoint", "nginx")}
+    assert any(c.get("place", "").startswith("spec.yaml:") for c in data["changes"])
+    world.same(before, world.snapshot())
+    world.weir("apply", name)
+    assert world.weir("plan", name).code == 0
+
+
+@behaviour("U1")
+@pytest.mark.parametrize("argv", [
+    ["network", "add", "new", "--subnet", "10.88.9.0/24"], ["endpoint", "add", "new", "--network", "web"],
+    ["endpoint", "rm", "nginx"], ["port", "add", "nginx", "9090:90"], ["port", "rm", "nginx", "8080:80"],
+    ["network", "rm", "empty"], ["delete", "--all"], ["delete", "spec.yaml"]])
+def test_dry_run_everywhere(world, argv):
+    spec = web()
+    spec["networks"]["empty"] = dual(3)
+    world.apply(spec)
+    before = world.snapshot()
+    result = world.weir(*argv, "--dry-run", check=False)
+    assert result.code == 3 and result.out[:2] in ("+ ", "- ", "~ "), str(result)
+    world.same(before, world.snapshot())
+    assert world.weir(*argv).code == 0
+    assert world.snapshot() != before
+
+
+@behaviour("U1")
+def test_changes_are_told_and_quiet_is_quiet(world):
+    spec = web()
+    said = world.apply(spec).out
+    assert re.search(r"(?m)^\+ network web\b", said) and re.search(r"(?m)^\+ endpoint nginx\b", said)
+    spec["endpoints"]["nginx"]["publish"] = ["8081:80"]
+    said = world.apply(spec).out
+    assert re.search(r"(?m)^[~+-] (endpoint nginx|mapping nginx)\b", said), said
+    added = world.weir("endpoint", "add", "extra", "--network", "web", "-p", "80")
+    assert world.address("extra") in added.out
+    quiet = world.weir("endpoint", "rm", "extra", "-q")
+    assert quiet.out == quiet.err == ""
+
+
+@behaviour("U1")
+def test_unchanged_objects_are_left_alone(world):
+    """A change of one endpoint is seen by nobody else: streams go on, interfaces stay the same."""
+    spec = web()
+    world.apply(spec)
+    world.ns("nginx").serve(80)
+    index = world.ns("nginx").link("eth0")["ifindex"]
+    assert world.lan.open(1, V4.host, 8080).outcome == "ok"
+    spec["endpoints"]["extra"] = on("web", publish=["9000:90"])
+    del spec["endpoints"]["pg"]
+    said = world.apply(spec, "--prune").out
+    assert "nginx" not in said and "extra" in said and "pg" in said
+    assert world.lan.say(1, "hello") == "hello"
+    assert world.ns("nginx").link("eth0")["ifindex"] == index
+
+
+VERBS = [["apply"], ["plan"], ["delete"], ["network"], ["network", "add"], ["network", "rm"], ["network", "ls"],
+         ["network", "show"], ["endpoint"], ["endpoint", "add"], ["endpoint", "rm"], ["endpoint", "ls"],
+         ["endpoint", "show"], ["port"], ["port", "add"], ["port", "rm"], ["port", "ls"], ["port", "show"],
+         ["exec"], ["status"], ["render"], ["repair"], []]
+
+
+@behaviour("U2")
+def test_help(world):
+    before, seen = world.snapshot(), set()
+    for verb in VERBS:
+        result = world.weir(*verb, "--help")
+        assert result.out.lower().startswith("usage") and result.err == "", str(result)
+        assert verb[-1:] == [] or verb[-1] in result.out, str(result)
+        seen.add(result.out)
+    assert len(seen) >= 10
+    assert re.match(r"weir \d+\.\d+", world.weir("--version").out)
+    assert world.weir("version").out == world.weir("--version").out
+    world.same(before, world.snapshot())
+
+
+NETWORK = {"name": str, "mode": str, "ifname": str, "mac": str, "mtu": int, "subnets": list, "nat": str,
+           "internal": bool, "isolate": bool, "host": str, "filter_bridged": bool, "trusted": list,
+           "declared": bool, "endpoints": int}
+ENDPOINT = {"name": str, "netns": str, "attachments": list, "published": list, "labels": dict, "routes": list,
+            "dns": list, "forward": bool, "declared": bool}
+ATTACHMENT = {"network": str, "addresses": list, "mac": str, "ifname": str, "host_ifname": str, "mtu": int,
+              "priority": int, "default": bool}
+PORT = {"spec": str, "proto": str, "host_ports": list, "ports": list, "network": str}
+STATUS = {"backend": str, "store": str, "state_dir": str, "networks": int, "endpoints": int, "mappings": int,
+          "in_sync": bool, "drift": list, "drops": list, "sysctls": list, "container": str}
+
+
+def shape(item, wanted):
+    for key, kind in wanted.items():
+        assert isinstance(item[key], kind), (key, item)
+
+
+@behaviour("U2")
+def test_json_shapes(world):
+    spec = everything()
+    spec["endpoints"]["r"]["dns"] = ["192.0.2.53"]
+    world.apply(spec)
+    for network in world.weir("network", "ls", json=True)["networks"]:
+        shape(network, NETWORK)
+        shape(world.weir("network", "show", network["name"], json=True)["network"],
+              {**NETWORK, "members": list, "fdb": list})
+    for endpoint in world.weir("endpoint", "ls", json=True)["endpoints"]:
+        shape(endpoint, ENDPOINT)
+        assert world.endpoint(endpoint["name"]) == endpoint
+        for attachment in endpoint["attachments"]:
+            shape(attachment, ATTACHMENT)
+    ports = world.weir("port", "ls", json=True)["ports"]
+    for port in ports:
+        shape(port, {**PORT, "endpoint": str, "target": list, "connections": int, "bytes": int})
+    assert [p["spec"] for p in world.weir("port", "ls", "f", json=True)["ports"]] == [
+        p["spec"] for p in ports if p["endpoint"] == "f"]
+    status = world.weir("status", json=True)
+    shape(status, STATUS)
+    assert (status["networks"], status["endpoints"]) == (len(spec["networks"]), len(spec["endpoints"]))
+    forward = {s["key"]: (s["old"], s["set"]) for s in status["sysctls"]}
+    assert forward["net/ipv4/ip_forward"] == (0, 1)
+
+
+@behaviour("U2")
+def test_json_of_changes(world):
+    said = world.weir("network", "add", "web", "--subnet", "10.88.1.0/24", json=True)
+    assert [(c["action"], c["object"], c["name"]) for c in said["changes"]] == [("add", "network", "web")]
+    assert said["drift"] == []
+    said = world.weir("endpoint", "add", "a", "--network", "web", "-p", "8080:80", json=True)
+    assert ("add", "endpoint", "a") in [(c["action"], c["object"], c["name"]) for c in said["changes"]]
+    said = world.weir("endpoint", "rm", "a", json=True)
+    assert ("remove", "endpoint", "a") in [(c["action"], c["object"], c["name"]) for c in said["changes"]]
+
+
+@behaviour("U2")
+@pytest.mark.parametrize("argv, code, errno", [
+    (["endpoint", "show", "absent"], 1, "ENOENT"), (["network", "show", "absent"], 1, "ENOENT"),
+    (["port", "add", "absent", "80:80"], 1, "ENOENT"), (["endpoint", "add", "a", "-p", "x"], 2, "EINVAL"),
+    (["apply", "absent.yaml"], 1, "ENOENT")])
+def test_json_of_errors(world, argv, code, errno):
+    result = world.weir(*argv, "--json", check=False)
+    data = json.loads(result.out)
+    assert (result.code, data["version"], data["error"]["code"], result.err) == (code, 1, errno, ""), str(result)
+    plain = world.weir(*argv, check=False)
+    assert plain.err.startswith("weir: ") and plain.out == "" and data["error"]["text"] in plain.err
+
+
+def normal(listing):
+    """A table without what differs between two hosts."""
+    return re.sub(r"0x[0-9a-f]+ comment \"[^\"]*\"", "EPOCH", re.sub(r"counter packets \d+ bytes \d+", "counter", listing))
+
+
+@behaviour("U3")
+def test_render_loads_as_it_is(world):
+    world.apply(everything())
+    text = world.weir("render", "--backend", "nftables").out
+    agent, path = world.machine.netns("fresh")
+    world.machine.run(["nft", "-f", "-"], path, stdin=text)
+    there = world.machine.run(["nft", "list", "table", "inet", "weir"], path).out
+    here = world.host.run("nft", "list", "table", "inet", "weir").out
+    assert normal(there) == normal(here)
+    world.machine.run(["nft", "-f", "-"], path, stdin=text)  # twice: it replaces
+    assert normal(world.machine.run(["nft", "list", "table", "inet", "weir"], path).out) == normal(here)
+    world.machine.drop(agent)
+
+
+@behaviour("U4")
+def test_rules_are_readable(world):
+    spec = everything()
+    spec["endpoints"]["f"]["publish"].append("6000-6003:7000-7003")
+    world.apply(spec)
+    text = world.host.run("nft", "list", "table", "inet", "weir").out
+    address = world.address("nginx")
+    for word in ("tcp . 8080", address + " . 80", '"nginx 8080:80', "type ifname", "wb-web", "drop"):
+        assert word in text, word
+    published = [line for line in text.splitlines() if "tcp . 8080" in line]
+    assert published and not any("0x" in line for line in published)
+    assert max(map(len, text.splitlines())) < 300
+    agent, path = world.machine.netns("fresh")
+    world.machine.run(["nft", "-f", "-"], path, stdin=text)  # nft reads what it lists
+    again = world.machine.run(["nft", "list", "table", "inet", "weir"], path).out
+    assert normal(again) == normal(text)
+    world.machine.drop(agent)
+
+
+@behaviour("U5")
+def test_counters(world):
+    spec = web()
+    spec["endpoints"]["nginx"]["publish"] = ["8080:80", "5353:53/udp", "7000-7009:7000-7009"]
+    world.apply(spec)
+    nginx = world.ns("nginx")
+    nginx.serve(80)
+    nginx.serve(53, "udp")
+    nginx.serve(7000, last=7009)
+    for family in FAMILIES:
+        for _ in range(3):
+            world.lan.connect(family.host, 8080)
+        world.lan.connect(family.host, 5353, "udp")
+        world.lan.sweep(family.host, 7000, 7004)
+    counted = {p["spec"]: p["connections"] for p in world.published("nginx")}
+    assert counted == {"8080:80": 6, "5353:53/udp": 2, "7000-7009:7000-7009": 10}
+    world.weir("port", "add", "nginx", "9090:90")
+    assert {p["spec"]: p["connections"] for p in world.published("nginx")} == {**counted, "9090:90": 0}
+    for _ in range(4):
+        world.lan.connect(world.address("nginx"), 80, ms=20)
+    drops = {d["reason"]: d["packets"] for d in world.weir("status", json=True)["drops"]}
+    assert [reason for reason, packets in drops.items() if packets == 4 and "direct" in reason], drops
+    text = world.weir("status").out
+    assert "direct" in text and re.search(r"\b4\b", text)
+
+
+@behaviour("U2")
+def test_without_root(world):
+    name = world.spec(web())
+    result = world.host.run("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all",
+                            str(world.place.weir), "apply", "/dev/stdin",
+                            stdin=(world.folder / name).read_text(), check=False)
+    assert result.code == 4 and "root" in result.err, str(result)
