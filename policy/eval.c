@@ -1,0 +1,402 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What happens to the first packet of a flow.
+ *
+ * How it works: the packet's way is walked as a filter sees it, but over the model, never over the ruleset,
+ * so that a mistake of the compiler shows as a difference:
+ *
+ *	arrival      what must not come in from where it comes
+ *	translation  a local destination may be a published port
+ *	forwarding   or, when the destination is the host itself, delivery
+ *	departure    the source that the other side sees
+ *
+ * Two endpoints of one network meet on its bridge; the host sees nothing of it. */
+#include "policy/eval.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/ruleset.h"
+
+enum { DNS_PORT = 53 };
+
+/* The packet on its way. */
+struct walk {
+	const struct weir_model *model;
+	const struct weir_eval_host *host;
+	const struct weir_flow *flow;
+	const struct weir_network *from; /* the network it comes from; NULL: host or outside */
+	const struct weir_network *to;	 /* the network it goes to; NULL: the outside */
+	const struct weir_endpoint *published; /* whose mapping translates it */
+	const struct weir_mapping *mapping;
+	struct weir_answer *answer;
+};
+
+/* ---- answers ---- */
+
+static void answer(struct walk *w, enum weir_verdict verdict, const char *reason, const char *what,
+		   const char *name, const struct weir_place *origin)
+{
+	struct weir_answer *a = w->answer;
+
+	a->verdict = verdict;
+	a->reason = reason;
+	if (origin)
+		a->origin = *origin;
+	if (name)
+		(void)snprintf(a->text, sizeof(a->text), "%s: %s \"%s\"", reason, what, name);
+	else
+		(void)snprintf(a->text, sizeof(a->text), "%s", reason);
+}
+
+static void drop(struct walk *w, enum weir_drop why, const struct weir_network *net)
+{
+	answer(w, WEIR_DROP, weir_drop_reason(why), "network", net ? net->name : NULL,
+	       net ? &net->origin : NULL);
+}
+
+static void accept(struct walk *w, const char *reason, const struct weir_network *net)
+{
+	answer(w, WEIR_ACCEPT, reason, "network", net ? net->name : NULL, net ? &net->origin : NULL);
+}
+
+static void accept_published(struct walk *w)
+{
+	char text[WEIR_MAPPING_TEXT];
+
+	w->answer->verdict = WEIR_ACCEPT;
+	w->answer->reason = "published";
+	w->answer->origin = w->mapping->origin;
+	(void)snprintf(w->answer->text, sizeof(w->answer->text), "published: %s %s", w->published->name,
+		       weir_mapping_text(w->mapping, text));
+}
+
+/* ---- places ---- */
+
+/* Does the host route for this network? */
+static bool host_routes(const struct weir_network *net)
+{
+	return net->mode == WEIR_MODE_BRIDGE && !net->gateway_endpoint;
+}
+
+/* The network that the host would send addr into. */
+static const struct weir_network *network_of(const struct weir_model *model, const struct weir_addr *addr)
+{
+	for (size_t i = 0; i < model->n_networks; i++)
+		if (host_routes(&model->networks[i]) &&
+		    weir_network_subnet_of(&model->networks[i], addr))
+			return &model->networks[i];
+	return NULL;
+}
+
+static bool is_gateway(const struct weir_network *net, const struct weir_addr *addr)
+{
+	const struct weir_subnet *subnet = weir_network_subnet_of(net, addr);
+
+	return host_routes(net) && subnet && weir_addr_cmp(&subnet->gateway, addr) == 0;
+}
+
+/* The network in which addr is the host's own. */
+static const struct weir_network *gateway_of(const struct weir_model *model, const struct weir_addr *addr)
+{
+	const struct weir_network *net = network_of(model, addr);
+
+	return net && is_gateway(net, addr) ? net : NULL;
+}
+
+static bool is_local(const struct walk *w, const struct weir_addr *addr)
+{
+	for (size_t i = 0; i < w->host->n_addrs; i++)
+		if (weir_addr_cmp(&w->host->addrs[i], addr) == 0)
+			return true;
+	return weir_addr_is_loopback(addr) || gateway_of(w->model, addr);
+}
+
+static bool is_attached(const struct weir_model *model, const struct weir_network *net,
+			const struct weir_addr *addr)
+{
+	for (size_t i = 0; i < model->n_endpoints; i++) {
+		const struct weir_attachment *att =
+			weir_endpoint_attachment(&model->endpoints[i], net->name);
+		if (att && weir_addr_cmp(&att->addrs[addr->family], addr) == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool is_trusted(const struct walk *w)
+{
+	const char *from = w->from ? w->from->ifname : w->flow->ifname;
+
+	for (size_t i = 0; w->to && i < w->to->n_trusted; i++)
+		if (strcmp(w->to->trusted[i], from) == 0)
+			return true;
+	return false;
+}
+
+/* A network whose endpoints leave under another address is not to be addressed from outside. */
+static bool hides_addresses(const struct weir_network *net)
+{
+	return net->internal || net->nat != WEIR_NAT_NONE;
+}
+
+/* ---- arrival ---- */
+
+/* True when the packet ends here. */
+static bool refused_on_arrival(struct walk *w)
+{
+	const struct weir_network *gateway = gateway_of(w->model, &w->flow->dst);
+
+	if (w->flow->origin == WEIR_FROM_HOST)
+		return false;
+	if (weir_addr_is_loopback(&w->flow->dst)) {
+		drop(w, WEIR_DROP_LOOPBACK, NULL);
+		return true;
+	}
+	if (gateway && gateway != w->from) {
+		drop(w, WEIR_DROP_GATEWAY, gateway);
+		return true;
+	}
+	return false;
+}
+
+/* ---- translation ---- */
+
+/* The address behind a mapping; NULL when it has none of the family. */
+static const struct weir_addr *target(const struct walk *w, const struct weir_endpoint *ep,
+				      const struct weir_mapping *m, enum weir_family family)
+{
+	const struct weir_attachment *att = m->network ? weir_endpoint_attachment(ep, m->network)
+						       : weir_endpoint_default(w->model, ep, family);
+	const struct weir_network *net = att ? weir_model_network(w->model, att->network) : NULL;
+
+	if (!net || !host_routes(net) || net->internal || !weir_addr_is_set(&att->addrs[family]))
+		return NULL;
+	return &att->addrs[family];
+}
+
+static bool mapping_matches(const struct weir_mapping *m, const struct weir_flow *flow, bool specific)
+{
+	if (m->proto != flow->proto || flow->dport < m->host_ports.lo ||
+	    flow->dport > m->host_ports.hi)
+		return false;
+	return specific ? weir_addr_cmp(&m->host, &flow->dst) == 0 : !weir_addr_is_set(&m->host);
+}
+
+static bool translate_by(struct walk *w, const struct weir_endpoint *ep, const struct weir_mapping *m)
+{
+	const struct weir_addr *to = target(w, ep, m, w->flow->dst.family);
+
+	if (!to)
+		return false;
+	w->published = ep;
+	w->mapping = m;
+	w->answer->dst = *to;
+	w->answer->dport = (uint16_t)(m->ports.lo + (w->flow->dport - m->host_ports.lo));
+	return true;
+}
+
+static bool find_mapping(struct walk *w, bool specific)
+{
+	for (size_t i = 0; i < w->model->n_endpoints; i++) {
+		const struct weir_endpoint *ep = &w->model->endpoints[i];
+		for (size_t j = 0; j < ep->n_mappings; j++)
+			if (mapping_matches(&ep->mappings[j], w->flow, specific) &&
+			    translate_by(w, ep, &ep->mappings[j]))
+				return true;
+	}
+	return false;
+}
+
+/* A mapping of one address goes before one of all. Nothing translates ::1: a reply could not come back. */
+static void translate(struct walk *w)
+{
+	const struct weir_addr *dst = &w->flow->dst;
+	bool six_loopback = dst->family == WEIR_IPV6 && weir_addr_is_loopback(dst);
+
+	if (w->flow->proto == WEIR_NO_PROTO || six_loopback || !is_local(w, dst))
+		return;
+	if (!find_mapping(w, true))
+		(void)find_mapping(w, false);
+}
+
+/* ---- delivery to the host ---- */
+
+static void deliver(struct walk *w)
+{
+	const struct weir_flow *flow = w->flow;
+	bool resolver = (flow->proto == WEIR_UDP || flow->proto == WEIR_TCP) && flow->dport == DNS_PORT;
+
+	if (w->from && (w->from->host_deny || w->from->internal) && !resolver &&
+	    flow->proto != WEIR_NO_PROTO) {
+		drop(w, WEIR_DROP_HOST, w->from);
+		return;
+	}
+	w->answer->local = true;
+	accept(w, "to the host", NULL);
+}
+
+/* ---- forwarding ---- */
+
+/* What the states of a flow forbid before anything allows. True when the packet ends here. */
+static bool refused_on_the_way(struct walk *w)
+{
+	if (w->flow->proto == WEIR_TCP && !w->flow->opens)
+		drop(w, WEIR_DROP_NOT_SYN, NULL);
+	else if (w->from && w->from->internal)
+		drop(w, WEIR_DROP_INTERNAL, w->from);
+	else if (w->to && w->to->internal)
+		drop(w, WEIR_DROP_INTERNAL, w->to);
+	else if (w->from && !is_attached(w->model, w->from, &w->flow->src))
+		drop(w, WEIR_DROP_SOURCE, w->from);
+	else
+		return false;
+	return true;
+}
+
+static void forward_within(struct walk *w)
+{
+	if (w->to->isolate && !w->published)
+		drop(w, WEIR_DROP_ISOLATION, w->to);
+	else if (w->to->isolate && refused_on_the_way(w))
+		return;
+	else if (w->published)
+		accept_published(w);
+	else
+		accept(w, "same network", w->to);
+}
+
+static void forward_for_others(struct walk *w)
+{
+	if (w->host->guard[w->flow->dst.family])
+		drop(w, WEIR_DROP_ROUTER, NULL);
+	else
+		accept(w, "not for weir", NULL);
+}
+
+static void forward(struct walk *w)
+{
+	bool from_outside = !w->from;
+
+	if (from_outside && w->to && !w->published && !is_trusted(w) && hides_addresses(w->to))
+		drop(w, WEIR_DROP_DIRECT, w->to);
+	else if (from_outside && !w->to)
+		forward_for_others(w);
+	else if (w->from == w->to)
+		forward_within(w);
+	else if (refused_on_the_way(w))
+		return;
+	else if (w->published)
+		accept_published(w);
+	else if (is_trusted(w))
+		accept(w, "trusted interface", w->to);
+	else if (w->to)
+		drop(w, WEIR_DROP_DEFAULT, w->to);
+	else
+		accept(w, "to the outside", w->from);
+}
+
+/* ---- departure ---- */
+
+static void choose_source(struct walk *w)
+{
+	const struct weir_addr *src = &w->flow->src;
+	const struct weir_network *net = network_of(w->model, src);
+
+	w->answer->src = *src;
+	if (w->answer->local)
+		return;
+	if (w->to) { /* the answer must come back this way: from 127.0.0.1, or from a neighbour */
+		bool returns = !weir_addr_is_loopback(src) && !is_attached(w->model, w->to, src);
+		if (w->published && !returns)
+			w->answer->src = (struct weir_addr){ 0 };
+		return;
+	}
+	if (!net || net->nat == WEIR_NAT_NONE)
+		return;
+	w->answer->src = (struct weir_addr){ 0 };
+	if (net->nat == WEIR_NAT_ADDRESS)
+		w->answer->src = net->nat_addr[src->family];
+}
+
+/* ---- the walk ---- */
+
+static void route(struct walk *w)
+{
+	w->to = network_of(w->model, &w->answer->dst);
+	if (!w->published && is_local(w, &w->flow->dst))
+		deliver(w);
+	else if (w->flow->origin != WEIR_FROM_HOST)
+		forward(w);
+	else if (w->published)
+		accept_published(w);
+	else
+		accept(w, "from the host", NULL);
+}
+
+/* Between two ports of one bridge or the two ends of a pair, or towards a gateway that is an endpoint: the
+ * host has no part in it. False: it has. */
+static bool passes_by(struct walk *w)
+{
+	const struct weir_network *from = w->from;
+
+	if (!from)
+		return false;
+	if (weir_network_subnet_of(from, &w->flow->dst) && !is_gateway(from, &w->flow->dst)) {
+		w->to = from;
+		w->answer->src = w->flow->src;
+		forward_within(w);
+		return true;
+	}
+	if (!from->gateway_endpoint)
+		return false;
+	w->answer->src = w->flow->src;
+	answer(w, WEIR_ACCEPT, "to the network's gateway", "endpoint", from->gateway_endpoint,
+	       &from->origin);
+	return true;
+}
+
+static int check_flow(struct walk *w, struct weir_err *err)
+{
+	const struct weir_flow *flow = w->flow;
+
+	if (!flow->src.family || flow->src.family != flow->dst.family)
+		return weir_err_set(err, EINVAL, "a flow needs a source and a destination of one family");
+	if ((flow->proto == WEIR_NO_PROTO) != (flow->dport == 0))
+		return weir_err_set(err, EINVAL, "tcp, udp and sctp need a port, icmp has none");
+	if (flow->origin == WEIR_FROM_OUTSIDE && flow->ifname[0])
+		for (size_t i = 0; i < w->model->n_networks; i++)
+			if (strcmp(w->model->networks[i].ifname, flow->ifname) == 0)
+				return weir_err_set(err, EINVAL,
+						    "%s belongs to network \"%s\": not the outside",
+						    flow->ifname, w->model->networks[i].name);
+	if (flow->origin != WEIR_FROM_ENDPOINT)
+		return 0;
+	w->from = flow->network ? weir_model_network(w->model, flow->network) : NULL;
+	if (!w->from)
+		return weir_err_set(err, ENOENT, "no network named \"%s\"",
+				    flow->network ? flow->network : "");
+	if (w->from->mode == WEIR_MODE_P2P && !w->from->gateway_endpoint &&
+	    !weir_network_subnet_of(w->from, &flow->dst))
+		return weir_err_set(err, EINVAL, "network \"%s\" is p2p and leads nowhere else",
+				    w->from->name);
+	return 0;
+}
+
+int weir_eval(const struct weir_model *model, const struct weir_eval_host *host,
+	      const struct weir_flow *flow, struct weir_answer *ret, struct weir_err *err)
+{
+	struct weir_answer a = { .dst = flow->dst, .dport = flow->dport };
+	struct walk w = { .model = model, .host = host, .flow = flow, .answer = &a };
+
+	int r = check_flow(&w, err);
+	if (r < 0)
+		return r;
+	if (!passes_by(&w) && !refused_on_arrival(&w)) {
+		translate(&w);
+		route(&w);
+		choose_source(&w);
+	}
+	*ret = a;
+	return 0;
+}
