@@ -68,6 +68,15 @@ struct weir_link_ops {
 	 * namespace has the name; -ESTALE: another namespace than ep->netns_id (when that is set). */
 	int (*netns_ensure)(struct weir_links *links, const struct weir_endpoint *ep,
 			    struct weir_netns_id *ret_id, bool *ret_changed, struct weir_err *err);
+	/* Is there something under the name of an own namespace? */
+	int (*netns_taken)(struct weir_links *links, const struct weir_endpoint *ep, bool *ret,
+			   struct weir_err *err);
+	/* Fills ep->netns_id with what stands under the name of an own namespace: for one that a killed
+	 * predecessor has made. -ENOENT: nothing does. */
+	int (*netns_adopt)(struct weir_links *links, struct weir_endpoint *ep, struct weir_err *err);
+	/* 0: the endpoint's namespace is there, loopback up, forwarding and names as they should be.
+	 * -ESTALE with what differs; -ENOENT: a foreign one is gone, or is another one now. */
+	int (*netns_check)(struct weir_links *links, const struct weir_endpoint *ep, struct weir_err *err);
 	/* Removes an own namespace; absent is fine; a foreign one stays. */
 	int (*netns_remove)(struct weir_links *links, const struct weir_endpoint *ep, struct weir_err *err);
 
@@ -84,6 +93,15 @@ struct weir_link_ops {
 	int (*attach_up)(struct weir_links *links, const struct weir_model *model,
 			 const struct weir_endpoint *ep, const struct weir_attachment *att,
 			 struct weir_err *err);
+
+	/* Takes a p2p attachment out of its namespace, where no interface of the host's is left to remove;
+	 * the other end of the wire goes with it. Absent is fine. */
+	int (*wire_remove)(struct weir_links *links, const struct weir_endpoint *ep,
+			   const struct weir_attachment *att, struct weir_err *err);
+	/* /etc/netns/<endpoint>/resolv.conf and hosts of an own namespace, where `ip netns exec` and
+	 * `weir exec` find them; netns_remove takes them away. */
+	int (*names_ensure)(struct weir_links *links, const struct weir_endpoint *ep, bool *ret_changed,
+			    struct weir_err *err);
 
 	/* Removes interfaces of the host's namespace by name, all in one go (the kernel's wait for RCU is
 	 * paid once). Absent is fine; a foreign one is -EPERM and nothing is removed. */
@@ -106,6 +124,10 @@ struct weir_link_ops {
 			  size_t *ret_n, struct weir_err *err);
 	int (*sockets)(struct weir_links *links, struct weir_arena *arena, struct weir_host_socket **ret,
 		       size_t *ret_n, struct weir_err *err);
+	/* Who holds a socket, "nginx (pid 812)"; "another process" when that cannot be seen. */
+	void (*socket_owner)(struct weir_links *links, uint32_t inode, char *buf, size_t size);
+	/* Where free host ports come from: net/ipv4/ip_local_port_range. */
+	int (*port_range)(struct weir_links *links, struct weir_ports *ret, struct weir_err *err);
 	int (*fdb)(struct weir_links *links, const struct weir_network *net, struct weir_arena *arena,
 		   struct weir_fdb_entry **ret, size_t *ret_n, struct weir_err *err);
 

@@ -121,6 +121,13 @@ static void sort(void *items, size_t n, size_t size, int (*compare)(const void *
 
 #define SORT(items, n, compare) sort((items), (n), sizeof(*(items)), (compare))
 
+void weir_endpoint_sort(struct weir_endpoint *ep)
+{
+	SORT(ep->mappings, ep->n_mappings, compare_mappings);
+	SORT(ep->labels, ep->n_labels, compare_labels);
+	SORT(ep->routes, ep->n_routes, compare_routes);
+}
+
 void weir_model_sort(struct weir_model *model)
 {
 	SORT(model->networks, model->n_networks, compare_networks);
@@ -130,12 +137,8 @@ void weir_model_sort(struct weir_model *model)
 		SORT(net->excluded, net->n_excluded, compare_ranges);
 		SORT(net->trusted, net->n_trusted, compare_strings);
 	}
-	for (size_t i = 0; i < model->n_endpoints; i++) {
-		struct weir_endpoint *ep = &model->endpoints[i];
-		SORT(ep->mappings, ep->n_mappings, compare_mappings);
-		SORT(ep->labels, ep->n_labels, compare_labels);
-		SORT(ep->routes, ep->n_routes, compare_routes);
-	}
+	for (size_t i = 0; i < model->n_endpoints; i++)
+		weir_endpoint_sort(&model->endpoints[i]);
 }
 
 /* ---- finding ---- */

@@ -141,6 +141,7 @@ struct weir_attachment *weir_endpoint_add_attachment(struct weir_model *model, s
 struct weir_mapping *weir_endpoint_add_mapping(struct weir_model *model, struct weir_endpoint *ep);
 
 void weir_model_sort(struct weir_model *model);
+void weir_endpoint_sort(struct weir_endpoint *ep); /* one endpoint's own lists */
 
 /* By name, in a sorted model; NULL when absent. */
 struct weir_network *weir_model_network(const struct weir_model *model, const char *name);

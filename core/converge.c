@@ -1,0 +1,432 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Converging: the kernel becomes what the store says, whatever it is now.
+ *
+ * How it works: everything wanted is loaded, everything there is read back, and what differs is mended
+ * in the order of any change: links down, rules in one transaction, connections forgotten, links up,
+ * what is too much removed. Nothing is undone on failure: the mark stays, and the next command
+ * converges again from wherever this one stopped. */
+#include "core/converge.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "core/flows.h"
+#include "core/forward.h"
+#include "core/plan.h"
+
+struct work {
+	struct weir_session *s;
+	struct weir_plan *plan;
+	struct weir_err *err;
+	bool drop_gone;
+	struct weir_model want;
+	bool *network_differs; /* by index in want.networks */
+	bool *endpoint_differs;
+	bool *endpoint_gone;
+	struct weir_forwarding fwd;
+	struct weir_ruleset want_rules, have_rules;
+	struct weir_delta delta;   /* have -> want, as far as the kernel's rules could be read */
+	bool whole;
+	const char **orphans; /* interfaces of ours that nobody wants */
+	size_t n_orphans;
+};
+
+static void free_work(struct work *w)
+{
+	weir_model_free(&w->want);
+	weir_ruleset_free(&w->want_rules);
+	weir_ruleset_free(&w->have_rules);
+	weir_delta_free(&w->delta);
+}
+
+static const struct weir_link_ops *ops_of(const struct work *w)
+{
+	return w->s->engine->links;
+}
+
+static int drift(struct work *w, enum weir_action action, const char *object, const char *name,
+		 const char *detail)
+{
+	return weir_plan_add_drift(w->plan, action, object, name, detail, w->err);
+}
+
+/* ---- a predecessor's mark ---- */
+
+static bool knows_sysctl(const struct weir_stored_sysctl *sysctls, size_t n, const char *key)
+{
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(sysctls[i].key, key) == 0)
+			return true;
+	return false;
+}
+
+/* A sysctl that was changed but never recorded goes back. */
+static int finish_sysctls(struct work *w)
+{
+	struct weir_lock *lock = &w->s->lock;
+	struct weir_stored_sysctl *sysctls = NULL;
+	size_t n = 0;
+	int r = weir_store_sysctls(w->s->store, &w->s->arena, &sysctls, &n, w->err);
+	for (size_t i = 0; r == 0 && i < lock->n_sysctls; i++) {
+		if (knows_sysctl(sysctls, n, lock->sysctls[i].key))
+			continue;
+		r = ops_of(w)->sysctl_set(w->s->links, lock->sysctls[i].key, lock->sysctls[i].old,
+					  w->err);
+		if (r == -ENOENT)
+			r = 0; /* its interface is gone */
+	}
+	return r;
+}
+
+/* A namespace that was made but never recorded goes. */
+static int finish_netns(struct work *w)
+{
+	struct weir_lock *lock = &w->s->lock;
+	for (size_t i = 0; i < lock->n_netns; i++) {
+		struct weir_endpoint unknown = { .name = lock->netns[i] };
+		const struct weir_endpoint *ep = weir_model_endpoint(&w->want, lock->netns[i]);
+		if (ep && ep->netns_id.ino)
+			continue;
+		int r = ops_of(w)->netns_adopt(w->s->links, &unknown, w->err);
+		if (r == 0)
+			r = ops_of(w)->netns_remove(w->s->links, &unknown, w->err);
+		if (r < 0 && r != -ENOENT)
+			return r;
+	}
+	return 0;
+}
+
+static int finish_mark(struct work *w)
+{
+	if (w->s->dry_run || !w->s->lock.dirty)
+		return 0;
+	int r = finish_sysctls(w);
+	return r < 0 ? r : finish_netns(w);
+}
+
+/* ---- reading ---- */
+
+static int load_wanted(struct work *w)
+{
+	struct weir_scope scope = { .all = true };
+	int r = weir_store_load(w->s->store, &scope, &w->want, w->err);
+	if (r < 0)
+		return r;
+	size_t n = w->want.n_networks + 2 * w->want.n_endpoints + 1;
+	bool *flags = weir_arena_alloc(&w->s->arena, n * sizeof(*flags));
+	if (!flags)
+		return weir_err_set(w->err, ENOMEM, "out of memory");
+	w->network_differs = flags;
+	w->endpoint_differs = flags + w->want.n_networks;
+	w->endpoint_gone = w->endpoint_differs + w->want.n_endpoints;
+	for (size_t i = 0; i < w->want.n_endpoints; i++) {
+		struct weir_endpoint *ep = &w->want.endpoints[i];
+		if (strcmp(ep->netns_id.boot, w->s->here.boot) != 0)
+			ep->netns_id = (struct weir_netns_id){ 0 };
+	}
+	return weir_forwarding_plan(w->s, &w->fwd, w->err);
+}
+
+static int compile_wanted(struct work *w)
+{
+	int r = w->s->engine->compile(&w->want, &w->want_rules, w->err);
+	if (r == 0)
+		r = weir_forwarding_guards(&w->fwd, true, &w->want_rules, w->err);
+	return r < 0 ? r : weir_ruleset_sort(&w->want_rules, w->err);
+}
+
+static int read_rules(struct work *w)
+{
+	struct weir_err why = { 0 };
+	struct weir_session *s = w->s;
+	int r = s->engine->firewall->list(s->fw, &w->have_rules, &s->kernel, &why);
+	if (r == -ESTALE) {
+		w->whole = true;
+		r = drift(w, WEIR_ACTION_CHANGE, "rules", s->engine->firewall->container, why.text);
+	} else if (r < 0 && w->err) {
+		*w->err = why;
+	}
+	if (r == 0)
+		r = weir_session_refuse_foreign(s, w->err);
+	if (r < 0)
+		return r;
+	if (!s->kernel.present && w->want_rules.n)
+		r = drift(w, WEIR_ACTION_ADD, "rules", s->engine->firewall->container, "is not there");
+	return r < 0 ? r : weir_ruleset_diff(&w->have_rules, &w->want_rules, &w->delta, w->err);
+}
+
+static int tell_rules(struct work *w)
+{
+	char text[WEIR_ENTRY_TEXT];
+	int r = 0;
+	if (!w->s->kernel.present)
+		return 0; /* told already, in one line */
+	for (size_t i = 0; r == 0 && i < w->delta.n_removed; i++)
+		r = drift(w, WEIR_ACTION_REMOVE, "rule", "", weir_entry_text(w->delta.removed[i], text));
+	for (size_t i = 0; r == 0 && i < w->delta.n_added; i++)
+		r = drift(w, WEIR_ACTION_ADD, "rule", "", weir_entry_text(w->delta.added[i], text));
+	return r;
+}
+
+static int compare_networks(struct work *w)
+{
+	int r = 0;
+	for (size_t i = 0; r == 0 && i < w->want.n_networks; i++) {
+		struct weir_err why = { 0 };
+		const struct weir_network *net = &w->want.networks[i];
+		r = ops_of(w)->network_check(w->s->links, net, &why);
+		if (r == -ESTALE) {
+			w->network_differs[i] = true;
+			r = drift(w, WEIR_ACTION_CHANGE, "network", net->name, why.text);
+		} else if (r < 0 && w->err) {
+			*w->err = why;
+		}
+	}
+	return r;
+}
+
+static bool in_changed_network(const struct work *w, const struct weir_attachment *att)
+{
+	const struct weir_network *net = weir_model_network(&w->want, att->network);
+	return w->network_differs[net - w->want.networks];
+}
+
+/* 0 same, -ESTALE differs, -ENOENT its foreign namespace is gone */
+static int compare_endpoint(struct work *w, const struct weir_endpoint *ep, struct weir_err *why)
+{
+	int r = ops_of(w)->netns_check(w->s->links, ep, why);
+	for (size_t i = 0; r == 0 && i < ep->n_attachments; i++) {
+		r = ops_of(w)->attach_check(w->s->links, &w->want, ep, &ep->attachments[i], why);
+		if (r == 0 && in_changed_network(w, &ep->attachments[i]))
+			r = weir_err_set(why, ESTALE, "its network \"%s\" has changed",
+					 ep->attachments[i].network);
+	}
+	return r;
+}
+
+static int compare_endpoints(struct work *w)
+{
+	int r = 0;
+	for (size_t i = 0; r == 0 && i < w->want.n_endpoints; i++) {
+		struct weir_err why = { 0 };
+		const struct weir_endpoint *ep = &w->want.endpoints[i];
+		if (ep->netns == WEIR_NETNS_HOST)
+			continue;
+		r = compare_endpoint(w, ep, &why);
+		bool gone = r == -ENOENT && ep->netns == WEIR_NETNS_PATH;
+		if (gone || r == -ESTALE) {
+			w->endpoint_gone[i] = gone;
+			w->endpoint_differs[i] = !gone;
+			r = drift(w, gone ? WEIR_ACTION_REMOVE : WEIR_ACTION_CHANGE, "endpoint",
+				  ep->name, why.text);
+		} else if (r < 0 && w->err) {
+			*w->err = why;
+		}
+	}
+	return r;
+}
+
+static bool is_wanted(const struct work *w, const struct weir_link_info *info)
+{
+	const struct weir_network *net = weir_model_network(&w->want, info->network);
+	if (!info->endpoint[0])
+		return net && strcmp(net->ifname, info->ifname) == 0;
+	const struct weir_endpoint *ep = weir_model_endpoint(&w->want, info->endpoint);
+	const struct weir_attachment *att = ep ? weir_endpoint_attachment(ep, info->network) : NULL;
+	return att && strcmp(att->host_ifname, info->ifname) == 0;
+}
+
+static int find_orphans(struct work *w)
+{
+	struct weir_link_info *infos = NULL;
+	size_t n = 0;
+	int r = ops_of(w)->list(w->s->links, &w->s->arena, &infos, &n, w->err);
+	for (size_t i = 0; r == 0 && i < n; i++) {
+		if (strcmp(infos[i].store, w->s->meta.uuid) != 0 || is_wanted(w, &infos[i]))
+			continue;
+		const char **more = weir_arena_grow(&w->s->arena, w->orphans, w->n_orphans, sizeof(*more));
+		if (!more)
+			return weir_err_set(w->err, ENOMEM, "out of memory");
+		w->orphans = more;
+		w->orphans[w->n_orphans++] = infos[i].ifname;
+		r = drift(w, WEIR_ACTION_REMOVE, "interface", infos[i].ifname, "nothing of weir's wants it");
+	}
+	return r;
+}
+
+static int look(struct work *w)
+{
+	const char *sysctl = NULL;
+	int r = load_wanted(w);
+	if (r == 0)
+		r = finish_mark(w);
+	if (r == 0)
+		r = compile_wanted(w);
+	if (r == 0)
+		r = read_rules(w);
+	if (r == 0)
+		r = tell_rules(w);
+	if (r == 0)
+		r = compare_networks(w);
+	if (r == 0)
+		r = compare_endpoints(w);
+	if (r == 0)
+		r = find_orphans(w);
+	if (r == 0)
+		r = weir_forwarding_mend(w->s, &sysctl, w->err);
+	if (r == 0 && sysctl)
+		r = drift(w, WEIR_ACTION_CHANGE, "sysctl", sysctl, "has another value");
+	return r;
+}
+
+/* ---- mending ---- */
+
+static int mend_endpoint(struct work *w, struct weir_endpoint *ep)
+{
+	struct weir_netns_id id = { 0 };
+	int r = ops_of(w)->netns_ensure(w->s->links, ep, &id, NULL, w->err);
+	if (r < 0)
+		return r;
+	if (!weir_netns_id_equal(&id, &ep->netns_id)) {
+		ep->netns_id = id;
+		r = weir_store_set_netns_id(w->s->store, ep->name, &id, w->err);
+	}
+	if (r == 0)
+		r = ops_of(w)->names_ensure(w->s->links, ep, NULL, w->err);
+	for (size_t i = 0; r == 0 && i < ep->n_attachments; i++) {
+		const struct weir_attachment *att = &ep->attachments[i];
+		r = ops_of(w)->attach_ensure(w->s->links, weir_model_network(&w->want, att->network), ep,
+					     att, NULL, w->err);
+	}
+	return r < 0 ? weir_err_wrap(w->err, r, "endpoint \"%s\"", ep->name) : 0;
+}
+
+static int mend_links(struct work *w)
+{
+	int r = w->n_orphans ? ops_of(w)->remove(w->s->links, w->orphans, w->n_orphans, w->err) : 0;
+	for (size_t i = 0; r == 0 && i < w->want.n_networks; i++)
+		if (w->network_differs[i])
+			r = ops_of(w)->network_ensure(w->s->links, &w->want.networks[i], NULL, w->err);
+	for (size_t i = 0; r == 0 && i < w->want.n_endpoints; i++)
+		if (w->endpoint_differs[i])
+			r = mend_endpoint(w, &w->want.endpoints[i]);
+	return r;
+}
+
+static int mend_rules(struct work *w)
+{
+	struct weir_session *s = w->s;
+	if (!s->kernel.present && !w->want_rules.n && !w->whole)
+		return 0;
+	if (!w->whole && w->want_rules.n && s->kernel.present)
+		return weir_session_commit_rules(s, &w->delta, false, w->err);
+
+	WEIR_CLEAN_DELTA struct weir_delta all = { 0 };
+	const struct weir_ruleset nothing = { 0 };
+	int r = weir_ruleset_diff(&nothing, &w->want_rules, &all, w->err);
+	return r < 0 ? r : weir_session_commit_rules(s, &all, true, w->err);
+}
+
+static int forget(struct work *w)
+{
+	struct weir_session *s = w->s;
+	struct weir_flow_match *flows = NULL;
+	size_t n = 0;
+	int r = weir_flows_of(&w->delta, &w->want, &s->arena, &flows, &n, w->err);
+	if (r == 0)
+		r = s->engine->firewall->forget(s->fw, flows, n, NULL, w->err);
+	if (r == 0 && s->lock.n_flows)
+		r = s->engine->firewall->forget(s->fw, s->lock.flows, s->lock.n_flows, NULL, w->err);
+	return r;
+}
+
+static int bring_up(struct work *w)
+{
+	int r = 0;
+	for (size_t i = 0; r == 0 && i < w->want.n_networks; i++)
+		if (w->network_differs[i])
+			r = ops_of(w)->network_up(w->s->links, &w->want.networks[i], w->err);
+	for (size_t i = 0; r == 0 && i < w->want.n_endpoints; i++) {
+		const struct weir_endpoint *ep = &w->want.endpoints[i];
+		for (size_t k = 0; r == 0 && w->endpoint_differs[i] && k < ep->n_attachments; k++)
+			r = ops_of(w)->attach_up(w->s->links, &w->want, ep, &ep->attachments[k], w->err);
+	}
+	return r;
+}
+
+/* Their rules were mended with the rest, so that they can be withdrawn like any other's. */
+static int drop_gone(struct work *w)
+{
+	WEIR_CLEAN_MODEL struct weir_model rest = { 0 };
+	WEIR_CLEAN_RULESET struct weir_ruleset rules = { 0 };
+	WEIR_CLEAN_DELTA struct weir_delta delta = { 0 };
+	struct weir_scope scope = { .all = true };
+	bool any = false;
+	int r = 0;
+	for (size_t i = 0; r == 0 && w->drop_gone && i < w->want.n_endpoints; i++) {
+		if (!w->endpoint_gone[i])
+			continue;
+		any = true;
+		r = weir_store_remove_endpoint(w->s->store, w->want.endpoints[i].name, w->err);
+	}
+	if (r < 0 || !any)
+		return r;
+	r = weir_store_load(w->s->store, &scope, &rest, w->err);
+	if (r == 0)
+		r = w->s->engine->compile(&rest, &rules, w->err);
+	if (r == 0)
+		r = weir_forwarding_guards(&w->fwd, true, &rules, w->err);
+	if (r == 0)
+		r = weir_ruleset_sort(&rules, w->err);
+	if (r == 0)
+		r = weir_ruleset_diff(&w->want_rules, &rules, &delta, w->err);
+	if (r == 0)
+		r = weir_session_commit_rules(w->s, &delta, false, w->err);
+	struct weir_flow_match *flows = NULL;
+	size_t n = 0;
+	if (r == 0)
+		r = weir_flows_of(&delta, &w->want, &w->s->arena, &flows, &n, w->err);
+	return r < 0 ? r : w->s->engine->firewall->forget(w->s->fw, flows, n, NULL, w->err);
+}
+
+static int mend(struct work *w)
+{
+	struct weir_session *s = w->s;
+	s->dirty = true; /* until all of it is done */
+	int r = weir_store_begin(s->store, false, w->err);
+	if (r == 0)
+		r = mend_links(w);
+	if (r == 0)
+		r = weir_forwarding_restore(s, &w->fwd, w->err);
+	if (r == 0)
+		r = mend_rules(w);
+	if (r == 0)
+		r = weir_forwarding_switch_on(s, &w->fwd, w->err);
+	if (r == 0)
+		r = forget(w);
+	if (r == 0)
+		r = bring_up(w);
+	if (r == 0)
+		r = drop_gone(w);
+	if (r == 0)
+		r = weir_session_save_meta(s, w->err);
+	if (r == 0)
+		r = weir_store_commit(s->store, w->err);
+	if (r < 0)
+		weir_store_rollback(s->store);
+	else
+		s->dirty = false;
+	s->undo = NULL; /* converging is not undone */
+	return r;
+}
+
+int weir_converge(struct weir_session *s, bool drop_gone_endpoints, struct weir_plan *plan,
+		  struct weir_err *err)
+{
+	struct work w = { .s = s, .plan = plan, .err = err, .drop_gone = drop_gone_endpoints };
+	int r = look(&w);
+	if (r == 0 && !s->dry_run)
+		r = mend(&w);
+	free_work(&w);
+	return r;
+}

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Converging: the kernel becomes what the store says, whatever it is now. Private to the engine. */
+#ifndef WEIR_CORE_CONVERGE_H
+#define WEIR_CORE_CONVERGE_H
+
+#include "core/session.h"
+
+/* Reads everything back, compares, and (unless the session is a dry run) mends. What differed goes to
+ * plan->drift. Ends with the store's account of the kernel up to date and the session clean.
+ * drop_gone: endpoints whose foreign namespace is gone leave the store as well. */
+int weir_converge(struct weir_session *s, bool drop_gone, struct weir_plan *plan, struct weir_err *err);
+
+#endif

@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The engine: carries a change of the model through to the store and the kernel, all or nothing.
+ *
+ * How it works: until the store commits, every step that touched the kernel has its undo on a list,
+ * and the lock's file tells a successor that work is in progress. Rules come before links go up and
+ * after links have gone down, so at no instant is a port open that should not be. */
+#include "core/engine.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/converge.h"
+#include "core/flows.h"
+#include "core/forward.h"
+#include "core/linkwork.h"
+#include "core/plan.h"
+
+/* What a change means for the filter. */
+struct rules_work {
+	struct weir_ruleset before, after;
+	struct weir_delta delta;
+	struct weir_forwarding fwd;
+	bool empty; /* nothing is left: our tables go altogether */
+};
+
+static void free_rules(struct rules_work *w)
+{
+	weir_ruleset_free(&w->before);
+	weir_ruleset_free(&w->after);
+	weir_delta_free(&w->delta);
+}
+
+/* ---- what the change is ---- */
+
+static int compare_names(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+struct names {
+	const char **items;
+	size_t n;
+};
+
+static int names_put(struct weir_session *s, const struct weir_change *change, enum weir_op_kind kind,
+		     struct names *ret, struct weir_err *err)
+{
+	struct names names = { 0 };
+	names.items = weir_arena_alloc(&s->arena, (change->n_ops + 1) * sizeof(*names.items));
+	if (!names.items)
+		return weir_err_set(err, ENOMEM, "out of memory");
+	for (size_t i = 0; i < change->n_ops; i++)
+		if (change->ops[i].kind == kind)
+			names.items[names.n++] = change->ops[i].name;
+	qsort(names.items, names.n, sizeof(*names.items), compare_names);
+	*ret = names;
+	return 0;
+}
+
+static bool has_name(const struct names *names, const char *name)
+{
+	return bsearch(&name, names->items, names->n, sizeof(name), compare_names);
+}
+
+/* Removes every object that an earlier apply has declared and this change does not; or every one. */
+static int add_pruned(struct weir_session *s, struct weir_change *change, bool everything,
+		      struct weir_model *all, struct weir_err *err)
+{
+	struct weir_scope scope = { .all = true, .no_mappings = true };
+	struct names networks = { 0 }, endpoints = { 0 };
+	int r = weir_store_load(s->store, &scope, all, err);
+	if (r == 0)
+		r = names_put(s, change, WEIR_PUT_NETWORK, &networks, err);
+	if (r == 0)
+		r = names_put(s, change, WEIR_PUT_ENDPOINT, &endpoints, err);
+	if (r < 0)
+		return r;
+	size_t n = change->n_ops;
+	struct weir_op *ops =
+		weir_arena_alloc(&s->arena, (n + all->n_networks + all->n_endpoints + 1) * sizeof(*ops));
+	if (!ops)
+		return weir_err_set(err, ENOMEM, "out of memory");
+	if (n)
+		memcpy(ops, change->ops, n * sizeof(*ops));
+	for (size_t i = 0; i < all->n_endpoints; i++) {
+		const struct weir_endpoint *ep = &all->endpoints[i];
+		if ((ep->declared || everything) && !has_name(&endpoints, ep->name))
+			ops[n++] = (struct weir_op){ .kind = WEIR_REMOVE_ENDPOINT, .name = ep->name };
+	}
+	for (size_t i = 0; i < all->n_networks; i++) {
+		const struct weir_network *net = &all->networks[i];
+		if ((net->declared || everything) && !has_name(&networks, net->name))
+			ops[n++] = (struct weir_op){ .kind = WEIR_REMOVE_NETWORK, .name = net->name };
+	}
+	change->ops = ops;
+	change->n_ops = n;
+	return 0;
+}
+
+/* ---- rules ---- */
+
+static bool networks_differ(const struct weir_resolution *res)
+{
+	if (res->before.n_networks != res->after.n_networks)
+		return true;
+	for (size_t i = 0; i < res->after.n_networks; i++)
+		if (!weir_network_equal(&res->before.networks[i], &res->after.networks[i]))
+			return true;
+	return false;
+}
+
+static int compile_one(const struct weir_engine *engine, const struct weir_model *model,
+		       const struct weir_forwarding *fwd, bool after, struct weir_ruleset *ret,
+		       struct weir_err *err)
+{
+	int r = engine->compile(model, ret, err);
+	if (r == 0)
+		r = weir_forwarding_guards(fwd, after, ret, err);
+	return r < 0 ? r : weir_ruleset_sort(ret, err);
+}
+
+static int is_store_empty(struct weir_session *s, bool *ret, struct weir_err *err)
+{
+	WEIR_CLEAN_MODEL struct weir_model networks = { 0 };
+	struct weir_scope scope = { .all = true, .only_networks = true };
+	int r = weir_store_load(s->store, &scope, &networks, err);
+	if (r == 0)
+		*ret = networks.n_networks == 0;
+	return r;
+}
+
+static int compile_change(struct weir_session *s, const struct weir_resolution *res,
+			  struct rules_work *w, struct weir_err *err)
+{
+	int r = 0;
+	/* Endpoints come and go without a look at all networks. */
+	if (networks_differ(res)) {
+		r = weir_forwarding_plan(s, &w->fwd, err);
+		if (r == 0)
+			r = is_store_empty(s, &w->empty, err);
+	}
+	if (r == 0)
+		r = compile_one(s->engine, &res->before, &w->fwd, false, &w->before, err);
+	if (r == 0)
+		r = compile_one(s->engine, &res->after, &w->fwd, true, &w->after, err);
+	return r < 0 ? r : weir_ruleset_diff(&w->before, &w->after, &w->delta, err);
+}
+
+static int undo_rules(struct weir_session *s, const void *a, const void *b)
+{
+	const struct rules_work *w = a;
+	const bool *was_present = b;
+	const struct weir_delta back = {
+		.removed = w->delta.added,
+		.n_removed = w->delta.n_added,
+		.added = w->delta.removed,
+		.n_added = w->delta.n_removed,
+	};
+	const struct weir_delta nothing = { 0 };
+	if (!*was_present)
+		return weir_session_commit_rules(s, &nothing, true, NULL);
+	return weir_session_commit_rules(s, &back, false, NULL);
+}
+
+static int commit_rules(struct weir_session *s, struct rules_work *w, struct weir_err *err)
+{
+	const struct weir_delta nothing = { 0 };
+	bool whole = w->empty && s->kernel.present;
+	if (!whole && !w->delta.n_added && !w->delta.n_removed)
+		return 0;
+	bool *was_present = weir_arena_alloc(&s->arena, sizeof(*was_present));
+	if (!was_present)
+		return weir_err_set(err, ENOMEM, "out of memory");
+	*was_present = s->kernel.present;
+	int r = weir_session_commit_rules(s, whole ? &nothing : &w->delta, whole, err);
+	return r < 0 ? r : weir_session_push_undo(s, undo_rules, w, was_present, err);
+}
+
+/* ---- the work ---- */
+
+static int note_flows(struct weir_session *s, const struct weir_resolution *res,
+		      const struct rules_work *w, struct weir_flow_match **ret, size_t *ret_n,
+		      struct weir_err *err)
+{
+	int r = weir_flows_of(&w->delta, &res->before, &s->arena, ret, ret_n, err);
+	return r < 0 ? r : weir_lock_note_flows(&s->lock, *ret, *ret_n, err);
+}
+
+static int carry_out(struct weir_session *s, const struct weir_resolution *res, struct rules_work *w,
+		     struct weir_err *err)
+{
+	struct weir_flow_match *flows = NULL;
+	size_t n_flows = 0;
+	int r = note_flows(s, res, w, &flows, &n_flows, err);
+	if (r == 0)
+		r = weir_links_prepare(s, res, err);
+	if (r == 0)
+		r = weir_forwarding_restore(s, &w->fwd, err);
+	if (r == 0)
+		r = commit_rules(s, w, err);
+	if (r == 0)
+		r = weir_forwarding_switch_on(s, &w->fwd, err);
+	if (r == 0 && n_flows)
+		r = s->engine->firewall->forget(s->fw, flows, n_flows, NULL, err);
+	if (r == 0)
+		r = weir_links_up(s, res, err);
+	if (r == 0)
+		r = weir_links_withdraw(s, res, err);
+	if (r == 0)
+		r = weir_session_save_meta(s, err);
+	return r < 0 ? r : weir_store_commit(s->store, err);
+}
+
+/* The kernel is asked whether it would take the rules; links are not tried. */
+static int validate(struct weir_session *s, const struct rules_work *w, struct weir_err *err)
+{
+	const struct weir_firewall_ops *fw = s->engine->firewall;
+	struct weir_epoch epoch = { .counter = s->meta.counter + 1 };
+	memcpy(epoch.store, s->meta.uuid, sizeof(epoch.store));
+	memcpy(epoch.boot, s->here.boot, sizeof(epoch.boot));
+	if (!(fw->capabilities & WEIR_FW_DRY_VALIDATE) || (!w->delta.n_added && !w->delta.n_removed))
+		return 0;
+	int r = fw->prepare(s->fw, &w->delta, false, &s->kernel, &epoch, err);
+	if (r == 0) {
+		r = fw->validate(s->fw, err);
+		fw->abort(s->fw);
+	}
+	return r;
+}
+
+static int change_in_transaction(struct weir_session *s, const struct weir_change *change, bool fresh,
+				 struct weir_plan *plan, struct weir_err *err)
+{
+	WEIR_CLEAN_RESOLUTION struct weir_resolution res = { 0 };
+	__attribute__((cleanup(free_rules))) struct rules_work w = { 0 };
+	int r = weir_resolve(s, change, &res, err);
+	if (r == 0)
+		r = compile_change(s, &res, &w, err);
+	if (r == 0)
+		r = weir_plan_describe(plan, &res, err);
+	if (r < 0)
+		return r;
+	if (s->dry_run)
+		return fresh ? validate(s, &w, err) : 0;
+	r = carry_out(s, &res, &w, err);
+	if (r < 0)
+		weir_session_undo(s, err); /* while what it refers to is still there */
+	return r;
+}
+
+static bool makes_declared(const struct weir_change *change)
+{
+	for (size_t i = 0; i < change->n_ops; i++) {
+		const struct weir_op *op = &change->ops[i];
+		if (op->kind == WEIR_PUT_NETWORK || op->kind == WEIR_REMOVE_NETWORK ||
+		    (op->endpoint && op->endpoint->declared))
+			return true;
+	}
+	return change->prune;
+}
+
+static int run_change(struct weir_session *s, const struct weir_change *wanted, bool everything,
+		      struct weir_plan *plan, struct weir_err *err)
+{
+	WEIR_CLEAN_MODEL struct weir_model all = { 0 };
+	struct weir_change change = *wanted;
+	bool fresh = false;
+	int r = weir_session_is_fresh(s, &fresh, err);
+	if (r == 0 && (!fresh || s->dry_run))
+		r = weir_converge(s, false, plan, err);
+	if (r == 0)
+		r = weir_store_begin(s->store, makes_declared(wanted), err);
+	if (r == 0 && (change.prune || everything))
+		r = add_pruned(s, &change, everything, &all, err);
+	if (r == 0)
+		r = change_in_transaction(s, &change, fresh || !s->dry_run, plan, err);
+	if (r < 0 || s->dry_run)
+		weir_store_rollback(s->store);
+	return r;
+}
+
+static int finish(struct weir_plan *plan, int r, struct weir_plan *ret)
+{
+	if (r < 0)
+		weir_plan_free(plan);
+	else
+		*ret = *plan;
+	return r;
+}
+
+int weir_engine_change(const struct weir_engine *engine, const struct weir_change *change, bool dry_run,
+		       struct weir_plan *ret, struct weir_err *err)
+{
+	WEIR_CLEAN_SESSION struct weir_session s = { .lock = WEIR_LOCK_INIT };
+	struct weir_plan plan = { 0 };
+	int r = weir_session_open(engine, dry_run, &s, err);
+	if (r == 0)
+		r = run_change(&s, change, false, &plan, err);
+	return finish(&plan, r, ret);
+}
+
+int weir_engine_repair(const struct weir_engine *engine, bool dry_run, struct weir_plan *ret,
+		       struct weir_err *err)
+{
+	WEIR_CLEAN_SESSION struct weir_session s = { .lock = WEIR_LOCK_INIT };
+	struct weir_plan plan = { 0 };
+	int r = weir_session_open(engine, dry_run, &s, err);
+	if (r == 0 && !dry_run)
+		r = weir_store_verify(s.store, err);
+	if (r == 0)
+		r = weir_converge(&s, true, &plan, err);
+	return finish(&plan, r, ret);
+}
+
+/* The folder is nobody's any more: what weir keeps in it goes, the lock last. */
+static void remove_state(struct weir_session *s)
+{
+	static const char *const files[] = { "weir.db", "weir.db-wal", "weir.db-shm" };
+	const char *dir = s->engine->state_dir;
+	weir_store_close(s->store);
+	s->store = NULL;
+	for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++) {
+		char *path = weir_arena_printf(&s->arena, "%s/%s", dir, files[i]);
+		if (path)
+			(void)unlink(path); /* an empty store that stays does no harm */
+	}
+	weir_lock_remove(&s->lock, dir);
+}
+
+int weir_engine_delete_all(const struct weir_engine *engine, bool dry_run, struct weir_plan *ret,
+			   struct weir_err *err)
+{
+	WEIR_CLEAN_SESSION struct weir_session s = { .lock = WEIR_LOCK_INIT };
+	const struct weir_change nothing = { 0 };
+	struct weir_plan plan = { 0 };
+	int r = weir_session_open(engine, dry_run, &s, err);
+	if (r == 0)
+		r = run_change(&s, &nothing, true, &plan, err);
+	if (r == 0 && !dry_run)
+		remove_state(&s);
+	return finish(&plan, r, ret);
+}

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The engine: carries a change of the model through to the store and the kernel, all or nothing.
+ *
+ * The order of work is the same for every change: lock; converge if the kernel is not what the store
+ * says; apply the change inside a store transaction, which checks it; compile what it touches; links
+ * down; the firewall in one transaction; connections of what was withdrawn forgotten; links up; what
+ * is no longer wanted removed; the store commits. A step that fails undoes those before it. */
+#ifndef WEIR_CORE_ENGINE_H
+#define WEIR_CORE_ENGINE_H
+
+#include "core/firewall.h"
+#include "core/link.h"
+#include "core/ruleset.h"
+
+/* What an engine works with. Filled by the caller; everything outlives the calls. */
+struct weir_engine {
+	const char *state_dir;
+	const char *holder;	/* for the lock: "weir apply" */
+	unsigned timeout_ms;	/* for the lock */
+	int (*compile)(const struct weir_model *model, struct weir_ruleset *ret, struct weir_err *err);
+	const struct weir_firewall_ops *firewall;
+	const struct weir_link_ops *links;
+	const struct weir_trace *trace; /* or NULL */
+	/* Long work tells how far it is; NULL: nobody listens. */
+	void (*progress)(void *ctx, const char *what, size_t done, size_t total);
+	void *progress_ctx;
+};
+
+enum weir_op_kind {
+	WEIR_PUT_NETWORK,     /* make, or change to be so */
+	WEIR_PUT_ENDPOINT,
+	WEIR_REMOVE_NETWORK,  /* by name; -ENOENT when absent */
+	WEIR_REMOVE_ENDPOINT,
+	WEIR_ADD_MAPPING,     /* of an endpoint; present already: nothing */
+	WEIR_REMOVE_MAPPING,
+	WEIR_NUM_OP_KINDS
+};
+
+struct weir_op {
+	enum weir_op_kind kind;
+	const char *name;		      /* of the network or endpoint */
+	const struct weir_network *network;   /* PUT_NETWORK */
+	const struct weir_endpoint *endpoint; /* PUT_ENDPOINT */
+	const struct weir_mapping *mapping;   /* ADD_, REMOVE_MAPPING */
+	bool add;	   /* PUT: it must not be there in another form: -EEXIST */
+	bool absent_is_fine; /* REMOVE_ */
+};
+
+/* Ops in any order; the engine takes removals of endpoints first, then networks, then endpoints. */
+struct weir_change {
+	struct weir_op *ops;
+	size_t n_ops;
+	bool prune; /* also remove every declared object that no PUT names */
+	const struct weir_pool *pools; /* replaces the store's when n_pools > 0 */
+	size_t n_pools;
+};
+
+enum weir_action { WEIR_ACTION_ADD, WEIR_ACTION_CHANGE, WEIR_ACTION_REMOVE, WEIR_NUM_ACTIONS };
+
+struct weir_step {
+	enum weir_action action;
+	const char *object; /* "network", "endpoint", "mapping", "rule", "interface", … */
+	const char *name;
+	const char *detail; /* in words, may be empty */
+	struct weir_place origin;
+};
+
+/* What a change does, or did. */
+struct weir_plan {
+	struct weir_arena arena;
+	struct weir_step *steps;
+	size_t n_steps;
+	struct weir_step *drift; /* what the kernel had lost, or had too much */
+	size_t n_drift;
+	struct weir_model after; /* the objects that were made or changed, with what was chosen */
+};
+void weir_plan_free(struct weir_plan *plan);
+#define WEIR_CLEAN_PLAN __attribute__((cleanup(weir_plan_free)))
+
+/* Carries the change through; with dry_run only says what it would do (and has the kernel validate
+ * the firewall's part), leaving everything as it is.
+ * -EINVAL, -EEXIST, -ENOENT, -EBUSY, -ENOSPC with the place to blame; -ETIMEDOUT: the lock;
+ * -EPERM, -EOPNOTSUPP: this host cannot. The host is as before on any error; where undoing failed as
+ * well, the text says so and the next command converges. */
+int weir_engine_change(const struct weir_engine *engine, const struct weir_change *change, bool dry_run,
+		       struct weir_plan *ret, struct weir_err *err);
+
+/* Makes the kernel what the store says, whatever it is now. Endpoints whose foreign namespace is gone
+ * are dropped from the store. ret->drift tells what was mended (dry_run: is to be mended). */
+int weir_engine_repair(const struct weir_engine *engine, bool dry_run, struct weir_plan *ret,
+		       struct weir_err *err);
+
+/* Removes every object, every rule, restores every sysctl, and removes the state folder. */
+int weir_engine_delete_all(const struct weir_engine *engine, bool dry_run, struct weir_plan *ret,
+			   struct weir_err *err);
+
+#endif

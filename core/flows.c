@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Which connections a change of rules has to cut. */
+#include "core/flows.h"
+
+#include <errno.h>
+#include <string.h>
+
+struct list {
+	const struct weir_model *model;
+	struct weir_arena *arena;
+	struct weir_flow_match *items;
+	size_t n;
+};
+
+static int add(struct list *list, struct weir_flow_match flow)
+{
+	void *more = weir_arena_grow(list->arena, list->items, list->n, sizeof(flow));
+	if (!more)
+		return -ENOMEM;
+	list->items = more;
+	list->items[list->n++] = flow;
+	return 0;
+}
+
+static struct weir_prefix whole(const struct weir_addr *addr)
+{
+	return (struct weir_prefix){ *addr, (uint8_t)weir_family_bits(addr->family) };
+}
+
+static int cut_mapping(struct list *list, const struct weir_entry *entry)
+{
+	return add(list, (struct weir_flow_match){
+				 .family = entry->family,
+				 .dst = entry->addr,
+				 .reply_src = whole(&entry->to),
+				 .proto = entry->proto,
+				 .dst_ports = entry->ports,
+			 });
+}
+
+/* An endpoint's address: what it sent and what came to it. */
+static int cut_prefix(struct list *list, struct weir_prefix prefix)
+{
+	int r = add(list, (struct weir_flow_match){ .family = prefix.addr.family, .src = prefix });
+	return r < 0 ? r : add(list, (struct weir_flow_match){ .family = prefix.addr.family,
+							       .reply_src = prefix });
+}
+
+static int cut_source(struct list *list, const struct weir_entry *entry)
+{
+	return cut_prefix(list, whole(&entry->addr));
+}
+
+static int cut_subnet(struct list *list, const struct weir_entry *entry)
+{
+	return cut_prefix(list, (struct weir_prefix){ entry->addr, entry->prefix_len });
+}
+
+/* What a network lets through has changed: its members' connections are judged again. */
+static int cut_network(struct list *list, const struct weir_entry *entry)
+{
+	int r = 0;
+	for (size_t i = 0; i < list->model->n_networks; i++) {
+		const struct weir_network *net = &list->model->networks[i];
+		if (strcmp(net->ifname, entry->ifname) != 0)
+			continue;
+		for (size_t k = 0; r == 0 && k < net->n_subnets; k++)
+			r = cut_prefix(list, net->subnets[k].prefix);
+	}
+	return r;
+}
+
+static int cut_nothing(struct list *list, const struct weir_entry *entry)
+{
+	(void)list;
+	(void)entry;
+	return 0;
+}
+
+static int (*const cuts[WEIR_NUM_ENTRY_KINDS])(struct list *, const struct weir_entry *) = {
+	[WEIR_ENTRY_NETWORK] = cut_network, [WEIR_ENTRY_SUBNET] = cut_subnet,
+	[WEIR_ENTRY_GATEWAY] = cut_nothing, [WEIR_ENTRY_SOURCE] = cut_source,
+	[WEIR_ENTRY_TRUSTED] = cut_network, [WEIR_ENTRY_MAPPING] = cut_mapping,
+	[WEIR_ENTRY_GUARD] = cut_nothing,
+};
+
+/* Clients that have been sending to the host's port have a connection that no rule translates. TCP
+ * needs none of this: a refused connection leaves nothing behind. */
+static int take_over(struct list *list, const struct weir_entry *entry)
+{
+	if (entry->kind != WEIR_ENTRY_MAPPING || entry->proto != WEIR_UDP)
+		return 0;
+	return add(list, (struct weir_flow_match){
+				 .family = entry->family,
+				 .dst = entry->addr,
+				 .proto = WEIR_UDP,
+				 .dst_ports = entry->ports,
+				 .untranslated = true,
+			 });
+}
+
+int weir_flows_of(const struct weir_delta *delta, const struct weir_model *model, struct weir_arena *arena,
+		  struct weir_flow_match **ret, size_t *ret_n, struct weir_err *err)
+{
+	struct list list = { .model = model, .arena = arena };
+	int r = 0;
+	for (size_t i = 0; r == 0 && i < delta->n_removed; i++)
+		r = cuts[delta->removed[i]->kind](&list, delta->removed[i]);
+	for (size_t i = 0; r == 0 && i < delta->n_added; i++)
+		r = take_over(&list, delta->added[i]);
+	if (r < 0)
+		return weir_err_set(err, -r, "out of memory");
+	*ret = list.items;
+	*ret_n = list.n;
+	return 0;
+}

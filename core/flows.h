@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Which connections a change of rules has to cut. Private to the engine. */
+#ifndef WEIR_CORE_FLOWS_H
+#define WEIR_CORE_FLOWS_H
+
+#include "core/firewall.h"
+
+/* Connections that a removed entry had let through, and UDP flows that a new mapping takes over: they
+ * would go on past the rules, since only a connection's first packet meets them. model holds the
+ * networks of the removed entries. In the arena. */
+int weir_flows_of(const struct weir_delta *delta, const struct weir_model *model, struct weir_arena *arena,
+		  struct weir_flow_match **ret, size_t *ret_n, struct weir_err *err);
+
+#endif

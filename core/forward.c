@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Forwarding on the host: switched on where a network needs it, remembered, restored, and guarded.
+ *
+ * How it works: the store keeps every sysctl that weir has changed with what it was. A family is
+ * guarded exactly while its forwarding switch is among them. Switching IPv6 forwarding on makes the
+ * kernel drop routes learnt from router advertisements (accept_ra, Documentation/networking/ip-sysctl),
+ * so accept_ra becomes 2 on the interfaces that have such routes. */
+#include "core/forward.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+
+static const char *const switches[WEIR_NUM_FAMILIES] = {
+	[WEIR_IPV4] = "net/ipv4/ip_forward",
+	[WEIR_IPV6] = "net/ipv6/conf/all/forwarding",
+};
+static_assert(sizeof(switches) / sizeof(*switches) == WEIR_NUM_FAMILIES, "one for each family");
+
+static enum weir_family family_of(const char *key)
+{
+	return strncmp(key, "net/ipv6/", strlen("net/ipv6/")) == 0 ? WEIR_IPV6 : WEIR_IPV4;
+}
+
+static bool needs_forwarding(const struct weir_network *net, enum weir_family family)
+{
+	if (net->mode != WEIR_MODE_BRIDGE || net->internal || net->gateway_endpoint)
+		return false;
+	for (size_t i = 0; i < net->n_subnets; i++)
+		if (net->subnets[i].gateway.family == family)
+			return true;
+	return false;
+}
+
+static int load_sysctls(struct weir_session *s, struct weir_stored_sysctl **ret, size_t *ret_n,
+			struct weir_err *err)
+{
+	return weir_store_sysctls(s->store, &s->arena, ret, ret_n, err);
+}
+
+int weir_forwarding_plan(struct weir_session *s, struct weir_forwarding *ret, struct weir_err *err)
+{
+	struct weir_forwarding fwd = { 0 };
+	WEIR_CLEAN_MODEL struct weir_model networks = { 0 };
+	struct weir_scope scope = { .all = true, .only_networks = true };
+	int r = weir_store_load(s->store, &scope, &networks, err);
+	if (r < 0)
+		return r;
+	for (enum weir_family f = WEIR_IPV4; f < WEIR_NUM_FAMILIES; f++)
+		for (size_t i = 0; i < networks.n_networks; i++)
+			fwd.needed[f] |= needs_forwarding(&networks.networks[i], f);
+
+	struct weir_stored_sysctl *sysctls = NULL;
+	size_t n = 0;
+	r = load_sysctls(s, &sysctls, &n, err);
+	for (size_t i = 0; i < n; i++)
+		for (enum weir_family f = WEIR_IPV4; f < WEIR_NUM_FAMILIES; f++)
+			fwd.guarded[f] |= strcmp(sysctls[i].key, switches[f]) == 0;
+	for (enum weir_family f = WEIR_IPV4; r == 0 && f < WEIR_NUM_FAMILIES; f++) {
+		long value = 1;
+		if (fwd.needed[f] && !fwd.guarded[f])
+			r = s->engine->links->sysctl_get(s->links, switches[f], &value, err);
+		fwd.switch_on[f] = value == 0;
+		fwd.restore[f] = fwd.guarded[f] && !fwd.needed[f];
+	}
+	if (r == 0)
+		*ret = fwd;
+	return r;
+}
+
+static int undo_sysctl(struct weir_session *s, const void *a, const void *b)
+{
+	const struct weir_stored_sysctl *sysctl = a;
+	(void)b;
+	int r = s->engine->links->sysctl_set(s->links, sysctl->key, sysctl->old, NULL);
+	return r == -ENOENT ? 0 : r;
+}
+
+static int change(struct weir_session *s, const char *key, long value, struct weir_err *err)
+{
+	long old = value;
+	int r = s->engine->links->sysctl_get(s->links, key, &old, err);
+	if (r < 0 || old == value)
+		return r;
+	struct weir_stored_sysctl *sysctl = weir_arena_alloc(&s->arena, sizeof(*sysctl));
+	if (!sysctl)
+		return weir_err_set(err, ENOMEM, "out of memory");
+	*sysctl = (struct weir_stored_sysctl){ .key = key, .old = old, .set = value };
+	r = weir_store_put_sysctl(s->store, sysctl, err);
+	if (r == 0)
+		r = weir_lock_note_sysctl(&s->lock, key, old, err);
+	if (r == 0)
+		r = weir_session_push_undo(s, undo_sysctl, sysctl, NULL, err);
+	return r < 0 ? r : s->engine->links->sysctl_set(s->links, key, value, err);
+}
+
+static int keep_uplinks(struct weir_session *s, struct weir_err *err)
+{
+	char(*uplinks)[WEIR_IFNAME_SIZE] = NULL;
+	size_t n = 0;
+	int r = s->engine->links->ra_uplinks(s->links, &s->arena, &uplinks, &n, err);
+	for (size_t i = 0; r == 0 && i < n; i++) {
+		const char *key = weir_arena_printf(&s->arena, "net/ipv6/conf/%s/accept_ra", uplinks[i]);
+		r = key ? change(s, key, 2, err) : weir_err_set(err, ENOMEM, "out of memory");
+	}
+	return r;
+}
+
+int weir_forwarding_switch_on(struct weir_session *s, const struct weir_forwarding *fwd,
+			      struct weir_err *err)
+{
+	int r = 0;
+	if (fwd->switch_on[WEIR_IPV6])
+		r = keep_uplinks(s, err);
+	for (enum weir_family f = WEIR_IPV4; r == 0 && f < WEIR_NUM_FAMILIES; f++)
+		if (fwd->switch_on[f])
+			r = change(s, switches[f], 1, err);
+	return r;
+}
+
+static int undo_restore(struct weir_session *s, const void *a, const void *b)
+{
+	const struct weir_stored_sysctl *sysctl = a;
+	(void)b;
+	return s->engine->links->sysctl_set(s->links, sysctl->key, sysctl->set, NULL);
+}
+
+/* A value that somebody else has given meanwhile is theirs. */
+static int restore(struct weir_session *s, const struct weir_stored_sysctl *sysctl, struct weir_err *err)
+{
+	long now = 0;
+	int r = s->engine->links->sysctl_get(s->links, sysctl->key, &now, err);
+	if (r == -ENOENT) /* the interface is gone */
+		return weir_store_remove_sysctl(s->store, sysctl->key, err);
+	if (r == 0 && now == sysctl->set) {
+		r = weir_session_push_undo(s, undo_restore, sysctl, NULL, err);
+		if (r == 0)
+			r = s->engine->links->sysctl_set(s->links, sysctl->key, sysctl->old, err);
+	}
+	return r < 0 ? r : weir_store_remove_sysctl(s->store, sysctl->key, err);
+}
+
+int weir_forwarding_restore(struct weir_session *s, const struct weir_forwarding *fwd,
+			    struct weir_err *err)
+{
+	struct weir_stored_sysctl *sysctls = NULL;
+	size_t n = 0;
+	if (!fwd->restore[WEIR_IPV4] && !fwd->restore[WEIR_IPV6])
+		return 0;
+	int r = load_sysctls(s, &sysctls, &n, err);
+	for (size_t i = 0; r == 0 && i < n; i++)
+		if (fwd->restore[family_of(sysctls[i].key)])
+			r = restore(s, &sysctls[i], err);
+	return r;
+}
+
+int weir_forwarding_guards(const struct weir_forwarding *fwd, bool after, struct weir_ruleset *rules,
+			   struct weir_err *err)
+{
+	int r = 0;
+	for (enum weir_family f = WEIR_IPV4; r == 0 && f < WEIR_NUM_FAMILIES; f++) {
+		struct weir_entry guard = { .kind = WEIR_ENTRY_GUARD, .family = f, .owner = "forwarding" };
+		bool there = fwd->guarded[f];
+		if (after)
+			there = (there && !fwd->restore[f]) || fwd->switch_on[f];
+		if (there)
+			r = weir_ruleset_add(rules, &guard, err);
+	}
+	return r;
+}
+
+int weir_forwarding_mend(struct weir_session *s, const char **ret_drift, struct weir_err *err)
+{
+	struct weir_stored_sysctl *sysctls = NULL;
+	size_t n = 0;
+	const char *drift = NULL;
+	int r = load_sysctls(s, &sysctls, &n, err);
+	for (size_t i = 0; r == 0 && i < n; i++) {
+		long now = sysctls[i].set;
+		r = s->engine->links->sysctl_get(s->links, sysctls[i].key, &now, err);
+		if (r == -ENOENT)
+			r = 0;
+		if (r < 0 || now == sysctls[i].set)
+			continue;
+		drift = drift ? drift : sysctls[i].key;
+		if (!s->dry_run)
+			r = s->engine->links->sysctl_set(s->links, sysctls[i].key, sysctls[i].set, err);
+	}
+	if (r == 0)
+		*ret_drift = drift;
+	return r;
+}

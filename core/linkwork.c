@@ -1,0 +1,419 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Links: what lies between two models, done in the order that keeps every port closed. */
+#include "core/linkwork.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* What an undo needs to know: which model holds the object. */
+struct link_ref {
+	const struct weir_model *model;
+	const struct weir_network *net;
+	const struct weir_endpoint *ep;
+	const struct weir_attachment *att;
+};
+
+struct names {
+	const char **items;
+	size_t n;
+};
+
+static const struct weir_link_ops *ops_of(const struct weir_session *s)
+{
+	return s->engine->links;
+}
+
+static bool is_wire(const struct weir_network *net)
+{
+	return net->mode == WEIR_MODE_P2P;
+}
+
+/* ---- taking steps back ---- */
+
+static int undo_make_network(struct weir_session *s, const void *a, const void *b)
+{
+	const struct link_ref *ref = a;
+	const char *name = ref->net->ifname;
+	(void)b;
+	if (is_wire(ref->net))
+		return 0;
+	int r = ops_of(s)->remove(s->links, &name, 1, NULL);
+	return r == -EPERM ? 0 : r; /* somebody else's: it was in our way, we made nothing */
+}
+
+static int undo_change_network(struct weir_session *s, const void *a, const void *b)
+{
+	const struct link_ref *ref = a;
+	(void)b;
+	int r = ops_of(s)->network_ensure(s->links, ref->net, NULL, NULL);
+	return r < 0 ? r : ops_of(s)->network_up(s->links, ref->net, NULL);
+}
+
+static int undo_make_netns(struct weir_session *s, const void *a, const void *b)
+{
+	const struct link_ref *ref = a;
+	(void)b;
+	return ops_of(s)->netns_remove(s->links, ref->ep, NULL);
+}
+
+/* A namespace that was removed comes back as another one: the store has to know it by its new id. */
+static int undo_change_netns(struct weir_session *s, const void *a, const void *b)
+{
+	const struct link_ref *ref = a;
+	struct weir_netns_id id;
+	(void)b;
+	int r = ops_of(s)->netns_ensure(s->links, ref->ep, &id, NULL, NULL);
+	if (r == 0 && !weir_netns_id_equal(&id, &ref->ep->netns_id))
+		r = weir_session_note_netns(s, ref->ep->name, &id);
+	return r < 0 ? r : ops_of(s)->names_ensure(s->links, ref->ep, NULL, NULL);
+}
+
+static int undo_attach(struct weir_session *s, const void *a, const void *b)
+{
+	const struct link_ref *ref = a;
+	const char *name = ref->att->host_ifname;
+	(void)b;
+	int r = is_wire(ref->net) ? ops_of(s)->wire_remove(s->links, ref->ep, ref->att, NULL) : 0;
+	if (r == 0 || r == -ENOENT)
+		r = ops_of(s)->remove(s->links, &name, 1, NULL);
+	return r == -EPERM ? 0 : r;
+}
+
+static int undo_detach(struct weir_session *s, const void *a, const void *b)
+{
+	const struct link_ref *ref = a;
+	(void)b;
+	int r = ops_of(s)->attach_ensure(s->links, ref->net, ref->ep, ref->att, NULL, NULL);
+	return r < 0 ? r : ops_of(s)->attach_up(s->links, ref->model, ref->ep, ref->att, NULL);
+}
+
+static int mend_wires(struct weir_session *s, const struct weir_model *model, struct weir_err *err);
+
+static int undo_wires(struct weir_session *s, const void *a, const void *b)
+{
+	(void)b;
+	return mend_wires(s, ((const struct link_ref *)a)->model, NULL);
+}
+
+typedef int undo_fn(struct weir_session *s, const void *a, const void *b);
+
+static int push(struct weir_session *s, undo_fn *undo, const struct weir_model *model,
+		const struct weir_network *net, const struct weir_endpoint *ep,
+		const struct weir_attachment *att, struct weir_err *err)
+{
+	struct link_ref *ref = weir_arena_alloc(&s->arena, sizeof(*ref));
+	if (!ref)
+		return weir_err_set(err, ENOMEM, "out of memory");
+	*ref = (struct link_ref){ .model = model, .net = net, .ep = ep, .att = att };
+	return weir_session_push_undo(s, undo, ref, NULL, err);
+}
+
+/* ---- what differs ---- */
+
+static bool network_differs(const struct weir_resolution *res, const char *name)
+{
+	const struct weir_network *before = weir_model_network(&res->before, name);
+	const struct weir_network *after = weir_model_network(&res->after, name);
+	return !before || !after || !weir_network_equal(before, after);
+}
+
+static bool same_routes(const struct weir_endpoint *a, const struct weir_endpoint *b)
+{
+	if (a->n_routes != b->n_routes)
+		return false;
+	for (size_t i = 0; i < a->n_routes; i++)
+		if (weir_prefix_cmp(&a->routes[i].to, &b->routes[i].to) != 0 ||
+		    weir_addr_cmp(&a->routes[i].via, &b->routes[i].via) != 0)
+			return false;
+	return true;
+}
+
+static bool same_names(const struct weir_endpoint *a, const struct weir_endpoint *b)
+{
+	if (a->n_dns != b->n_dns)
+		return false;
+	for (size_t i = 0; i < a->n_dns; i++)
+		if (weir_addr_cmp(&a->dns[i], &b->dns[i]) != 0)
+			return false;
+	return true;
+}
+
+static bool same_place(const struct weir_endpoint *a, const struct weir_endpoint *b)
+{
+	return a->netns == b->netns && (a->netns != WEIR_NETNS_PATH ||
+					strcmp(a->netns_path, b->netns_path) == 0);
+}
+
+/* An interface cannot change its name or its namespace while it is up. */
+static bool same_interface(const struct weir_endpoint *a, const struct weir_attachment *x,
+			   const struct weir_endpoint *b, const struct weir_attachment *y)
+{
+	return same_place(a, b) && strcmp(x->ifname, y->ifname) == 0;
+}
+
+/* Does anything of ep's links have to be looked at? A wire's other end counts too. */
+static bool links_differ(const struct weir_resolution *res, const struct weir_endpoint *ep)
+{
+	const struct weir_endpoint *prev = weir_model_endpoint(&res->before, ep->name);
+	if (!prev || !same_place(prev, ep) || !same_routes(prev, ep) || !same_names(prev, ep) ||
+	    prev->forward != ep->forward || prev->n_attachments != ep->n_attachments)
+		return true;
+	for (size_t i = 0; i < ep->n_attachments; i++) {
+		const struct weir_attachment *att = &ep->attachments[i];
+		const struct weir_attachment *old = weir_endpoint_attachment(prev, att->network);
+		const struct weir_network *net = weir_model_network(&res->after, att->network);
+		if (!old || !weir_attachment_equal(old, att) || network_differs(res, att->network) ||
+		    (net && is_wire(net)))
+			return true;
+	}
+	return false;
+}
+
+/* ---- taking away ---- */
+
+static int add_name(struct weir_session *s, struct names *names, const char *name, struct weir_err *err)
+{
+	const char **more = weir_arena_grow(&s->arena, names->items, names->n, sizeof(name));
+	if (!more)
+		return weir_err_set(err, ENOMEM, "out of memory");
+	names->items = more;
+	names->items[names->n++] = name;
+	return 0;
+}
+
+/* The host's end joins `names`, which are removed in one go; a wire has none. */
+static int detach(struct weir_session *s, const struct weir_model *model, const struct weir_endpoint *ep,
+		  const struct weir_attachment *att, struct names *names, struct weir_err *err)
+{
+	const struct weir_network *net = weir_model_network(model, att->network);
+	int r = push(s, undo_detach, model, net, ep, att, err);
+	if (r == 0 && is_wire(net))
+		r = ops_of(s)->wire_remove(s->links, ep, att, err);
+	return r < 0 ? r : add_name(s, names, att->host_ifname, err);
+}
+
+static int remove_links(struct weir_session *s, const struct names *names, struct weir_err *err)
+{
+	return names->n ? ops_of(s)->remove(s->links, names->items, names->n, err) : 0;
+}
+
+/* Of an endpoint that stays: attachments that go, or have to be made anew. */
+static int detach_changed(struct weir_session *s, const struct weir_resolution *res,
+			  const struct weir_endpoint *prev, const struct weir_endpoint *ep,
+			  struct names *names, struct weir_err *err)
+{
+	for (size_t i = 0; i < prev->n_attachments; i++) {
+		const struct weir_attachment *old = &prev->attachments[i];
+		const struct weir_attachment *att = weir_endpoint_attachment(ep, old->network);
+		if (att && same_interface(prev, old, ep, att))
+			continue;
+		int r = detach(s, &res->before, prev, old, names, err);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int clear_the_way(struct weir_session *s, const struct weir_resolution *res, struct weir_err *err)
+{
+	struct names names = { 0 };
+	int r = 0;
+	for (size_t i = 0; r == 0 && i < res->after.n_endpoints; i++) {
+		const struct weir_endpoint *ep = &res->after.endpoints[i];
+		const struct weir_endpoint *prev = weir_model_endpoint(&res->before, ep->name);
+		if (prev)
+			r = detach_changed(s, res, prev, ep, &names, err);
+	}
+	if (r == 0)
+		r = remove_links(s, &names, err);
+	for (size_t i = 0; r == 0 && i < res->after.n_endpoints; i++) {
+		const struct weir_endpoint *ep = &res->after.endpoints[i];
+		const struct weir_endpoint *prev = weir_model_endpoint(&res->before, ep->name);
+		if (!prev || same_place(prev, ep) || prev->netns != WEIR_NETNS_OWN)
+			continue;
+		r = push(s, undo_change_netns, &res->before, NULL, prev, NULL, err);
+		if (r == 0)
+			r = ops_of(s)->netns_remove(s->links, prev, err);
+	}
+	return r;
+}
+
+/* ---- making ---- */
+
+static int prepare_network(struct weir_session *s, const struct weir_resolution *res,
+			   const struct weir_network *net, struct weir_err *err)
+{
+	const struct weir_network *prev = weir_model_network(&res->before, net->name);
+	if (!network_differs(res, net->name))
+		return 0;
+	int r = prev ? push(s, undo_change_network, &res->before, prev, NULL, NULL, err) :
+		       push(s, undo_make_network, &res->after, net, NULL, NULL, err);
+	if (r == 0)
+		r = ops_of(s)->network_ensure(s->links, net, NULL, err);
+	if (r < 0)
+		weir_err_place(err, &net->origin);
+	return r;
+}
+
+/* Before it is made, so that a kill leaves no namespace that nobody knows. */
+static int note_netns(struct weir_session *s, const struct weir_endpoint *ep, struct weir_err *err)
+{
+	bool taken = false;
+	if (ep->netns != WEIR_NETNS_OWN)
+		return 0;
+	int r = ops_of(s)->netns_taken(s->links, ep, &taken, err);
+	return r < 0 || taken ? r : weir_lock_note_netns(&s->lock, ep->name, err);
+}
+
+static int prepare_netns(struct weir_session *s, const struct weir_resolution *res,
+			 struct weir_endpoint *ep, struct weir_err *err)
+{
+	const struct weir_endpoint *prev = weir_model_endpoint(&res->before, ep->name);
+	struct weir_netns_id id = { 0 };
+	bool stays = prev && same_place(prev, ep);
+	if (strcmp(ep->netns_id.boot, s->here.boot) != 0)
+		ep->netns_id = id; /* of an earlier boot: that namespace is gone */
+	int r = stays ? push(s, undo_change_netns, &res->before, NULL, prev, NULL, err) :
+			push(s, undo_make_netns, &res->after, NULL, ep, NULL, err);
+	if (r == 0)
+		r = note_netns(s, ep, err);
+	if (r == 0)
+		r = ops_of(s)->netns_ensure(s->links, ep, &id, NULL, err);
+	if (r < 0)
+		return r;
+	if (!weir_netns_id_equal(&id, &ep->netns_id)) {
+		ep->netns_id = id;
+		r = weir_store_set_netns_id(s->store, ep->name, &id, err);
+	}
+	return r < 0 ? r : ops_of(s)->names_ensure(s->links, ep, NULL, err);
+}
+
+static int prepare_attachment(struct weir_session *s, const struct weir_resolution *res,
+			      const struct weir_endpoint *ep, const struct weir_attachment *att,
+			      struct weir_err *err)
+{
+	const struct weir_network *net = weir_model_network(&res->after, att->network);
+	const struct weir_endpoint *prev = weir_model_endpoint(&res->before, ep->name);
+	const struct weir_attachment *old = prev ? weir_endpoint_attachment(prev, att->network) : NULL;
+	bool stays = old && same_interface(prev, old, ep, att);
+	int r = stays ? push(s, undo_detach, &res->before,
+			     weir_model_network(&res->before, att->network), prev, old, err) :
+			push(s, undo_attach, &res->after, net, ep, att, err);
+	return r < 0 ? r : ops_of(s)->attach_ensure(s->links, net, ep, att, NULL, err);
+}
+
+static int prepare_endpoint(struct weir_session *s, const struct weir_resolution *res,
+			    struct weir_endpoint *ep, struct weir_err *err)
+{
+	if (ep->netns == WEIR_NETNS_HOST || !links_differ(res, ep))
+		return 0;
+	int r = prepare_netns(s, res, ep, err);
+	for (size_t i = 0; r == 0 && i < ep->n_attachments; i++)
+		r = prepare_attachment(s, res, ep, &ep->attachments[i], err);
+	if (r < 0) {
+		weir_err_place(err, &ep->origin);
+		return weir_err_wrap(err, r, "endpoint \"%s\"", ep->name);
+	}
+	return 0;
+}
+
+int weir_links_prepare(struct weir_session *s, const struct weir_resolution *res, struct weir_err *err)
+{
+	int r = clear_the_way(s, res, err);
+	for (size_t i = 0; r == 0 && i < res->after.n_networks; i++)
+		r = prepare_network(s, res, &res->after.networks[i], err);
+	for (size_t i = 0; r == 0 && i < res->after.n_endpoints; i++) {
+		weir_session_progress(s, "attaching", i, res->after.n_endpoints);
+		r = prepare_endpoint(s, res, &res->after.endpoints[i], err);
+	}
+	return r;
+}
+
+int weir_links_up(struct weir_session *s, const struct weir_resolution *res, struct weir_err *err)
+{
+	int r = 0;
+	for (size_t i = 0; r == 0 && i < res->after.n_networks; i++)
+		if (network_differs(res, res->after.networks[i].name))
+			r = ops_of(s)->network_up(s->links, &res->after.networks[i], err);
+	for (size_t i = 0; r == 0 && i < res->after.n_endpoints; i++) {
+		const struct weir_endpoint *ep = &res->after.endpoints[i];
+		if (ep->netns == WEIR_NETNS_HOST || !links_differ(res, ep))
+			continue;
+		for (size_t k = 0; r == 0 && k < ep->n_attachments; k++)
+			r = ops_of(s)->attach_up(s->links, &res->after, ep, &ep->attachments[k], err);
+		if (r < 0)
+			return weir_err_wrap(err, r, "endpoint \"%s\"", ep->name);
+	}
+	return r;
+}
+
+/* ---- withdrawing ---- */
+
+/* A wire loses both ends at once: what is left of it is made anew for the one that stays. */
+static int mend_wire(struct weir_session *s, const struct weir_model *model,
+		     const struct weir_endpoint *ep, const struct weir_attachment *att,
+		     struct weir_err *err)
+{
+	const struct weir_network *net = weir_model_network(model, att->network);
+	if (!is_wire(net))
+		return 0;
+	int r = ops_of(s)->attach_ensure(s->links, net, ep, att, NULL, err);
+	return r < 0 ? r : ops_of(s)->attach_up(s->links, model, ep, att, err);
+}
+
+static int mend_wires(struct weir_session *s, const struct weir_model *model, struct weir_err *err)
+{
+	int r = 0;
+	for (size_t i = 0; i < model->n_endpoints; i++) {
+		const struct weir_endpoint *ep = &model->endpoints[i];
+		for (size_t k = 0; r == 0 && k < ep->n_attachments; k++)
+			r = mend_wire(s, model, ep, &ep->attachments[k], err);
+	}
+	return r;
+}
+
+static bool is_gone(const struct weir_resolution *res, const struct weir_endpoint *ep)
+{
+	return ep->netns != WEIR_NETNS_HOST && !weir_model_endpoint(&res->after, ep->name);
+}
+
+static int withdraw_links(struct weir_session *s, const struct weir_resolution *res,
+			  struct weir_err *err)
+{
+	struct names names = { 0 };
+	int r = 0;
+	for (size_t i = 0; r == 0 && i < res->before.n_endpoints; i++) {
+		const struct weir_endpoint *ep = &res->before.endpoints[i];
+		for (size_t k = 0; r == 0 && is_gone(res, ep) && k < ep->n_attachments; k++)
+			r = detach(s, &res->before, ep, &ep->attachments[k], &names, err);
+	}
+	/* Going back, the bridge comes before what hangs on it: its undo is pushed last. */
+	for (size_t i = 0; r == 0 && i < res->before.n_networks; i++) {
+		const struct weir_network *net = &res->before.networks[i];
+		if (weir_model_network(&res->after, net->name) || is_wire(net))
+			continue;
+		r = push(s, undo_change_network, &res->before, net, NULL, NULL, err);
+		if (r == 0)
+			r = add_name(s, &names, net->ifname, err);
+	}
+	return r < 0 ? r : remove_links(s, &names, err);
+}
+
+int weir_links_withdraw(struct weir_session *s, const struct weir_resolution *res, struct weir_err *err)
+{
+	int r = push(s, undo_wires, &res->before, NULL, NULL, NULL, err);
+	if (r == 0)
+		r = withdraw_links(s, res, err);
+	if (r == 0)
+		r = mend_wires(s, &res->after, err);
+	for (size_t i = 0; r == 0 && i < res->before.n_endpoints; i++) {
+		const struct weir_endpoint *ep = &res->before.endpoints[i];
+		if (!is_gone(res, ep))
+			continue;
+		weir_session_progress(s, "removing", i, res->before.n_endpoints);
+		r = push(s, undo_change_netns, &res->before, NULL, ep, NULL, err);
+		if (r == 0)
+			r = ops_of(s)->netns_remove(s->links, ep, err);
+	}
+	return r;
+}

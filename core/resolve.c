@@ -1,0 +1,473 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Resolving: turns a change into objects with nothing left open, inside the store's transaction.
+ *
+ * How it works: what the change names is loaded as `before`. Removals come first, so that what they
+ * free can be taken; then networks; then endpoints, those with fixed addresses before those that take
+ * the next free one. An endpoint that wants what another one still holds waits until that one has been
+ * changed. `after` is what the store then holds of the same objects. Members of a network that changed
+ * are in both, unchanged, since their links have to follow it. */
+#include "core/resolve.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct work {
+	struct weir_session *s;
+	const struct weir_change *change;
+	struct weir_model *before, *after;
+	struct weir_err *err;
+};
+
+void weir_resolution_free(struct weir_resolution *res)
+{
+	weir_model_free(&res->before);
+	weir_model_free(&res->after);
+}
+
+static int no_memory(struct weir_err *err)
+{
+	return weir_err_set(err, ENOMEM, "out of memory");
+}
+
+static bool is_kind(const struct weir_op *op, enum weir_op_kind a, enum weir_op_kind b)
+{
+	return op->kind == a || op->kind == b;
+}
+
+static bool is_mapping_op(const struct weir_op *op)
+{
+	return is_kind(op, WEIR_ADD_MAPPING, WEIR_REMOVE_MAPPING);
+}
+
+static bool is_network_op(const struct weir_op *op)
+{
+	return is_kind(op, WEIR_PUT_NETWORK, WEIR_REMOVE_NETWORK);
+}
+
+/* ---- what is loaded ---- */
+
+static int add_name(struct work *w, const char ***names, size_t *n, const char *name)
+{
+	const char **more = weir_arena_grow(&w->s->arena, *names, *n, sizeof(name));
+	if (!more)
+		return no_memory(w->err);
+	*names = more;
+	more[(*n)++] = name;
+	return 0;
+}
+
+static int compare_names(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static void make_unique(const char **names, size_t *n)
+{
+	size_t kept = 0;
+	if (*n)
+		qsort(names, *n, sizeof(*names), compare_names);
+	for (size_t i = 0; i < *n; i++)
+		if (!kept || strcmp(names[kept - 1], names[i]) != 0)
+			names[kept++] = names[i];
+	*n = kept;
+}
+
+static int load_before(struct work *w)
+{
+	struct weir_scope scope = { .no_mappings = true };
+	int r = 0;
+	for (size_t i = 0; r == 0 && i < w->change->n_ops; i++) {
+		const struct weir_op *op = &w->change->ops[i];
+		if (is_network_op(op))
+			r = add_name(w, &scope.networks, &scope.n_networks, op->name);
+		else
+			r = add_name(w, &scope.endpoints, &scope.n_endpoints, op->name);
+		for (size_t k = 0; r == 0 && op->endpoint && k < op->endpoint->n_attachments; k++)
+			r = add_name(w, &scope.networks, &scope.n_networks,
+				     op->endpoint->attachments[k].network);
+		scope.no_mappings &= is_network_op(op) || is_mapping_op(op);
+	}
+	if (r < 0)
+		return r;
+	make_unique(scope.networks, &scope.n_networks);
+	make_unique(scope.endpoints, &scope.n_endpoints);
+	return weir_store_load(w->s->store, &scope, w->before, w->err);
+}
+
+static int copy_network(struct weir_model *to, const struct weir_network *net, struct weir_err *err)
+{
+	struct weir_network *copy = weir_model_add_network(to);
+	return copy && weir_network_copy(to, copy, net) == 0 ? 0 : no_memory(err);
+}
+
+static int copy_endpoint(struct weir_model *to, const struct weir_endpoint *ep, struct weir_err *err)
+{
+	struct weir_endpoint *copy = weir_model_add_endpoint(to);
+	return copy && weir_endpoint_copy(to, copy, ep) == 0 ? 0 : no_memory(err);
+}
+
+/* ---- networks ---- */
+
+static struct weir_network *put_into(struct weir_model *model, const char *name)
+{
+	struct weir_network *net = weir_model_network(model, name);
+	return net ? net : weir_model_add_network(model);
+}
+
+static int put_network(struct work *w, const struct weir_op *op)
+{
+	const struct weir_network *prev = weir_model_network(w->before, op->name);
+	struct weir_network net;
+	if (weir_network_copy(w->after, &net, op->network) < 0)
+		return no_memory(w->err);
+	int r = weir_resolve_network(w->s, w->change, prev, &net, w->after, w->err);
+	if (r < 0)
+		return r;
+	bool same = prev && weir_network_equal(prev, &net);
+	if (op->add && prev && !same)
+		return weir_err_at(w->err, EEXIST, &net.origin,
+				   "network \"%s\" is there already, in another form "
+				   "(weir network show %s)", net.name, net.name);
+	net.declared |= prev && prev->declared;
+	if (!same || net.declared != prev->declared)
+		r = weir_store_put_network(w->s->store, &net, w->err);
+	struct weir_network *slot = r < 0 ? NULL : put_into(w->after, net.name);
+	if (r == 0 && !slot)
+		return no_memory(w->err);
+	if (slot)
+		*slot = net;
+	weir_model_sort(w->after);
+	return r;
+}
+
+static void drop_network(struct weir_model *model, const char *name)
+{
+	struct weir_network *net = weir_model_network(model, name);
+	if (!net)
+		return;
+	size_t after = model->n_networks - (size_t)(net - model->networks) - 1;
+	memmove(net, net + 1, after * sizeof(*net));
+	model->n_networks--;
+}
+
+static int remove_network(struct work *w, const char *name)
+{
+	int r = weir_store_remove_network(w->s->store, name, w->err);
+	if (r == 0)
+		drop_network(w->after, name);
+	return r;
+}
+
+/* Those without endpoints go first and make room for new ones; the rest once endpoints have moved. */
+static int remove_empty_networks(struct work *w)
+{
+	for (size_t i = 0; i < w->change->n_ops; i++) {
+		const struct weir_op *op = &w->change->ops[i];
+		size_t attached = 0;
+		if (op->kind != WEIR_REMOVE_NETWORK || !weir_model_network(w->after, op->name))
+			continue;
+		int r = weir_store_count_attached(w->s->store, op->name, &attached, w->err);
+		if (r == 0 && !attached)
+			r = remove_network(w, op->name);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int remove_networks_left(struct work *w, const struct weir_op *op)
+{
+	if (weir_model_network(w->after, op->name))
+		return remove_network(w, op->name);
+	if (op->absent_is_fine || weir_model_network(w->before, op->name))
+		return 0;
+	return weir_err_set(w->err, ENOENT, "no network named \"%s\" (weir network ls)", op->name);
+}
+
+/* ---- endpoints ---- */
+
+static int no_endpoint(struct work *w, const char *name)
+{
+	return weir_err_set(w->err, ENOENT, "no endpoint named \"%s\" (weir endpoint ls)", name);
+}
+
+static int put_endpoint(struct work *w, const struct weir_op *op)
+{
+	const struct weir_endpoint *prev = weir_model_endpoint(w->before, op->name);
+	struct weir_endpoint ep;
+	if (weir_endpoint_copy(w->after, &ep, op->endpoint) < 0)
+		return no_memory(w->err);
+	int r = weir_resolve_endpoint(w->s, prev, &ep, w->after, w->err);
+	if (r < 0)
+		return r;
+	weir_endpoint_sort(&ep);
+	bool same = prev && weir_endpoint_equal(prev, &ep);
+	if (op->add && prev && !same)
+		return weir_err_at(w->err, EEXIST, &ep.origin,
+				   "endpoint \"%s\" is there already, in another form "
+				   "(weir endpoint show %s)", ep.name, ep.name);
+	ep.declared |= prev && prev->declared;
+	if (!same || ep.declared != prev->declared)
+		r = weir_store_put_endpoint(w->s->store, &ep, w->err);
+	if (r < 0)
+		return r;
+	struct weir_endpoint *slot = weir_model_add_endpoint(w->after);
+	if (!slot)
+		return no_memory(w->err);
+	*slot = ep;
+	return 0;
+}
+
+static int remove_endpoint(struct work *w, const struct weir_op *op)
+{
+	if (!weir_model_endpoint(w->before, op->name))
+		return op->absent_is_fine ? 0 : no_endpoint(w, op->name);
+	return weir_store_remove_endpoint(w->s->store, op->name, w->err);
+}
+
+static bool has_fixed_addr(const struct weir_endpoint *ep)
+{
+	for (size_t i = 0; i < ep->n_attachments; i++)
+		if (weir_addr_is_set(&ep->attachments[i].addrs[WEIR_IPV4]) ||
+		    weir_addr_is_set(&ep->attachments[i].addrs[WEIR_IPV6]))
+			return true;
+	return false;
+}
+
+/* One round over the endpoints still to be put; *ret_left those that found something taken. */
+static int put_round(struct work *w, const struct weir_op **ops, size_t n, bool last, size_t *ret_left)
+{
+	size_t left = 0;
+	for (size_t i = 0; i < n; i++) {
+		int r = put_endpoint(w, ops[i]);
+		if (r == -EEXIST && !last && !ops[i]->add)
+			ops[left++] = ops[i];
+		else if (r < 0)
+			return r;
+		weir_session_progress(w->s, "checking", i + 1 - left, n);
+	}
+	*ret_left = left;
+	return 0;
+}
+
+static int put_endpoints(struct work *w)
+{
+	const struct weir_change *change = w->change;
+	const struct weir_op **ops = weir_arena_alloc(&w->s->arena, (change->n_ops + 1) * sizeof(*ops));
+	size_t n = 0, left = 0;
+	if (!ops)
+		return no_memory(w->err);
+	for (int fixed = 1; fixed >= 0; fixed--)
+		for (size_t i = 0; i < change->n_ops; i++) {
+			const struct weir_op *op = &change->ops[i];
+			if (op->kind == WEIR_PUT_ENDPOINT && has_fixed_addr(op->endpoint) == fixed)
+				ops[n++] = op;
+		}
+	for (bool last = false; n; n = left) {
+		int r = put_round(w, ops, n, last, &left);
+		if (r < 0)
+			return r;
+		last = left == n; /* no progress: the next round says why */
+	}
+	return 0;
+}
+
+/* ---- single mappings ---- */
+
+/* The endpoint in `model`, as yet without mappings (they are not loaded), gets this one. */
+static int show_mapping(struct work *w, struct weir_model *model, const char *name,
+			const struct weir_mapping *m)
+{
+	struct weir_endpoint *ep = weir_model_endpoint(model, name);
+	struct weir_mapping *slot = weir_endpoint_add_mapping(model, ep);
+	if (!slot)
+		return no_memory(w->err);
+	*slot = *m;
+	slot->network = weir_arena_strdup(&model->arena, m->network);
+	return m->network && !slot->network ? no_memory(w->err) : 0;
+}
+
+static int add_mapping(struct work *w, const struct weir_op *op)
+{
+	struct weir_mapping m = *op->mapping, present;
+	if (!weir_model_endpoint(w->after, op->name))
+		return no_endpoint(w, op->name);
+	int r = weir_store_find_mapping(w->s->store, op->name, &m, &w->s->arena, &present, NULL);
+	if (r != -ENOENT)
+		return r;
+	r = weir_resolve_mappings(w->s, NULL, 0, &m, 1, w->err);
+	if (r == 0)
+		r = weir_store_add_mapping(w->s->store, op->name, &m, w->err);
+	return r < 0 ? r : show_mapping(w, w->after, op->name, &m);
+}
+
+static int remove_mapping(struct work *w, const struct weir_op *op)
+{
+	struct weir_mapping removed;
+	if (!weir_model_endpoint(w->before, op->name))
+		return no_endpoint(w, op->name);
+	int r = weir_store_remove_mapping(w->s->store, op->name, op->mapping, &w->s->arena, &removed,
+					  w->err);
+	if (r == -ENOENT && op->absent_is_fine)
+		return 0;
+	return r < 0 ? r : show_mapping(w, w->before, op->name, &removed);
+}
+
+/* ---- all of it ---- */
+
+typedef int op_fn(struct work *w, const struct weir_op *op);
+
+static int each(struct work *w, enum weir_op_kind kind, op_fn *fn)
+{
+	for (size_t i = 0; i < w->change->n_ops; i++) {
+		if (w->change->ops[i].kind != kind)
+			continue;
+		int r = fn(w, &w->change->ops[i]);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* Objects that no op makes anew stand in `after` as they were. */
+static int start_after(struct work *w)
+{
+	int r = 0;
+	for (size_t i = 0; r == 0 && i < w->before->n_networks; i++)
+		r = copy_network(w->after, &w->before->networks[i], w->err);
+	for (size_t i = 0; r == 0 && i < w->change->n_ops; i++) {
+		const struct weir_op *op = &w->change->ops[i];
+		const struct weir_endpoint *ep =
+			is_mapping_op(op) ? weir_model_endpoint(w->before, op->name) : NULL;
+		if (ep && !weir_model_endpoint(w->after, op->name))
+			r = copy_endpoint(w->after, ep, w->err);
+		weir_model_sort(w->after);
+	}
+	return r;
+}
+
+/* A network whose gateway is an endpoint follows that endpoint. */
+static int follow_gateways(struct work *w)
+{
+	for (size_t i = 0; i < w->after->n_networks; i++) {
+		struct weir_network *net = &w->after->networks[i];
+		if (!net->gateway_endpoint)
+			continue;
+		const struct weir_endpoint *ep = weir_model_endpoint(w->after, net->gateway_endpoint);
+		if (!ep && !weir_model_endpoint(w->before, net->gateway_endpoint))
+			continue; /* not touched */
+		struct weir_network now;
+		if (weir_network_copy(w->after, &now, net) < 0)
+			return no_memory(w->err);
+		weir_network_set_gateway(&now, ep ? weir_endpoint_attachment(ep, net->name) : NULL);
+		if (weir_network_equal(&now, net))
+			continue;
+		*net = now;
+		int r = weir_store_put_network(w->s->store, net, w->err);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* Adds to both models what `members` has and neither of them knows. */
+static int add_unknown(struct work *w, const struct weir_model *members)
+{
+	size_t n = 0;
+	const struct weir_endpoint **unknown =
+		weir_arena_alloc(&w->s->arena, (members->n_endpoints + 1) * sizeof(*unknown));
+	if (!unknown)
+		return no_memory(w->err);
+	for (size_t i = 0; i < members->n_endpoints; i++) {
+		const char *name = members->endpoints[i].name;
+		if (!weir_model_endpoint(w->before, name) && !weir_model_endpoint(w->after, name))
+			unknown[n++] = &members->endpoints[i];
+	}
+	int r = 0;
+	for (size_t i = 0; r == 0 && i < n; i++) {
+		r = copy_endpoint(w->before, unknown[i], w->err);
+		if (r == 0)
+			r = copy_endpoint(w->after, unknown[i], w->err);
+	}
+	for (size_t i = 0; r == 0 && i < members->n_networks; i++) {
+		const struct weir_network *net = &members->networks[i];
+		if (weir_model_network(w->before, net->name) || weir_model_network(w->after, net->name))
+			continue;
+		r = copy_network(w->before, net, w->err);
+		if (r == 0)
+			r = copy_network(w->after, net, w->err);
+		weir_model_sort(w->before);
+		weir_model_sort(w->after);
+	}
+	return r;
+}
+
+/* Members of a network that changed follow it; so does the other end of a wire. */
+static int add_members(struct work *w)
+{
+	struct weir_scope scope = { .members = true };
+	for (size_t i = 0; i < w->after->n_networks; i++) {
+		const struct weir_network *net = &w->after->networks[i];
+		const struct weir_network *prev = weir_model_network(w->before, net->name);
+		if (!prev || (net->mode != WEIR_MODE_P2P && weir_network_equal(prev, net)))
+			continue;
+		int r = add_name(w, &scope.networks, &scope.n_networks, net->name);
+		if (r < 0)
+			return r;
+	}
+	if (!scope.n_networks)
+		return 0;
+	WEIR_CLEAN_MODEL struct weir_model members = { 0 };
+	int r = weir_store_load(w->s->store, &scope, &members, w->err);
+	return r < 0 ? r : add_unknown(w, &members);
+}
+
+static int apply_ops(struct work *w)
+{
+	const struct weir_change *change = w->change;
+	int r = 0;
+	if (change->n_pools)
+		r = weir_store_set_pools(w->s->store, change->pools, change->n_pools, w->err);
+	if (r == 0)
+		r = each(w, WEIR_REMOVE_ENDPOINT, remove_endpoint);
+	if (r == 0)
+		r = remove_empty_networks(w);
+	if (r == 0)
+		r = each(w, WEIR_PUT_NETWORK, put_network);
+	if (r == 0)
+		r = put_endpoints(w);
+	if (r == 0)
+		r = each(w, WEIR_REMOVE_NETWORK, remove_networks_left);
+	weir_model_sort(w->after);
+	if (r == 0)
+		r = follow_gateways(w);
+	if (r == 0)
+		r = each(w, WEIR_REMOVE_MAPPING, remove_mapping);
+	if (r == 0)
+		r = each(w, WEIR_ADD_MAPPING, add_mapping);
+	if (r == 0)
+		r = add_members(w);
+	weir_model_sort(w->before);
+	weir_model_sort(w->after);
+	return r;
+}
+
+int weir_resolve(struct weir_session *s, const struct weir_change *change, struct weir_resolution *ret,
+		 struct weir_err *err)
+{
+	WEIR_CLEAN_RESOLUTION struct weir_resolution res = { 0 };
+	struct work w = {
+		.s = s, .change = change, .before = &res.before, .after = &res.after, .err = err,
+	};
+	int r = load_before(&w);
+	if (r == 0)
+		r = start_after(&w);
+	if (r == 0)
+		r = apply_ops(&w);
+	if (r < 0)
+		return r;
+	*ret = res;
+	res = (struct weir_resolution){ 0 };
+	return 0;
+}

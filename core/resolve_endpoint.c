@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Resolving an endpoint: addresses, MACs, interface names, host ports. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/ipam.h"
+#include "core/names.h"
+#include "core/resolve.h"
+
+static const struct weir_place *place_of(const struct weir_attachment *att,
+					 const struct weir_endpoint *ep)
+{
+	return att->origin.file[0] ? &att->origin : &ep->origin;
+}
+
+static int find_network(const struct weir_model *model, const struct weir_endpoint *ep,
+			const struct weir_attachment *att, const struct weir_network **ret,
+			struct weir_err *err)
+{
+	*ret = weir_model_network(model, att->network);
+	if (*ret)
+		return 0;
+	return weir_err_at(err, ENOENT, place_of(att, ep),
+			   "endpoint \"%s\": no network named \"%s\" (weir network ls)", ep->name,
+			   att->network);
+}
+
+/* A wire has two ends, a bridge 1,023 ports. */
+static int check_room(struct weir_session *s, const struct weir_network *net,
+		      const struct weir_endpoint *ep, const struct weir_attachment *att,
+		      struct weir_err *err)
+{
+	size_t attached = 0, room = net->mode == WEIR_MODE_P2P ? 2 : WEIR_BRIDGE_PORTS;
+	int r = weir_store_count_attached(s->store, net->name, &attached, err);
+	if (r < 0 || attached < room)
+		return r;
+	return weir_err_at(err, ENOSPC, place_of(att, ep),
+			   "endpoint \"%s\": network \"%s\" has %zu endpoints, all that a %s takes",
+			   ep->name, net->name, attached,
+			   net->mode == WEIR_MODE_P2P ? "p2p network" : "bridge");
+}
+
+/* An address that the user left open stays what it was. */
+static int resolve_addrs(struct weir_session *s, const struct weir_network *net,
+			 const struct weir_endpoint *ep, const struct weir_attachment *prev,
+			 struct weir_attachment *att, struct weir_err *err)
+{
+	for (enum weir_family family = WEIR_IPV4; family < WEIR_NUM_FAMILIES; family++) {
+		struct weir_addr *addr = &att->addrs[family];
+		if (weir_addr_is_set(addr)) {
+			int r = weir_ipam_check(s->store, net, ep->name, addr, place_of(att, ep), err);
+			if (r < 0)
+				return r;
+			continue;
+		}
+		if (!weir_network_subnet(net, family))
+			continue;
+		if (prev && weir_network_subnet_of(net, &prev->addrs[family])) {
+			*addr = prev->addrs[family];
+			continue;
+		}
+		int r = weir_ipam_choose(s->store, net, family, addr, err);
+		if (r < 0) {
+			weir_err_place(err, place_of(att, ep));
+			return weir_err_wrap(err, r, "endpoint \"%s\"", ep->name);
+		}
+	}
+	return 0;
+}
+
+static const struct weir_addr *first_addr(const struct weir_attachment *att)
+{
+	return &att->addrs[weir_addr_is_set(&att->addrs[WEIR_IPV4]) ? WEIR_IPV4 : WEIR_IPV6];
+}
+
+/* A MAC address that was derived follows its address; one that was given and is no longer asked for
+ * goes back to the derived one. */
+static void resolve_mac(struct weir_attachment *att)
+{
+	if (!weir_mac_is_set(&att->mac))
+		weir_names_mac(first_addr(att), &att->mac);
+}
+
+static bool ifname_used(const struct weir_endpoint *ep, const char *ifname)
+{
+	for (size_t i = 0; i < ep->n_attachments; i++)
+		if (strcmp(ep->attachments[i].ifname, ifname) == 0)
+			return true;
+	return false;
+}
+
+static void choose_ifname(const struct weir_endpoint *ep, struct weir_attachment *att)
+{
+	char ifname[WEIR_IFNAME_SIZE] = "";
+	for (unsigned n = 0; !ifname[0] || ifname_used(ep, ifname); n++)
+		(void)snprintf(ifname, sizeof(ifname), "eth%u", n);
+	memcpy(att->ifname, ifname, sizeof(ifname));
+}
+
+static int choose_host_ifname(struct weir_session *s, const struct weir_endpoint *ep,
+			      struct weir_attachment *att, struct weir_err *err)
+{
+	for (unsigned salt = 0;; salt++) {
+		bool taken = false;
+		weir_names_veth(ep->name, att->network, salt, att->host_ifname);
+		int r = weir_store_ifname_taken(s->store, att->host_ifname, &taken, err);
+		if (r < 0 || !taken)
+			return r;
+	}
+}
+
+static int resolve_attachment(struct weir_session *s, const struct weir_model *model,
+			      const struct weir_endpoint *prev_ep, struct weir_endpoint *ep,
+			      struct weir_attachment *att, struct weir_err *err)
+{
+	const struct weir_attachment *prev =
+		prev_ep ? weir_endpoint_attachment(prev_ep, att->network) : NULL;
+	const struct weir_network *net = NULL;
+	int r = find_network(model, ep, att, &net, err);
+	if (r == 0 && !prev)
+		r = check_room(s, net, ep, att, err);
+	if (r == 0)
+		r = resolve_addrs(s, net, ep, prev, att, err);
+	if (r < 0)
+		return r;
+	resolve_mac(att);
+	if (!att->ifname[0])
+		choose_ifname(ep, att);
+	if (!prev)
+		return choose_host_ifname(s, ep, att, err);
+	memcpy(att->host_ifname, prev->host_ifname, sizeof(att->host_ifname));
+	return 0;
+}
+
+/* Names that stand already are kept before new ones are chosen, so that these find others. */
+static void keep_ifnames(const struct weir_endpoint *prev, struct weir_endpoint *ep)
+{
+	for (size_t i = 0; prev && i < ep->n_attachments; i++) {
+		struct weir_attachment *att = &ep->attachments[i];
+		const struct weir_attachment *old = weir_endpoint_attachment(prev, att->network);
+		if (old && !att->ifname[0] && !ifname_used(ep, old->ifname))
+			memcpy(att->ifname, old->ifname, sizeof(att->ifname));
+	}
+}
+
+static int check_routes(const struct weir_model *model, const struct weir_endpoint *ep,
+			struct weir_err *err)
+{
+	for (size_t i = 0; i < ep->n_routes; i++) {
+		const struct weir_route *route = &ep->routes[i];
+		bool on_link = false;
+		for (size_t k = 0; k < ep->n_attachments && !on_link; k++) {
+			const struct weir_network *net =
+				weir_model_network(model, ep->attachments[k].network);
+			on_link = net && weir_network_subnet_of(net, &route->via);
+		}
+		char via[WEIR_ADDR_TEXT];
+		if (!on_link)
+			return weir_err_at(err, EINVAL, &route->origin,
+					   "endpoint \"%s\": route via %s: no network of this endpoint "
+					   "has that address", ep->name,
+					   weir_addr_text(&route->via, via));
+	}
+	return 0;
+}
+
+int weir_resolve_endpoint(struct weir_session *s, const struct weir_endpoint *prev,
+			  struct weir_endpoint *ep, struct weir_model *model, struct weir_err *err)
+{
+	int r = weir_endpoint_check(ep, err);
+	if (r < 0)
+		return r;
+	if (prev && prev->netns == ep->netns)
+		ep->netns_id = prev->netns_id;
+	keep_ifnames(prev, ep);
+	for (size_t i = 0; i < ep->n_attachments; i++) {
+		r = resolve_attachment(s, model, prev, ep, &ep->attachments[i], err);
+		if (r < 0)
+			return r;
+	}
+	r = check_routes(model, ep, err);
+	if (r == 0)
+		r = weir_resolve_mappings(s, prev ? prev->mappings : NULL, prev ? prev->n_mappings : 0,
+					  ep->mappings, ep->n_mappings, err);
+	return r;
+}

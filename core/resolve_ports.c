@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Resolving published ports: free ones chosen, ones that a process has bound refused. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "core/resolve.h"
+
+struct ports_work {
+	struct weir_session *s;
+	struct weir_host_socket *sockets;
+	size_t n_sockets;
+	bool have_sockets;
+};
+
+static unsigned count(struct weir_ports ports)
+{
+	return (unsigned)ports.hi - ports.lo + 1;
+}
+
+static bool overlap(struct weir_ports a, struct weir_ports b)
+{
+	return a.lo <= b.hi && b.lo <= a.hi;
+}
+
+static bool same_host(const struct weir_mapping *a, const struct weir_mapping *b)
+{
+	return a->proto == b->proto && weir_addr_cmp(&a->host, &b->host) == 0;
+}
+
+static int look_at_sockets(struct ports_work *w, struct weir_err *err)
+{
+	if (w->have_sockets)
+		return 0;
+	w->have_sockets = true;
+	return w->s->engine->links->sockets(w->s->links, &w->s->arena, &w->sockets, &w->n_sockets, err);
+}
+
+/* Would packets for the mapping have gone to the socket? A mapping on every address takes those of a
+ * socket on any one of them. */
+static bool takes_from(const struct weir_mapping *m, const struct weir_host_socket *socket)
+{
+	if (m->proto != socket->proto || socket->port < m->host_ports.lo ||
+	    socket->port > m->host_ports.hi)
+		return false;
+	if (!weir_addr_is_set(&m->host))
+		return true;
+	if (weir_addr_is_any(&socket->addr))
+		return socket->addr.family == m->host.family ||
+		       (socket->addr.family == WEIR_IPV6 && !socket->v6only);
+	return weir_addr_cmp(&m->host, &socket->addr) == 0;
+}
+
+static const struct weir_host_socket *find_socket(const struct ports_work *w,
+						  const struct weir_mapping *m)
+{
+	for (size_t i = 0; i < w->n_sockets; i++)
+		if (takes_from(m, &w->sockets[i]))
+			return &w->sockets[i];
+	return NULL;
+}
+
+static int refuse_bound(struct ports_work *w, const struct weir_mapping *m, struct weir_err *err)
+{
+	int r = look_at_sockets(w, err);
+	const struct weir_host_socket *socket = r < 0 ? NULL : find_socket(w, m);
+	if (!socket)
+		return r;
+	char owner[128], text[WEIR_MAPPING_TEXT], addr[WEIR_ADDR_TEXT];
+	w->s->engine->links->socket_owner(w->s->links, socket->inode, owner, sizeof(owner));
+	return weir_err_at(err, EADDRINUSE, &m->origin,
+			   "publish %s: port %u/%s is bound on the host by %s, at %s",
+			   weir_mapping_text(m, text), socket->port, weir_proto_name(socket->proto),
+			   owner, weir_addr_text(&socket->addr, addr));
+}
+
+/* Free in the store, on every address as on this one, among what this endpoint asks for, and on the
+ * host? */
+static int is_free(struct ports_work *w, const struct weir_mapping *wanted,
+		   const struct weir_mapping *mappings, size_t n, bool *ret, struct weir_err *err)
+{
+	*ret = false;
+	for (size_t i = 0; i < n; i++)
+		if (&mappings[i] != wanted && mappings[i].proto == wanted->proto &&
+		    !weir_mapping_is_open(&mappings[i]) &&
+		    overlap(mappings[i].host_ports, wanted->host_ports))
+			return 0;
+	const struct weir_addr every = { 0 };
+	for (unsigned port = wanted->host_ports.lo; port <= wanted->host_ports.hi; port++) {
+		const char *owner = NULL;
+		int r = weir_store_port_owner(w->s->store, &wanted->host, wanted->proto,
+					      (uint16_t)port, &w->s->arena, &owner, err);
+		if (r == 0 && !owner)
+			r = weir_store_port_owner(w->s->store, &every, wanted->proto, (uint16_t)port,
+						  &w->s->arena, &owner, err);
+		if (r < 0 || owner)
+			return r;
+	}
+	*ret = !find_socket(w, wanted);
+	return 0;
+}
+
+static int open_range(struct ports_work *w, const struct weir_mapping *m, struct weir_ports *ret,
+		      struct weir_err *err)
+{
+	*ret = m->host_ports;
+	return m->host_ports.lo ? 0 : w->s->engine->links->port_range(w->s->links, ret, err);
+}
+
+/* The first free block from a random place on, once around. */
+static int choose(struct ports_work *w, struct weir_mapping *m, const struct weir_mapping *mappings,
+		  size_t n, struct weir_err *err)
+{
+	struct weir_ports range;
+	unsigned need = count(m->ports);
+	int r = look_at_sockets(w, err);
+	if (r == 0)
+		r = open_range(w, m, &range, err);
+	if (r < 0)
+		return r;
+	unsigned places = count(range) >= need ? count(range) - need + 1 : 0, start = 0;
+	if (getrandom(&start, sizeof(start), 0) != sizeof(start))
+		start = 0; /* any start is right, a random one only meets fewer taken ports */
+	struct weir_mapping wanted = *m;
+	for (unsigned i = 0; i < places; i++) {
+		unsigned lo = range.lo + (start % places + i) % places;
+		bool free = false;
+		wanted.host_ports = (struct weir_ports){ (uint16_t)lo, (uint16_t)(lo + need - 1) };
+		r = is_free(w, &wanted, mappings, n, &free, err);
+		if (r < 0)
+			return r;
+		if (free) {
+			m->host_ports = wanted.host_ports;
+			return 0;
+		}
+	}
+	char text[WEIR_MAPPING_TEXT], ports[WEIR_PORTS_TEXT];
+	return weir_err_at(err, ENOSPC, &m->origin, "publish %s: no %u free port%s in %s",
+			   weir_mapping_text(m, text), need, need > 1 ? "s in a row" : "",
+			   weir_ports_text(range, ports));
+}
+
+static bool same_network(const struct weir_mapping *a, const struct weir_mapping *b)
+{
+	return a->network == b->network ||
+	       (a->network && b->network && strcmp(a->network, b->network) == 0);
+}
+
+static bool in_use(const struct weir_mapping *mappings, size_t n, const struct weir_mapping *prev)
+{
+	for (size_t i = 0; i < n; i++)
+		if (same_host(&mappings[i], prev) && !weir_mapping_is_open(&mappings[i]) &&
+		    overlap(mappings[i].host_ports, prev->host_ports))
+			return true;
+	return false;
+}
+
+static bool keep(struct weir_mapping *m, const struct weir_mapping *prev, size_t n_prev,
+		 const struct weir_mapping *mappings, size_t n)
+{
+	for (size_t i = 0; i < n_prev; i++) {
+		const struct weir_mapping *old = &prev[i];
+		bool fits = same_host(m, old) && same_network(m, old) && m->ports.lo == old->ports.lo &&
+			    m->ports.hi == old->ports.hi &&
+			    (!m->host_ports.lo || (m->host_ports.lo <= old->host_ports.lo &&
+						   old->host_ports.hi <= m->host_ports.hi));
+		if (fits && !in_use(mappings, n, old)) {
+			m->host_ports = old->host_ports;
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool had(const struct weir_mapping *m, const struct weir_mapping *prev, size_t n_prev)
+{
+	size_t lo = 0, hi = n_prev; /* sorted: 10,000 mappings are not compared with 10,000 */
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+		int order = weir_mapping_cmp(&prev[mid], m);
+		if (order == 0)
+			return true;
+		if (order < 0)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return false;
+}
+
+int weir_resolve_mappings(struct weir_session *s, const struct weir_mapping *prev, size_t n_prev,
+			  struct weir_mapping *mappings, size_t n, struct weir_err *err)
+{
+	struct ports_work w = { .s = s };
+	for (size_t i = 0; i < n; i++) {
+		struct weir_mapping *m = &mappings[i];
+		int r = 0;
+		if (!weir_mapping_is_open(m))
+			r = had(m, prev, n_prev) ? 0 : refuse_bound(&w, m, err);
+		else if (!keep(m, prev, n_prev, mappings, n))
+			r = choose(&w, m, mappings, n, err);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}

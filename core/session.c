@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* One run of the engine: lock, store, kernel handles, and what to undo. */
+#include "core/session.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { COMMIT_TRIES = 8 }; /* a change takes milliseconds: whoever beats us so often does nothing else */
+
+bool weir_netns_id_equal(const struct weir_netns_id *a, const struct weir_netns_id *b)
+{
+	return a->ino == b->ino && a->dev == b->dev && strcmp(a->boot, b->boot) == 0;
+}
+
+int weir_session_note_netns(struct weir_session *s, const char *endpoint, const struct weir_netns_id *id)
+{
+	struct weir_new_netns *item = weir_arena_alloc(&s->arena, sizeof(*item));
+	if (!item)
+		return -ENOMEM;
+	*item = (struct weir_new_netns){ .next = s->new_netns, .endpoint = endpoint, .id = *id };
+	s->new_netns = item;
+	return 0;
+}
+
+/* The store belongs to one network namespace of one boot. After a reboot it goes with whoever comes
+ * first: the namespace it belonged to is gone. */
+static int check_owner(struct weir_session *s, struct weir_err *err)
+{
+	const struct weir_netns_id *owner = &s->meta.owner;
+	if (owner->ino && strcmp(owner->boot, s->here.boot) == 0 && !weir_netns_id_equal(owner, &s->here))
+		return weir_err_set(err, EBUSY,
+				    "state folder %s belongs to another network namespace "
+				    "(%lu, this is %lu): use another --state-dir here",
+				    s->engine->state_dir, (unsigned long)owner->ino,
+				    (unsigned long)s->here.ino);
+	s->meta.owner = s->here;
+	return 0;
+}
+
+static bool has_store(const char *dir)
+{
+	char path[PATH_MAX];
+	int len = snprintf(path, sizeof(path), "%s/weir.db", dir);
+	return len > 0 && len < PATH_MAX && access(path, F_OK) == 0;
+}
+
+static int open_store(struct weir_session *s, struct weir_err *err)
+{
+	const struct weir_engine *engine = s->engine;
+	if (s->dry_run && !has_store(engine->state_dir))
+		return weir_store_open(NULL, true, &s->store, err);
+	int r = weir_lock_take(engine->state_dir, engine->timeout_ms, engine->holder, &s->lock, err);
+	if (r < 0)
+		return r;
+	s->dirty = s->lock.dirty;
+	return weir_store_open(engine->state_dir, true, &s->store, err);
+}
+
+static int check_backend(struct weir_session *s, struct weir_err *err)
+{
+	const char *name = s->engine->firewall->name;
+	if (s->meta.backend[0] && strcmp(s->meta.backend, name) != 0)
+		return weir_err_set(err, EBUSY, "this host's rules are in %s, not %s (--backend %s)",
+				    s->meta.backend, name, s->meta.backend);
+	(void)strncpy(s->meta.backend, name, sizeof(s->meta.backend) - 1);
+	return 0;
+}
+
+static int open_all(struct weir_session *s, struct weir_err *err)
+{
+	const struct weir_engine *engine = s->engine;
+	int r = open_store(s, err);
+	if (r == 0)
+		r = weir_store_meta(s->store, &s->meta, err);
+	s->saved_meta = s->meta;
+	if (r == 0)
+		r = check_backend(s, err);
+	if (r == 0)
+		r = engine->links->open(s->meta.uuid, engine->trace, &s->links, err);
+	if (r == 0)
+		r = engine->links->identity(s->links, &s->here, err);
+	if (r == 0)
+		r = check_owner(s, err);
+	if (r == 0)
+		r = engine->firewall->open(s->meta.uuid, engine->trace, &s->fw, err);
+	return r;
+}
+
+int weir_session_open(const struct weir_engine *engine, bool dry_run, struct weir_session *ret,
+		      struct weir_err *err)
+{
+	*ret = (struct weir_session){ .engine = engine, .dry_run = dry_run, .lock = WEIR_LOCK_INIT };
+	int r = open_all(ret, err);
+	if (r < 0)
+		weir_session_close(ret);
+	return r;
+}
+
+void weir_session_close(struct weir_session *s)
+{
+	if (!s->engine)
+		return;
+	if (s->fw)
+		s->engine->firewall->close(s->fw);
+	if (s->links)
+		s->engine->links->close(s->links);
+	weir_store_close(s->store);
+	weir_lock_release(&s->lock, !s->dirty);
+	weir_arena_free(&s->arena);
+	*s = (struct weir_session){ .lock = WEIR_LOCK_INIT };
+}
+
+int weir_session_refuse_foreign(struct weir_session *s, struct weir_err *err)
+{
+	const char *theirs = s->kernel.epoch.store;
+	if (!s->kernel.present || !theirs[0] || strcmp(theirs, s->meta.uuid) == 0)
+		return 0;
+	return weir_err_set(err, EBUSY,
+			    "%s belongs to another weir (store %s, this one is %s in %s): use its "
+			    "--state-dir, or remove its rules there",
+			    s->engine->firewall->container, theirs, s->meta.uuid,
+			    s->engine->state_dir);
+}
+
+int weir_session_is_fresh(struct weir_session *s, bool *ret, struct weir_err *err)
+{
+	const struct weir_firewall_ops *fw = s->engine->firewall;
+	int r = fw->state(s->fw, &s->kernel, err);
+	if (r == 0)
+		r = weir_session_refuse_foreign(s, err);
+	if (r < 0)
+		return r;
+	*ret = false;
+	if (s->dirty || !s->kernel.present || s->kernel.epoch.counter != s->meta.counter ||
+	    strcmp(s->kernel.epoch.boot, s->here.boot) != 0)
+		return 0;
+	if (s->kernel.generation && s->kernel.generation == s->meta.generation) {
+		*ret = true;
+		return 0;
+	}
+	/* Somebody else has written: our chains and rules may have been hit as well. */
+	r = fw->check(s->fw, err);
+	if (r < 0 && r != -ESTALE)
+		return r;
+	*ret = r == 0;
+	return 0;
+}
+
+int weir_session_push_undo(struct weir_session *s,
+			   int (*undo)(struct weir_session *s, const void *a, const void *b),
+			   const void *a, const void *b, struct weir_err *err)
+{
+	struct weir_undo *item = weir_arena_alloc(&s->arena, sizeof(*item));
+	if (!item)
+		return weir_err_set(err, ENOMEM, "out of memory");
+	*item = (struct weir_undo){ .next = s->undo, .undo = undo, .a = a, .b = b };
+	s->undo = item;
+	return 0;
+}
+
+/* The kernel is as it was, but for numbers: our commits count on, namespaces have new ids. */
+static int keep_account(struct weir_session *s)
+{
+	weir_store_rollback(s->store);
+	if (s->dry_run || s->lock.fd < 0)
+		return 0;
+	int r = weir_store_begin(s->store, false, NULL);
+	for (struct weir_new_netns *item = s->new_netns; r == 0 && item; item = item->next)
+		r = weir_store_set_netns_id(s->store, item->endpoint, &item->id, NULL);
+	if (r == 0)
+		r = weir_store_set_meta(s->store, &s->meta, NULL);
+	return r < 0 ? r : weir_store_commit(s->store, NULL);
+}
+
+void weir_session_undo(struct weir_session *s, struct weir_err *err)
+{
+	int failed = 0;
+	for (; s->undo; s->undo = s->undo->next) {
+		int r = s->undo->undo(s, s->undo->a, s->undo->b);
+		if (r < 0 && !failed)
+			failed = r;
+	}
+	if (!failed)
+		failed = keep_account(s);
+	if (!failed)
+		return;
+	s->dirty = true;
+	if (err) {
+		size_t used = strlen(err->text);
+		(void)snprintf(err->text + used, sizeof(err->text) - used,
+			       "; going back failed as well (%s): run `weir repair`",
+			       strerror(-failed));
+	}
+}
+
+static int try_commit(struct weir_session *s, const struct weir_delta *delta, bool whole,
+		      struct weir_err *err)
+{
+	const struct weir_firewall_ops *fw = s->engine->firewall;
+	struct weir_epoch epoch = { .counter = s->meta.counter + 1 };
+	memcpy(epoch.store, s->meta.uuid, sizeof(epoch.store));
+	memcpy(epoch.boot, s->here.boot, sizeof(epoch.boot));
+
+	int r = fw->prepare(s->fw, delta, whole, &s->kernel, &epoch, err);
+	if (r < 0)
+		return r;
+	uint32_t generation = 0;
+	r = fw->commit(s->fw, &generation, err);
+	if (r < 0)
+		return r;
+	s->meta.counter = epoch.counter;
+	s->meta.generation = generation;
+	s->kernel = (struct weir_firewall_state){
+		.present = !whole || delta->n_added,
+		.epoch = epoch,
+		.generation = generation,
+	};
+	return 0;
+}
+
+int weir_session_commit_rules(struct weir_session *s, const struct weir_delta *delta, bool whole,
+			      struct weir_err *err)
+{
+	const struct weir_firewall_ops *fw = s->engine->firewall;
+	for (int tries = 0;; tries++) {
+		int r = try_commit(s, delta, whole, err);
+		if (r != -EAGAIN)
+			return r;
+		if (tries == COMMIT_TRIES)
+			return weir_err_wrap(err, EBUSY, "somebody else keeps changing %s's rules", fw->name);
+		uint32_t counter = s->kernel.epoch.counter;
+		r = fw->state(s->fw, &s->kernel, err);
+		if (r == 0 && !whole && s->kernel.epoch.counter != counter)
+			r = weir_err_set(err, EBUSY, "%s was changed under our hands: try again",
+					 fw->container);
+		if (r == 0 && !whole && s->kernel.present)
+			r = fw->check(s->fw, err);
+		if (r < 0)
+			return r;
+	}
+}
+
+int weir_session_save_meta(struct weir_session *s, struct weir_err *err)
+{
+	if (memcmp(&s->saved_meta, &s->meta, sizeof(s->meta)) == 0)
+		return 0;
+	int r = weir_store_set_meta(s->store, &s->meta, err);
+	if (r == 0)
+		s->saved_meta = s->meta;
+	return r;
+}
+
+void weir_session_progress(const struct weir_session *s, const char *what, size_t done, size_t total)
+{
+	if (s->engine->progress)
+		s->engine->progress(s->engine->progress_ctx, what, done, total);
+}

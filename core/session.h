@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* One run of the engine: lock, store, kernel handles, and what to undo. Private to the engine. */
+#ifndef WEIR_CORE_SESSION_H
+#define WEIR_CORE_SESSION_H
+
+#include "core/engine.h"
+#include "core/lock.h"
+#include "core/store.h"
+
+struct weir_session;
+
+struct weir_undo {
+	struct weir_undo *next;
+	int (*undo)(struct weir_session *s, const void *a, const void *b);
+	const void *a, *b; /* what undo needs; they live until the session ends */
+};
+
+struct weir_new_netns {
+	struct weir_new_netns *next;
+	const char *endpoint;
+	struct weir_netns_id id;
+};
+
+struct weir_session {
+	const struct weir_engine *engine;
+	bool dry_run;
+	struct weir_arena arena;
+	struct weir_lock lock;
+	struct weir_store *store;
+	struct weir_store_meta meta, saved_meta; /* as it is, and as the store has it */
+	struct weir_netns_id here; /* the network namespace we are in */
+	struct weir_links *links;
+	struct weir_firewall *fw;
+	struct weir_firewall_state kernel; /* as last asked */
+	struct weir_undo *undo;	   /* the latest first */
+	struct weir_new_netns *new_netns; /* made anew while going back */
+	bool dirty;		   /* leave the mark: somebody must converge */
+};
+
+/* Takes the lock, opens the store and both backends, and checks that the store belongs to this
+ * namespace. A dry run on a host without a store works on an empty one in memory and makes nothing. */
+int weir_session_open(const struct weir_engine *engine, bool dry_run, struct weir_session *ret,
+		      struct weir_err *err);
+void weir_session_close(struct weir_session *s);
+#define WEIR_CLEAN_SESSION __attribute__((cleanup(weir_session_close)))
+
+/* Is the kernel's side what our last commit left? Asks for its state; elements are not looked at.
+ * ret: true on the fast path. A foreign owner is -EBUSY. */
+int weir_session_is_fresh(struct weir_session *s, bool *ret, struct weir_err *err);
+
+/* -EBUSY when what s->kernel says was there belongs to another store. */
+int weir_session_refuse_foreign(struct weir_session *s, struct weir_err *err);
+
+/* Remembers how to take a step back; -ENOMEM. */
+int weir_session_push_undo(struct weir_session *s,
+			   int (*undo)(struct weir_session *s, const void *a, const void *b),
+			   const void *a, const void *b, struct weir_err *err);
+/* A namespace has another id than the store says; written when all is undone. */
+int weir_session_note_netns(struct weir_session *s, const char *endpoint,
+			    const struct weir_netns_id *id);
+bool weir_netns_id_equal(const struct weir_netns_id *a, const struct weir_netns_id *b);
+/* Goes back through all of them, rolls the store's transaction back and writes what the kernel counts
+ * now; what cannot be undone is told in err's text and leaves the mark. */
+void weir_session_undo(struct weir_session *s, struct weir_err *err);
+
+/* One firewall transaction with our next epoch; s->kernel and s->meta follow. Repeats on -EAGAIN after
+ * looking whether our frame is still as it should be. */
+int weir_session_commit_rules(struct weir_session *s, const struct weir_delta *delta, bool whole,
+			      struct weir_err *err);
+
+/* Writes what the store knows of the kernel, when that is news. */
+int weir_session_save_meta(struct weir_session *s, struct weir_err *err);
+
+void weir_session_progress(const struct weir_session *s, const char *what, size_t done, size_t total);
+
+#endif
