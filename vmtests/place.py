@@ -142,7 +142,7 @@ class HostKernel:
     def __init__(self):
         self.kernel = os.uname().release
         self.probe = _built("probe", ROOT / "vmtests/net", ["-D_GNU_SOURCE"])
-        self.fault = _built("weirfault.so", ROOT / "vmtests/fault",
+        self.fault = _built("../libweirfault.so", ROOT / "vmtests/fault",
                             ["-D_GNU_SOURCE", "-shared", "-fPIC", "-ldl"])
         self.weir = BUILD / "weir"
 

@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -90,7 +91,8 @@ static void die(void)
 static void log_call(enum kind kind, const char *call, const char *where)
 {
 	char line[PATH_MAX + 64];
-	int n = snprintf(line, sizeof(line), "%lu %s %s %s\n", plan.counted, kind_names[kind], call, where);
+	int n = snprintf(line, sizeof(line), "%lu %s %s %s\n", plan.counted, kind_names[kind], call,
+			 where);
 
 	if (plan.log_fd >= 0)
 		(void)!syscall(SYS_write, plan.log_fd, line, (size_t)n);
@@ -160,55 +162,55 @@ static enum kind kind_of_socket(int fd, enum kind kind)
 }
 
 /* A wrapper of a call that is lost when it fails. */
-#define WRAP(type, name, params, args, kind, where)                     \
-	type name params                                                \
-	{                                                               \
-		bool struck = strikes(kind, #name, where);              \
-		type result;                                            \
-		int error;                                              \
-									\
-		if (before(struck))                                     \
-			return (type)-1;                                \
-		result = REAL(name) args;                               \
-		error = errno;                                          \
-		after(struck);                                          \
-		errno = error;                                          \
-		return result;                                          \
+#define WRAP(type, name, params, args, kind, where)        \
+	type name params                                   \
+	{                                                  \
+		bool struck = strikes(kind, #name, where); \
+		type result;                               \
+		int error;                                 \
+                                                           \
+		if (before(struck))                        \
+			return (type)-1;                   \
+		result = REAL(name) args;                  \
+		error = errno;                             \
+		after(struck);                             \
+		errno = error;                             \
+		return result;                             \
 	}
 
 /* A wrapper of a call on a file descriptor. */
-#define WRAP_FD(type, name, params, args)                               \
-	type name params                                                \
-	{                                                               \
-		char path[PATH_MAX];                                    \
-		enum kind kind = kind_of_fd(fd, path);                  \
-		bool struck = strikes(kind, #name, path);               \
-		type result;                                            \
-									\
-		if (before(struck))                                     \
-			return (type)-1;                                \
-		result = REAL(name) args;                               \
-		after(struck);                                          \
-		return result;                                          \
+#define WRAP_FD(type, name, params, args)                 \
+	type name params                                  \
+	{                                                 \
+		char path[PATH_MAX];                      \
+		enum kind kind = kind_of_fd(fd, path);    \
+		bool struck = strikes(kind, #name, path); \
+		type result;                              \
+                                                          \
+		if (before(struck))                       \
+			return (type)-1;                  \
+		result = REAL(name) args;                 \
+		after(struck);                            \
+		return result;                            \
 	}
 
 /* A wrapper of a call that takes an answer; failing, the answer is taken and dropped. A peek takes
  * nothing and is not counted. */
-#define WRAP_REPLY(name, params, args)                                  \
-	ssize_t name params                                             \
-	{                                                               \
+#define WRAP_REPLY(name, params, args)                                                \
+	ssize_t name params                                                           \
+	{                                                                             \
 		enum kind kind = flags & MSG_PEEK ? NONE : kind_of_socket(fd, REPLY); \
-		bool struck = strikes(kind, #name, NULL);               \
-		bool failing = struck && plan.action == FAIL;           \
-		ssize_t result;                                         \
-									\
-		if (struck && plan.action == KILL)                      \
-			die();                                          \
-		result = REAL(name) args;                               \
-		after(struck);                                          \
-		if (failing)                                            \
-			errno = plan.error;                             \
-		return failing ? -1 : result;                           \
+		bool struck = strikes(kind, #name, NULL);                             \
+		bool failing = struck && plan.action == FAIL;                         \
+		ssize_t result;                                                       \
+                                                                                      \
+		if (struck && plan.action == KILL)                                    \
+			die();                                                        \
+		result = REAL(name) args;                                             \
+		after(struck);                                                        \
+		if (failing)                                                          \
+			errno = plan.error;                                           \
+		return failing ? -1 : result;                                         \
 	}
 
 WRAP(ssize_t, sendmsg, (int fd, const struct msghdr *msg, int flags), (fd, msg, flags),
@@ -219,7 +221,8 @@ WRAP(ssize_t, sendto,
 WRAP(ssize_t, send, (int fd, const void *buf, size_t n, int flags), (fd, buf, n, flags),
      kind_of_socket(fd, NETLINK), NULL)
 WRAP_REPLY(recvmsg, (int fd, struct msghdr *msg, int flags), (fd, msg, flags))
-WRAP_REPLY(recvfrom, (int fd, void *buf, size_t n, int flags, struct sockaddr *addr, socklen_t *len),
+WRAP_REPLY(recvfrom,
+	   (int fd, void *buf, size_t n, int flags, struct sockaddr *addr, socklen_t *len),
 	   (fd, buf, n, flags, addr, len))
 WRAP_REPLY(recv, (int fd, void *buf, size_t n, int flags), (fd, buf, n, flags))
 
@@ -243,28 +246,29 @@ WRAP(int, setns, (int fd, int type), (fd, type), FILES, NULL)
 WRAP(int, unshare, (int flags), (flags), FILES, NULL)
 
 /* open() counts when it makes a file; its writes count by themselves. */
-#define WRAP_OPEN(name, params, where, call)                            \
-	int name params                                                 \
-	{                                                               \
-		mode_t mode = 0;                                        \
-		bool struck;                                            \
-		int result;                                             \
-		va_list more;                                           \
-									\
-		va_start(more, flags);                                  \
-		if (flags & (O_CREAT | (O_TMPFILE & ~O_DIRECTORY)))     \
-			mode = va_arg(more, mode_t);                    \
-		va_end(more);                                           \
+#define WRAP_OPEN(name, params, where, call)                                                  \
+	int name params                                                                       \
+	{                                                                                     \
+		mode_t mode = 0;                                                              \
+		bool struck;                                                                  \
+		int result;                                                                   \
+		va_list more;                                                                 \
+                                                                                              \
+		va_start(more, flags);                                                        \
+		if (flags & (O_CREAT | (O_TMPFILE & ~O_DIRECTORY)))                           \
+			mode = va_arg(more, mode_t);                                          \
+		va_end(more);                                                                 \
 		struck = strikes(flags & O_CREAT ? kind_of_path(where) : NONE, #name, where); \
-		if (before(struck))                                     \
-			return -1;                                      \
-		result = call;                                          \
-		after(struck);                                          \
-		return result;                                          \
+		if (before(struck))                                                           \
+			return -1;                                                            \
+		result = call;                                                                \
+		after(struck);                                                                \
+		return result;                                                                \
 	}
 
 WRAP_OPEN(open, (const char *path, int flags, ...), path, REAL(open)(path, flags, mode))
 WRAP_OPEN(open64, (const char *path, int flags, ...), path, REAL(open64)(path, flags, mode))
-WRAP_OPEN(openat, (int dir, const char *path, int flags, ...), path, REAL(openat)(dir, path, flags, mode))
+WRAP_OPEN(openat, (int dir, const char *path, int flags, ...), path,
+	  REAL(openat)(dir, path, flags, mode))
 WRAP_OPEN(openat64, (int dir, const char *path, int flags, ...), path,
 	  REAL(openat64)(dir, path, flags, mode))

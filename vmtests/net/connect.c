@@ -35,7 +35,8 @@ static bool wait_for(int fd, short events, int timeout_ms)
 }
 
 /* A connected socket, or -1 with errno. */
-static int dial(const char *proto, const union probe_addr *src, const union probe_addr *dst, int timeout_ms)
+static int dial(const char *proto, const union probe_addr *src, const union probe_addr *dst,
+		int timeout_ms)
 {
 	int fd = probe_socket(proto, dst->any.sa_family, SOCK_NONBLOCK);
 	int one = 1, error = 0;

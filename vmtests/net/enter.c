@@ -30,7 +30,8 @@ int probe_enter(int argc, char **argv)
 	}
 	mount_fd = open(argv[2], O_RDONLY | O_CLOEXEC);
 	net_fd = open(argv[3], O_RDONLY | O_CLOEXEC);
-	if (enter_one(net_fd, CLONE_NEWNET, argv[3]) != 0 || enter_one(mount_fd, CLONE_NEWNS, argv[2]) != 0)
+	if (enter_one(net_fd, CLONE_NEWNET, argv[3]) != 0 ||
+	    enter_one(mount_fd, CLONE_NEWNS, argv[2]) != 0)
 		return 125;
 	if (chdir(argv[4]) == 0)
 		execvp(argv[5], argv + 5);

@@ -34,7 +34,8 @@ static size_t n_watched;
 
 static int packet_socket(const char *ifname, int protocol)
 {
-	struct sockaddr_ll addr = { .sll_family = AF_PACKET, .sll_protocol = htons((uint16_t)protocol) };
+	struct sockaddr_ll addr = { .sll_family = AF_PACKET,
+				    .sll_protocol = htons((uint16_t)protocol) };
 	int size = BUFFER;
 	int fd;
 

@@ -22,14 +22,9 @@ static const struct command {
 	int words; /* the verb included */
 	void (*run)(char **words);
 } commands[] = {
-	{ "serve", 5, probe_serve },
-	{ "connect", 8, probe_connect },
-	{ "open", 6, probe_open },
-	{ "say", 4, probe_say },
-	{ "watch", 2, probe_watch },
-	{ "frames", 1, probe_frames },
-	{ "raw", 3, probe_raw },
-	{ "mark", 1, probe_mark },
+	{ "serve", 5, probe_serve }, { "connect", 8, probe_connect }, { "open", 6, probe_open },
+	{ "say", 4, probe_say },     { "watch", 2, probe_watch },     { "frames", 1, probe_frames },
+	{ "raw", 3, probe_raw },     { "mark", 1, probe_mark },
 };
 
 static void run_line(char *line)
@@ -100,7 +95,8 @@ int main(int argc, char **argv)
 	if (argc > 1 && strcmp(argv[1], "enter") == 0)
 		return probe_enter(argc, argv);
 	if (argc != 2) {
-		fprintf(stderr, "usage: probe NAME | probe enter MOUNTS NETWORK FOLDER COMMAND...\n");
+		fprintf(stderr,
+			"usage: probe NAME | probe enter MOUNTS NETWORK FOLDER COMMAND...\n");
 		return 2;
 	}
 	probe_name = argv[1];

@@ -111,7 +111,8 @@ static void answer_one(int fd)
 
 	if (recvfrom(fd, line, sizeof(line), 0, &client.any, &len) < 0)
 		return;
-	(void)sendto(fd, line, (size_t)greeting(line, sizeof(line), &client, fd), 0, &client.any, len);
+	(void)sendto(fd, line, (size_t)greeting(line, sizeof(line), &client, fd), 0, &client.any,
+		     len);
 }
 
 /* False when the peer has gone. */
