@@ -206,7 +206,7 @@ static int take_netns(const struct weir_endpoint *ep, struct weir_memory_netns *
 static int netns_ensure(struct weir_links *links, const struct weir_endpoint *ep,
 			struct weir_netns_id *ret_id, bool *ret_changed, struct weir_err *err)
 {
-	struct weir_memory_netns *netns;
+	struct weir_memory_netns *netns = NULL;
 	bool changed = false;
 
 	int r = weir_memory_step("making a namespace", err);

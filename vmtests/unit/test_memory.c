@@ -323,7 +323,7 @@ static void test_trace_speaks(void **ctx)
 
 	up(b);
 	if (traced)
-		assert_true(b->lines >= 2 * weir_memory_calls());
+		assert_true(b->lines >= 2 * (size_t)weir_memory_calls());
 	else
 		assert_int_equal(b->lines, 0);
 }
