@@ -381,16 +381,33 @@ static int set_master(struct weir_channel *channel, const struct weir_iface_want
 				 want->master);
 }
 
+/* The kernel looks at the delay before it looks at STP, and takes none of 0 while STP is on. */
+static int stop_stp(struct weir_channel *channel, const char *name, struct weir_err *err)
+{
+	WEIR_CLEAN_REQUEST struct weir_request request = link_request(RTM_NEWLINK, 0, name);
+	struct nlattr *info = weir_request_open(&request, IFLA_LINKINFO);
+
+	weir_request_text(&request, IFLA_INFO_KIND, "bridge");
+	struct nlattr *data = weir_request_open(&request, IFLA_INFO_DATA);
+	weir_request_u32(&request, IFLA_BR_STP_STATE, 0);
+	weir_request_close(&request, data);
+	weir_request_close(&request, info);
+	return weir_request_send(channel, &request, err, "link set %s type bridge stp_state 0", name);
+}
+
 int weir_iface_configure(struct weir_channel *channel, const struct weir_iface *now,
 			 const struct weir_iface_want *want, struct weir_err *err)
 {
 	WEIR_CLEAN_REQUEST struct weir_request request = link_request(RTM_NEWLINK, 0, want->name);
 
-	if (now && want->master && now->master != want->master) {
-		int r = set_master(channel, want, err);
-		if (r < 0)
-			return r;
-	}
+	int r = 0;
+
+	if (now && want->master && now->master != want->master)
+		r = set_master(channel, want, err);
+	if (r == 0 && now && want->bridge && now->stp > 0)
+		r = stop_stp(channel, want->name, err);
+	if (r < 0)
+		return r;
 	if (want->alias) {
 		weir_request_text(&request, IFLA_IFALIAS, want->alias);
 		weir_request_u32(&request, IFLA_GROUP, WEIR_LINK_GROUP);

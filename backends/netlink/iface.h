@@ -65,8 +65,8 @@ int weir_iface_walk(struct weir_channel *channel, const char *kind, uint32_t mas
 /* The first difference in words ("bridge wb-web has MTU 1500, not 1400"), or false. */
 bool weir_iface_differs(const struct weir_iface *iface, const struct weir_iface_want *want, char *text,
 			size_t size);
-/* Everything of want but `up` and the IPv6 settings, in one message; in two when now (NULL: just made)
- * has another master, since flags can only be set on a port that is one already. */
+/* Everything of want but `up` and the IPv6 settings, in one message. now (NULL: just made) may ask
+ * for one before it: flags can only be set on what is a port of the bridge already. */
 int weir_iface_configure(struct weir_channel *channel, const struct weir_iface *now,
 			 const struct weir_iface_want *want, struct weir_err *err);
 int weir_iface_set_up(struct weir_channel *channel, const char *name, bool up, struct weir_err *err);

@@ -217,7 +217,7 @@ static int receive_answer(struct nl_sock *sock, struct nl_cb *cb, struct exchang
 		int r = nl_recvmsgs(sock, cb);
 		if (r == -NLE_DUMP_INTR)
 			return -EINTR;
-		if (r < 0)
+		if (r < 0 && !exchange->finished) /* a kernel's error is in the exchange already */
 			return errno ? -errno : -EIO;
 	}
 	return exchange->error;
