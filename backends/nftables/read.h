@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Reading `table inet weir` back: its owner, its frame, its elements and their figures. */
+#ifndef WEIR_BACKENDS_NFTABLES_READ_H
+#define WEIR_BACKENDS_NFTABLES_READ_H
+
+#include "backends/nftables/wire.h"
+#include "core/firewall.h"
+
+/* An entry as the kernel has it. */
+struct weir_nft_item {
+	struct weir_entry entry; /* owner lives in the list's arena */
+	uint64_t packets, bytes; /* of a mapping */
+};
+
+/* { 0 } is an empty one. */
+struct weir_nft_items {
+	struct weir_arena arena;
+	struct weir_nft_item *items; /* sorted by key */
+	size_t n, room;
+};
+
+void weir_nft_items_free(struct weir_nft_items *items);
+#define WEIR_CLEAN_NFT_ITEMS __attribute__((cleanup(weir_nft_items_free)))
+
+/* Packets dropped, by enum weir_drop. */
+struct weir_nft_drops {
+	uint64_t packets[WEIR_NUM_DROPS], bytes[WEIR_NUM_DROPS];
+};
+
+int weir_nft_read_state(struct weir_nft_wire *wire, struct weir_firewall_state *ret,
+			struct weir_err *err);
+
+/* Chains, sets and rules are as they should be: 0; -ESTALE names what is not; -ENOENT: there is no
+ * table. drops (may be NULL) gets the figures of what could be read. */
+int weir_nft_read_frame(struct weir_nft_wire *wire, struct weir_nft_drops *drops, struct weir_err *err);
+
+/* All elements of all sets. -ESTALE: some are not of weir's making or contradict each other; what
+ * could be read is in ret all the same. -EINTR: somebody wrote meanwhile. */
+int weir_nft_read_items(struct weir_nft_wire *wire, struct weir_nft_items *ret, struct weir_err *err);
+
+/* For a table without an epoch: 0 if it can only be weir's own, mutilated; -EBUSY if not. */
+int weir_nft_read_ownership(struct weir_nft_wire *wire, const char *store, struct weir_err *err);
+
+#endif

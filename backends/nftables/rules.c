@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The chains and rules of `table inet weir`: the nft line and, beneath it, its netlink form. */
+#include "backends/nftables/steps.h"
+
+#include <netinet/in.h>
+
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_conntrack_common.h>
+#include <linux/netfilter/nf_conntrack_tuple_common.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/rtnetlink.h>
+
+/* How it works
+ * The frame is constant: no rule names a network, an address or a port; sets do (sets.c).
+ *
+ * guard_in stands before conntrack and drops what must not come in from where it comes, whatever
+ * state it claims. Local addresses only; endpoints' addresses wait for `forward`, where the output
+ * interface is known and trust is a matter of both interfaces.
+ *
+ * publish is entered for local destinations only, so that traffic passing through this host to
+ * another machine's port of the same number is left alone. A mapping on one address is asked for
+ * before one on all. At -101 it is before any other tool's destination NAT.
+ *
+ * forward, in this order: flows that the outside opened straight to a translated subnet, even if
+ * conntrack has already accepted them (they can begin while the table was flushed); what is
+ * established; what is none of weir's; what stays within one network, which goes before the checks
+ * of state since frames between two ports of a bridge meet these hooks when br_netfilter is on,
+ * and their replies may take another way; then the drops, then what is allowed in.
+ * What is left comes from a network and goes outside.
+ *
+ * source_nat never asks for the input interface: postrouting does not know it for bridged packets. */
+
+enum { R1 = NFT_REG_1, R2 = NFT_REG_2, R32_1 = NFT_REG32_01, R32_2 = NFT_REG32_02, R32_5 = NFT_REG32_05 };
+
+#define IIF META(NFT_META_IIFNAME, R1)
+#define OIF META(NFT_META_OIFNAME, R1)
+#define IIF_IN(set) IIF, LOOKUP(R1, set)
+#define IIF_NOT_IN(set) IIF, LOOKUP_NOT(R1, set)
+#define OIF_IN(set) OIF, LOOKUP(R1, set)
+#define OIF_NOT_IN(set) OIF, LOOKUP_NOT(R1, set)
+#define IIF_OIF_IN(set) IIF, META(NFT_META_OIFNAME, R2), LOOKUP(R1, set)
+#define IIF_OIF_NOT_IN(set) IIF, META(NFT_META_OIFNAME, R2), LOOKUP_NOT(R1, set)
+#define IPV4 META(NFT_META_NFPROTO, R1), IS_U8(NFPROTO_IPV4)
+#define IPV6 META(NFT_META_NFPROTO, R1), IS_U8(NFPROTO_IPV6)
+#define L4(protocol) META(NFT_META_L4PROTO, R1), IS_U8(protocol)
+#define SADDR4(reg) NETWORK_HEADER(12, 4, reg)
+#define DADDR4(reg) NETWORK_HEADER(16, 4, reg)
+#define SADDR6(reg) NETWORK_HEADER(8, 16, reg)
+#define DADDR6(reg) NETWORK_HEADER(24, 16, reg)
+#define STATE(bits) CT(NFT_CT_STATE), MASK_U32(bits), NOT_U32(0)
+#define STATE_BIT(state) (1U << ((state) + 1)) /* ct state's bit of an enum ip_conntrack_info */
+#define STATE_INVALID 1U
+#define DNATTED CT(NFT_CT_STATUS), MASK_U32(IPS_DST_NAT), NOT_U32(0)
+#define NOT_DNATTED CT(NFT_CT_STATUS), MASK_U32(IPS_DST_NAT), IS_U32(0)
+#define FIB_DADDR_TYPE FIB(NFTA_FIB_F_DADDR)
+#define FIB_DADDR_IIF_TYPE FIB(NFTA_FIB_F_DADDR | NFTA_FIB_F_IIF)
+#define PROTO_PORT(reg, next) META(NFT_META_L4PROTO, reg), TRANSPORT_HEADER(2, 2, next)
+#define TCP_FIN_SYN_RST_ACK 0x17
+#define TCP_SYN 0x02
+
+/* clang-format off */
+const struct weir_nft_chain weir_nft_chains[] = {
+	{ "guard_in", "filter", "prerouting", "raw", NF_INET_PRE_ROUTING, -300 },
+	{ .name = "publish" },
+	{ "publish_in", "nat", "prerouting", "dstnat - 1", NF_INET_PRE_ROUTING, -101 },
+	{ "publish_out", "nat", "output", "-101", NF_INET_LOCAL_OUT, -101 },
+	{ .name = "outside" },
+	{ "forward", "filter", "forward", "filter - 10", NF_INET_FORWARD, -10 },
+	{ "host", "filter", "input", "filter - 10", NF_INET_LOCAL_IN, -10 },
+	{ "source_nat", "nat", "postrouting", "srcnat - 1", NF_INET_POST_ROUTING, 99 },
+};
+const size_t weir_nft_n_chains = sizeof(weir_nft_chains) / sizeof(weir_nft_chains[0]);
+
+const struct weir_nft_rule weir_nft_rules[] = {
+	{ "guard_in", "iifname \"lo\" accept",
+	  STEPS(IIF, IS_NAME("lo"), VERDICT(NF_ACCEPT)) },
+	{ "guard_in", "ip daddr 127.0.0.0/8", /* S1 */
+	  STEPS(IPV4, NETWORK_HEADER(16, 1, R1), IS_U8(IN_LOOPBACKNET)), DROPS(LOOPBACK) },
+	{ "guard_in", "iifname @networks ip daddr @gateways4 fib daddr . iif type != local",
+	  STEPS(IIF_IN("networks"), IPV4, DADDR4(R1), LOOKUP(R1, "gateways4"), FIB_DADDR_IIF_TYPE, NOT_U32(RTN_LOCAL)),
+	  DROPS(GATEWAY) },
+	{ "guard_in", "iifname @networks ip6 daddr @gateways6 fib daddr . iif type != local",
+	  STEPS(IIF_IN("networks"), IPV6, DADDR6(R1), LOOKUP(R1, "gateways6"), FIB_DADDR_IIF_TYPE, NOT_U32(RTN_LOCAL)),
+	  DROPS(GATEWAY) },
+	{ "guard_in", "iifname @networks accept",
+	  STEPS(IIF_IN("networks"), VERDICT(NF_ACCEPT)) },
+	{ "guard_in", "ip daddr @gateways4", /* S3 */
+	  STEPS(IPV4, DADDR4(R1), LOOKUP(R1, "gateways4")), DROPS(GATEWAY) },
+	{ "guard_in", "ip6 daddr @gateways6",
+	  STEPS(IPV6, DADDR6(R1), LOOKUP(R1, "gateways6")), DROPS(GATEWAY) },
+
+	{ "publish", "dnat ip to ip daddr . meta l4proto . th dport map @published_addr4",
+	  STEPS(IPV4, DADDR4(R1), PROTO_PORT(R32_1, R32_2), MAP(R1, "published_addr4"), DNAT(IPV4, R1, R32_1)) },
+	{ "publish", "dnat ip to ip daddr . meta l4proto . th dport map @published_addr_range4",
+	  STEPS(IPV4, DADDR4(R1), PROTO_PORT(R32_1, R32_2), MAP(R1, "published_addr_range4"), DNAT_ADDR(IPV4, R1)) },
+	{ "publish", "meta nfproto ipv4 dnat ip to meta l4proto . th dport map @published4",
+	  STEPS(IPV4, PROTO_PORT(R1, R32_1), MAP(R1, "published4"), DNAT(IPV4, R1, R32_1)) },
+	{ "publish", "meta nfproto ipv4 dnat ip to meta l4proto . th dport map @published_range4",
+	  STEPS(IPV4, PROTO_PORT(R1, R32_1), MAP(R1, "published_range4"), DNAT_ADDR(IPV4, R1)) },
+	{ "publish", "dnat ip6 to ip6 daddr . meta l4proto . th dport map @published_addr6",
+	  STEPS(IPV6, DADDR6(R1), PROTO_PORT(R2, R32_5), MAP(R1, "published_addr6"), DNAT(IPV6, R1, R2)) },
+	{ "publish", "dnat ip6 to ip6 daddr . meta l4proto . th dport map @published_addr_range6",
+	  STEPS(IPV6, DADDR6(R1), PROTO_PORT(R2, R32_5), MAP(R1, "published_addr_range6"), DNAT_ADDR(IPV6, R1)) },
+	{ "publish", "meta nfproto ipv6 dnat ip6 to meta l4proto . th dport map @published6",
+	  STEPS(IPV6, PROTO_PORT(R1, R32_1), MAP(R1, "published6"), DNAT(IPV6, R1, R2)) },
+	{ "publish", "meta nfproto ipv6 dnat ip6 to meta l4proto . th dport map @published_range6",
+	  STEPS(IPV6, PROTO_PORT(R1, R32_1), MAP(R1, "published_range6"), DNAT_ADDR(IPV6, R1)) },
+
+	{ "publish_in", "fib daddr type local jump publish", /* S6 */
+	  STEPS(FIB_DADDR_TYPE, IS_U32(RTN_LOCAL), JUMP("publish")) },
+
+	{ "publish_out", "fib daddr type local jump publish",
+	  STEPS(FIB_DADDR_TYPE, IS_U32(RTN_LOCAL), JUMP("publish")) },
+
+	{ "outside", "ip daddr @routed4 return",
+	  STEPS(IPV4, DADDR4(R1), LOOKUP(R1, "routed4"), VERDICT(NFT_RETURN)) },
+	{ "outside", "ip6 daddr @routed6 return",
+	  STEPS(IPV6, DADDR6(R1), LOOKUP(R1, "routed6"), VERDICT(NFT_RETURN)) },
+	{ "outside", "", /* S2 */
+	  STEPS({ 0 }), DROPS(DIRECT) },
+
+	{ "forward", "iifname != @networks oifname @networks ct direction original"
+		     " ct status ! expected,dnat iifname . oifname != @trusted jump outside",
+	  STEPS(IIF_NOT_IN("networks"), OIF_IN("networks"), CT(NFT_CT_DIRECTION), IS_U8(IP_CT_DIR_ORIGINAL),
+	    CT(NFT_CT_STATUS), MASK_U32(IPS_EXPECTED | IPS_DST_NAT), IS_U32(0),
+	    IIF_OIF_NOT_IN("trusted"), JUMP("outside")) },
+	{ "forward", "ct state established,related accept",
+	  STEPS(STATE(STATE_BIT(IP_CT_ESTABLISHED) | STATE_BIT(IP_CT_RELATED)), VERDICT(NF_ACCEPT)) },
+	{ "forward", "iifname != @networks oifname != @networks meta nfproto @guarded", /* S5 */
+	  STEPS(IIF_NOT_IN("networks"), OIF_NOT_IN("networks"), META(NFT_META_NFPROTO, R1), LOOKUP(R1, "guarded")),
+	  DROPS(ROUTER) },
+	{ "forward", "iifname != @networks oifname != @networks accept",
+	  STEPS(IIF_NOT_IN("networks"), OIF_NOT_IN("networks"), VERDICT(NF_ACCEPT)) },
+	{ "forward", "iifname . oifname @segments accept",
+	  STEPS(IIF_OIF_IN("segments"), VERDICT(NF_ACCEPT)) },
+	{ "forward", "iifname . oifname @isolated ct status ! dnat",
+	  STEPS(IIF_OIF_IN("isolated"), NOT_DNATTED), DROPS(ISOLATION) },
+	{ "forward", "ct state invalid",
+	  STEPS(STATE(STATE_INVALID)), DROPS(INVALID) },
+	{ "forward", "tcp flags != syn / fin,syn,rst,ack",
+	  STEPS(L4(IPPROTO_TCP), TRANSPORT_HEADER(13, 1, R1), MASK_U8(TCP_FIN_SYN_RST_ACK), NOT_U8(TCP_SYN)),
+	  DROPS(NOT_SYN) },
+	{ "forward", "iifname @internal",
+	  STEPS(IIF_IN("internal")), DROPS(INTERNAL) },
+	{ "forward", "oifname @internal",
+	  STEPS(OIF_IN("internal")), DROPS(INTERNAL) },
+	{ "forward", "iifname @networks iifname . ip saddr != @attached4",
+	  STEPS(IIF_IN("networks"), IPV4, IIF, SADDR4(R2), LOOKUP_NOT(R1, "attached4")), DROPS(SOURCE) },
+	{ "forward", "iifname @networks iifname . ip6 saddr != @attached6",
+	  STEPS(IIF_IN("networks"), IPV6, IIF, SADDR6(R2), LOOKUP_NOT(R1, "attached6")), DROPS(SOURCE) },
+	{ "forward", "ct status dnat accept",
+	  STEPS(DNATTED, VERDICT(NF_ACCEPT)) },
+	{ "forward", "iifname . oifname @trusted accept",
+	  STEPS(IIF_OIF_IN("trusted"), VERDICT(NF_ACCEPT)) },
+	{ "forward", "oifname @networks",
+	  STEPS(OIF_IN("networks")), DROPS(DEFAULT) },
+
+	{ "host", "iifname != @host_deny accept",
+	  STEPS(IIF_NOT_IN("host_deny"), VERDICT(NF_ACCEPT)) },
+	{ "host", "ct state established,related accept",
+	  STEPS(STATE(STATE_BIT(IP_CT_ESTABLISHED) | STATE_BIT(IP_CT_RELATED)), VERDICT(NF_ACCEPT)) },
+	{ "host", "meta l4proto icmp accept",
+	  STEPS(L4(IPPROTO_ICMP), VERDICT(NF_ACCEPT)) },
+	{ "host", "meta l4proto ipv6-icmp accept",
+	  STEPS(L4(IPPROTO_ICMPV6), VERDICT(NF_ACCEPT)) },
+	{ "host", "udp dport 53 accept",
+	  STEPS(L4(IPPROTO_UDP), TRANSPORT_HEADER(2, 2, R1), IS_U16(53), VERDICT(NF_ACCEPT)) },
+	{ "host", "tcp dport 53 accept",
+	  STEPS(L4(IPPROTO_TCP), TRANSPORT_HEADER(2, 2, R1), IS_U16(53), VERDICT(NF_ACCEPT)) },
+	{ "host", "",
+	  STEPS({ 0 }), DROPS(HOST) },
+
+	/* the host's 127.0.0.1 to a published port: the endpoint could not answer that address */
+	{ "source_nat", "oifname @networks ct status dnat ip saddr 127.0.0.0/8 masquerade",
+	  STEPS(OIF_IN("networks"), DNATTED, IPV4, NETWORK_HEADER(12, 1, R1), IS_U8(IN_LOOPBACKNET), MASQUERADE) },
+	/* an endpoint to its own network's published port: the answer must come back this way */
+	{ "source_nat", "ct status dnat oifname . ip saddr @attached4 masquerade",
+	  STEPS(DNATTED, IPV4, OIF, SADDR4(R2), LOOKUP(R1, "attached4"), MASQUERADE) },
+	{ "source_nat", "ct status dnat oifname . ip6 saddr @attached6 masquerade",
+	  STEPS(DNATTED, IPV6, OIF, SADDR6(R2), LOOKUP(R1, "attached6"), MASQUERADE) },
+	{ "source_nat", "oifname @networks accept",
+	  STEPS(OIF_IN("networks"), VERDICT(NF_ACCEPT)) },
+	{ "source_nat", "snat ip to ip saddr map @source4",
+	  STEPS(IPV4, SADDR4(R1), MAP(R1, "source4"), SNAT_ADDR(IPV4, R1)) },
+	{ "source_nat", "ip saddr @masquerade4 masquerade",
+	  STEPS(IPV4, SADDR4(R1), LOOKUP(R1, "masquerade4"), MASQUERADE) },
+	{ "source_nat", "snat ip6 to ip6 saddr map @source6",
+	  STEPS(IPV6, SADDR6(R1), MAP(R1, "source6"), SNAT_ADDR(IPV6, R1)) },
+	{ "source_nat", "ip6 saddr @masquerade6 masquerade",
+	  STEPS(IPV6, SADDR6(R1), LOOKUP(R1, "masquerade6"), MASQUERADE) },
+};
+/* clang-format on */
+const size_t weir_nft_n_rules = sizeof(weir_nft_rules) / sizeof(weir_nft_rules[0]);

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The sets and maps of `table inet weir`, as data: what each is keyed by, and which entries of a
+ * ruleset stand in it. Everything that writes, reads or prints elements goes by this table. */
+#ifndef WEIR_BACKENDS_NFTABLES_SETS_H
+#define WEIR_BACKENDS_NFTABLES_SETS_H
+
+#include "core/ruleset.h"
+
+enum {
+	WEIR_NFT_KEY_MAX = 32,	  /* ifname . ipv6_addr */
+	WEIR_NFT_DATA_MAX = 20,	  /* ipv6_addr . inet_service */
+	WEIR_NFT_FIELDS_MAX = 3,
+	WEIR_NFT_COMMENT_MAX = 128, /* NFTNL_UDATA_COMMENT_MAXLEN, with the closing zero */
+	WEIR_NFT_ELEMENT_TEXT = 320,
+};
+
+/* A part of a key or of what a map gives, and the field of an entry that it is made from. */
+enum weir_nft_field {
+	WEIR_NFT_END, /* ends a list of fields */
+	WEIR_NFT_IFNAME,
+	WEIR_NFT_FROM,	  /* from_ifname */
+	WEIR_NFT_ADDR,
+	WEIR_NFT_PREFIX,  /* addr/prefix_len: an interval with an element at either end */
+	WEIR_NFT_PROTO,
+	WEIR_NFT_PORT,	  /* one of ports */
+	WEIR_NFT_PORTS,	  /* all of ports: an interval within one element */
+	WEIR_NFT_TO,
+	WEIR_NFT_TO_PORT, /* the counterpart of WEIR_NFT_PORT */
+	WEIR_NFT_NFPROTO, /* family */
+	WEIR_NFT_MARK,	  /* the epoch's counter */
+	WEIR_NFT_NUM_FIELDS
+};
+
+enum weir_nft_comment {
+	WEIR_NFT_BARE,	       /* repeats another set: says nothing of its own */
+	WEIR_NFT_OWNER,	       /* "nginx 8080:80" */
+	WEIR_NFT_IFNAME_OWNER, /* "wb-web web": the interface is no part of the key */
+};
+
+struct weir_nft_set {
+	const char *name;
+	enum weir_family family; /* of its addresses; WEIR_NO_FAMILY: it has none */
+	enum weir_entry_kind kind;
+	bool (*holds)(const struct weir_entry *entry); /* of that kind and family; NULL: all */
+	uint8_t key[WEIR_NFT_FIELDS_MAX + 1];	       /* enum weir_nft_field */
+	uint8_t data[WEIR_NFT_FIELDS_MAX + 1];	       /* of a map */
+	uint8_t comment;			       /* enum weir_nft_comment */
+	uint8_t flag; /* NETWORK: a set beside `networks`, for those with this flag (or none of it) */
+};
+
+/* One element as the kernel has it. */
+struct weir_nft_element {
+	uint8_t key[WEIR_NFT_KEY_MAX];
+	uint8_t key_end[WEIR_NFT_KEY_MAX];
+	uint8_t data[WEIR_NFT_DATA_MAX];
+	size_t key_len, key_end_len, data_len; /* 0: absent */
+	bool interval_end; /* the first key behind an interval, not an element in its own right */
+	char comment[WEIR_NFT_COMMENT_MAX];
+	uint64_t packets, bytes;
+};
+
+/* Pseudo flag of the set that holds networks which are not isolated. */
+enum { WEIR_NFT_NOT_ISOLATED = 1 << 7 };
+
+extern const struct weir_nft_set weir_nft_sets[];
+extern const size_t weir_nft_n_sets;
+/* Owner and age; stands beside the others since no entry is in it. */
+extern const struct weir_nft_set weir_nft_epoch_set;
+
+const struct weir_nft_set *weir_nft_set_find(const char *name);
+/* True if `entry` stands in `set`. */
+bool weir_nft_set_holds(const struct weir_nft_set *set, const struct weir_entry *entry);
+
+bool weir_nft_set_is_map(const struct weir_nft_set *set);
+bool weir_nft_set_is_interval(const struct weir_nft_set *set);
+/* nft's numbers for the types of the key or the data, six bits each. */
+uint32_t weir_nft_fields_type(const struct weir_nft_set *set, const uint8_t *fields);
+/* Bytes in the kernel's registers, every field padded to four. */
+size_t weir_nft_fields_len(const struct weir_nft_set *set, const uint8_t *fields);
+/* Bytes of one field, not padded. */
+size_t weir_nft_field_len(const struct weir_nft_set *set, enum weir_nft_field field);
+/* nft's byte order number for the listing: 0 mixed, 1 host, 2 network. */
+uint32_t weir_nft_fields_byteorder(const struct weir_nft_set *set, const uint8_t *fields);
+/* "ipv4_addr . inet_proto"; returns buf. */
+const char *weir_nft_fields_type_text(const struct weir_nft_set *set, const uint8_t *fields, char *buf,
+				      size_t size);
+
+/* How many elements of `set` the entry takes: one per port where the key has single ports. */
+size_t weir_nft_set_count(const struct weir_nft_set *set, const struct weir_entry *entry);
+/* The i-th of them. */
+void weir_nft_set_pack(const struct weir_nft_set *set, const struct weir_entry *entry, size_t i,
+		       struct weir_nft_element *ret);
+/* The key behind the interval of an entry with WEIR_NFT_PREFIX; false: it ends with the family. */
+bool weir_nft_set_pack_end(const struct weir_nft_set *set, const struct weir_entry *entry,
+			   struct weir_nft_element *ret);
+/* The way back: what the element says, `end` being the key behind its interval where the set has
+ * prefixes. owner points into the element. False: not of weir's making. */
+bool weir_nft_set_unpack(const struct weir_nft_set *set, const struct weir_nft_element *element,
+			 const uint8_t *end, struct weir_entry *ret);
+
+/* "tcp . 8080 comment \"nginx 8080:80\" : 10.88.1.2 . 80" into buf; returns buf. */
+const char *weir_nft_set_text(const struct weir_nft_set *set, const struct weir_entry *entry, size_t i,
+			      char buf[WEIR_NFT_ELEMENT_TEXT]);
+
+#endif
