@@ -20,14 +20,15 @@ const struct weir_firewall_ops *weir_backend_find(const char *name)
 	return NULL;
 }
 
-enum { LIST_TEXT = 512 };
+enum { LIST_TEXT = 512, WHY_TEXT = 200 };
 
 /* Adds "; name: why" to a list. */
 static void append(char list[LIST_TEXT], const char *name, const char *why)
 {
 	size_t used = strlen(list);
-	(void)snprintf(list + used, LIST_TEXT - used, "%s%s%s%s", used ? "; " : "", name,
-		       why[0] ? ": " : "", why); /* a cut list still says what came first */
+	if (used < LIST_TEXT - 1) /* a cut list still says what came first */
+		(void)snprintf(list + used, LIST_TEXT - used, "%s%s%s%.*s", used ? "; " : "", name,
+			       why[0] ? ": " : "", WHY_TEXT, why);
 }
 
 static int refuse_name(const char *name, struct weir_err *err)

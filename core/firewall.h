@@ -39,7 +39,7 @@ struct weir_counter {
 
 struct weir_counters {
 	struct weir_ruleset mappings; /* owns what the counters point to */
-	struct weir_counter *items;
+	struct weir_counter *items; /* from malloc */
 	size_t n;
 };
 void weir_counters_free(struct weir_counters *counters);

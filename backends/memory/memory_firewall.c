@@ -342,8 +342,7 @@ static int memory_counters(struct weir_firewall *fw, struct weir_counters *ret,
 	if (r == 0)
 		r = copy_entries(&counters.mappings, &kernel.rules, err);
 	size_t n = counters.mappings.n + WEIR_NUM_DROPS;
-	struct weir_arena *arena = &counters.mappings.arena;
-	counters.items = r == 0 ? weir_arena_alloc(arena, n * sizeof(counters.items[0])) : NULL;
+	counters.items = r == 0 ? calloc(n, sizeof(counters.items[0])) : NULL;
 	if (!counters.items) {
 		weir_ruleset_free(&counters.mappings);
 		return r < 0 ? r : weir_err_set(err, ENOMEM, "no memory for counters");
