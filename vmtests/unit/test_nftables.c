@@ -658,7 +658,7 @@ static void test_missing_elements_are_a_difference(void **state)
 	struct weir_err err = { 0 };
 	sample(&rules);
 	commit_all(fw, &rules);
-	run("nft 'delete element inet weir published4 { tcp . 7001 }; flush set inet weir attached4; "
+	run("nft 'delete element inet weir published4 { tcp . 7001 }; flush set inet weir sources4; "
 	    "delete element inet weir masquerade4 { 10.88.1.0/24 }'");
 	must(ops->list(fw, &got, NULL, &err), &err);
 	must(weir_ruleset_diff(&got, &rules, &delta, &err), &err);
