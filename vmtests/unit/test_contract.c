@@ -42,6 +42,7 @@ struct bench {
 	struct weir_trace trace;
 	size_t lines; /* that were traced */
 	struct weir_firewall *fw;
+	struct weir_delta delta; /* outlives what is prepared from it */
 	struct weir_err err;
 };
 
@@ -260,12 +261,12 @@ static struct weir_epoch next_epoch(const struct weir_firewall_state *old)
 static int prepare(struct bench *b, const struct weir_ruleset *from, const struct weir_ruleset *to,
 		   bool whole)
 {
-	WEIR_CLEAN_DELTA struct weir_delta delta = { 0 };
 	struct weir_firewall_state old = state_of(b);
 	struct weir_epoch epoch = next_epoch(&old);
 
-	assert_int_equal(weir_ruleset_diff(from, to, &delta, NULL), 0);
-	return b->ops.prepare(b->fw, &delta, whole, &old, &epoch, &b->err);
+	weir_delta_free(&b->delta);
+	assert_int_equal(weir_ruleset_diff(from, to, &b->delta, NULL), 0);
+	return b->ops.prepare(b->fw, &b->delta, whole, &old, &epoch, &b->err);
 }
 
 static int change(struct bench *b, const struct weir_ruleset *from, const struct weir_ruleset *to,
@@ -775,6 +776,7 @@ static int tear_down(void **ctx)
 {
 	struct bench *b = *ctx;
 	b->ops.close(b->fw);
+	weir_delta_free(&b->delta);
 	free(b);
 	return 0;
 }
