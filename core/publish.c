@@ -78,6 +78,8 @@ static int read_port(struct parser *p, const char **at, const char *end, uint16_
 		return fail(p, c, "a port is missing here");
 	if (c == start)
 		return fail(p, c, "expected a port, a number from 1 to 65535");
+	if (c < end && *c != '-')
+		return fail(p, c, "unexpected \"%c\" after a port", *c);
 	if (*start == '0' && c - start > 1)
 		return fail(p, start, "port %.*s has a leading zero", (int)(c - start), start);
 	if (value < 1 || value > UINT16_MAX)
