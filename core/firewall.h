@@ -91,8 +91,8 @@ struct weir_firewall_ops {
 
 	/* Builds the whole transaction. With `whole`, what is there is replaced and delta->added is all
 	 * of it (an empty one removes weir's tables altogether); else delta is applied to what is there.
-	 * delta and what it points to outlive commit() or abort(): an error of the kernel's is led back to it.
-	 * The tables' frame is made when absent. `old` is what state() or list() said, `epoch` is written
+	 * delta and what it points to outlive commit() or abort(): the kernel's errors are led back to
+	 * it. The tables' frame is made when absent. `old` is what state() or list() said, `epoch` is written
 	 * beside the rules. With old->generation not 0, commit() fails with -EAGAIN if anybody else has
 	 * committed since. Errors carry the origin of the entry to blame. */
 	int (*prepare)(struct weir_firewall *fw, const struct weir_delta *delta, bool whole,
