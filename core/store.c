@@ -5,11 +5,13 @@
  * whole or absent: an empty or foreign file of that name is damage, and refused. The journal mode (WAL)
  * is kept in the file.
  *
- * Every command opens the store, writes a few pages and closes it. By default SQLite's last connection
- * copies the log into weir.db and syncs both on closing: two syncs a command. So that is switched off.
- * The log then is read again by the next command (its index does not outlive the last connection),
- * which costs time by its length; so the commit that makes it longer than CHECKPOINT_PAGES still copies
- * it, and the log begins anew. */
+ * Every command opens the store, writes about ten pages and closes it. By default SQLite's last
+ * connection copies the log into weir.db on closing and syncs both: two syncs a command. So the log is
+ * left where it is, and the next command reads it (its index does not outlive the last connection), at
+ * about 1 us a page. Who has written and finds the log longer than LOG_PAGES closes as SQLite would, so
+ * that the log begins anew. SQLite's own limit (1,000 pages, on commit) is for processes that stay:
+ * alone it would not do, for a log that was copied but not begun anew is copied whole again by the
+ * first commit of every process after. */
 #include "core/store_db.h"
 
 #include <assert.h>
@@ -22,9 +24,9 @@
 #include <unistd.h>
 
 enum {
-	APPLICATION_ID = 0x77656972, /* "weir" in ASCII */
-	BUSY_MS = 2000,	      /* weir's own writers wait at weir's lock; this is for foreign ones */
-	CHECKPOINT_PAGES = 250 /* where reading the log costs about what a sync per so many pages does */
+	BUSY_MS = 2000,	 /* weir's own writers wait at weir's lock; this is for foreign ones */
+	PAGE_SIZE = 2048, /* a change touches one page each of ten trees: smaller is less to log */
+	LOG_PAGES = 200	 /* about where reading the log costs as much as syncing it every so often */
 };
 
 static int set_path(char *path, size_t size, const char *dir, const char *suffix, struct weir_err *err)
@@ -35,8 +37,17 @@ static int set_path(char *path, size_t size, const char *dir, const char *suffix
 	return 0;
 }
 
+/* A command lives for a few milliseconds: no statistics, and no memory touched ahead of use. After the
+ * first connection of a process this changes nothing. */
+static void configure(void)
+{
+	(void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+	(void)sqlite3_config(SQLITE_CONFIG_PAGECACHE, NULL, 0, 4);
+}
+
 static int open_db(struct weir_store *store, int flags, struct weir_err *err)
 {
+	configure();
 	int rc = sqlite3_open_v2(store->path, &store->db, flags | SQLITE_OPEN_NOMUTEX, NULL);
 	if (!store->db)
 		return weir_store_no_memory(err);
@@ -44,13 +55,17 @@ static int open_db(struct weir_store *store, int flags, struct weir_err *err)
 		return weir_store_fail(store, rc, err);
 	(void)sqlite3_extended_result_codes(store->db, 1); /* these cannot fail on an open connection */
 	(void)sqlite3_busy_timeout(store->db, BUSY_MS);
-	(void)sqlite3_wal_autocheckpoint(store->db, CHECKPOINT_PAGES);
 	(void)sqlite3_db_config(store->db, SQLITE_DBCONFIG_ENABLE_FKEY, 1, NULL);
 	/* The file is root's, but a changed one must not make SQLite run what it says. */
 	(void)sqlite3_db_config(store->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
 	(void)sqlite3_db_config(store->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
 	/* What does not fit into memory must not need a second disk with room (/tmp). */
 	return weir_store_exec_text(store, "PRAGMA temp_store=MEMORY", err);
+}
+
+static void keep_log(struct weir_store *store, bool keep)
+{
+	(void)sqlite3_db_config(store->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, (int)keep, NULL);
 }
 
 static int read_number(struct weir_store *store, const char *sql, int *ret, struct weir_err *err)
@@ -125,19 +140,19 @@ static int fill(struct weir_store *store, struct weir_err *err)
 {
 	struct weir_store_meta meta = { 0 };
 	int r = read_uuid(meta.uuid, err);
+	char sql[128];
+	(void)snprintf(sql, sizeof(sql),
+		       "PRAGMA page_size=%d; PRAGMA journal_mode=MEMORY; PRAGMA synchronous=OFF;"
+		       "BEGIN; PRAGMA application_id=%d", PAGE_SIZE, WEIR_STORE_APPLICATION);
 	if (r == 0)
-		r = weir_store_exec_text(
-			store, "PRAGMA journal_mode=MEMORY; PRAGMA synchronous=OFF; BEGIN", err);
+		r = weir_store_exec_text(store, sql, err);
 	if (r == 0)
 		r = run_migrations(store, weir_store_migrations, weir_store_version, err);
 	store->in_transaction = true;
 	if (r == 0)
 		r = weir_store_set_meta(store, &meta, err);
 	store->in_transaction = false;
-	char sql[96];
-	(void)snprintf(sql, sizeof(sql), "PRAGMA application_id=%d; COMMIT; PRAGMA journal_mode=WAL",
-		       APPLICATION_ID);
-	return r < 0 ? r : weir_store_exec_text(store, sql, err);
+	return r < 0 ? r : weir_store_exec_text(store, "COMMIT; PRAGMA journal_mode=WAL", err);
 }
 
 static int sync_path(const char *path, int flags, struct weir_err *err)
@@ -198,7 +213,7 @@ static int identify(struct weir_store *store, bool migrate, struct weir_err *err
 		r = read_number(store, "PRAGMA user_version", &version, err);
 	if (r < 0)
 		return r;
-	if (id != APPLICATION_ID)
+	if (id != WEIR_STORE_APPLICATION)
 		return weir_store_damaged(store, "not a store of weir's", err);
 	if (migrate || version > weir_store_version)
 		return weir_store_migrate(store, weir_store_migrations, weir_store_version, err);
@@ -220,7 +235,7 @@ static int open_existing(struct weir_store *store, bool migrate, struct weir_err
 	int r = open_db(store, SQLITE_OPEN_READWRITE, err);
 	if (r < 0)
 		return r;
-	(void)sqlite3_db_config(store->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+	keep_log(store, true);
 	return identify(store, migrate, err);
 }
 
@@ -241,10 +256,20 @@ int weir_store_open(const char *dir, bool create_absent, struct weir_store **ret
 	return 0;
 }
 
+static bool log_is_long(const struct weir_store *store)
+{
+	char path[PATH_MAX + 8];
+	struct stat status;
+	(void)snprintf(path, sizeof(path), "%s-wal", store->path);
+	return stat(path, &status) == 0 && status.st_size > (off_t)LOG_PAGES * PAGE_SIZE;
+}
+
 void weir_store_close(struct weir_store *store)
 {
 	if (!store)
 		return;
+	if (store->has_written && log_is_long(store))
+		keep_log(store, false);
 	for (size_t i = 0; i < WEIR_NUM_SQL; i++)
 		(void)sqlite3_finalize(store->statements[i]); /* repeats an error that was reported */
 	int rc = sqlite3_close(store->db); /* rolls back what is open */

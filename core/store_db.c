@@ -5,6 +5,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
 /* Addresses are bound and read as they lie in memory: the family, then the bytes. */
@@ -202,19 +203,35 @@ int weir_store_begin(struct weir_store *store, bool durable, struct weir_err *er
 	return r;
 }
 
+/* A commit whose sync failed stands complete in the log: this connection disregards it, but the next
+ * process would read it as done. Another write takes its place in the log: of the id that is there
+ * already, since that always writes, whereas an UPDATE to the same values does not. */
+static void bury_failed_commit(struct weir_store *store)
+{
+	char sql[96];
+	(void)snprintf(sql, sizeof(sql), "PRAGMA synchronous=NORMAL; PRAGMA application_id=%d",
+		       WEIR_STORE_APPLICATION);
+	(void)sqlite3_exec(store->db, sql, NULL, NULL, NULL); /* should this fail, too, nothing is left to try */
+	store->normal = true;
+}
+
 int weir_store_commit(struct weir_store *store, struct weir_err *err)
 {
 	assert(store->in_transaction);
-	int r;
-	if (store->spoilt)
-		r = weir_err_set(err, ECANCELED, "nothing was written to %s: a part of it had failed",
-				 store->path);
-	else
-		r = weir_store_exec(store, WEIR_SQL_COMMIT, NULL, err, "");
-	if (r < 0)
+	if (store->spoilt) {
 		weir_store_rollback(store);
+		return weir_err_set(err, ECANCELED, "nothing was written to %s: a part of it had failed",
+				    store->path);
+	}
+	int r = weir_store_exec(store, WEIR_SQL_COMMIT, NULL, err, "");
+	if (r < 0) {
+		weir_store_rollback(store);
+		bury_failed_commit(store);
+		return r;
+	}
 	store->in_transaction = false;
-	return r;
+	store->has_written = true;
+	return 0;
 }
 
 void weir_store_rollback(struct weir_store *store)

@@ -88,6 +88,8 @@ enum weir_sql {
 	WEIR_NUM_SQL
 };
 
+enum { WEIR_STORE_APPLICATION = 0x77656972 }; /* the file's application id: "weir" in ASCII */
+
 enum weir_network_item { WEIR_ITEM_EXCLUDED, WEIR_ITEM_TRUSTED };
 enum weir_endpoint_item { WEIR_ITEM_LABEL, WEIR_ITEM_ROUTE, WEIR_ITEM_DNS };
 
@@ -95,6 +97,7 @@ struct weir_store {
 	sqlite3 *db;
 	bool in_transaction;
 	bool spoilt;	/* a write failed: only a rollback is left */
+	bool has_written; /* committed something */
 	bool normal;	/* synchronous is NORMAL now; else FULL, as SQLite begins */
 	sqlite3_stmt *statements[WEIR_NUM_SQL];
 	char path[PATH_MAX];
