@@ -351,11 +351,11 @@ static void put_info(struct weir_request *request, const struct weir_iface_want 
 
 static void put_families(struct weir_request *request, const struct weir_iface_want *want)
 {
-	struct nlattr *families = weir_request_open(request, IFLA_AF_SPEC), *family, *conf;
+	struct nlattr *families = weir_request_open(request, IFLA_AF_SPEC), *family;
 
 	if (want->arp_notify || want->bridge) {
 		family = weir_request_open(request, AF_INET);
-		conf = weir_request_open(request, IFLA_INET_CONF);
+		struct nlattr *conf = weir_request_open(request, IFLA_INET_CONF);
 		if (want->arp_notify)
 			weir_request_u32(request, IPV4_DEVCONF_ARP_NOTIFY, 1);
 		if (want->bridge)

@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The end of an attachment inside the endpoint's namespace.
  *
- * How it works: neighbours are told by the kernel itself. With arp_notify and ndisc_notify set, giving
- * an interface its MAC (the same one will do) sends gratuitous ARP and unsolicited neighbour
- * advertisements for all its addresses. A packet socket of our own would cost 8 to 16 ms to close
- * (packet_release waits for RCU), and with the switches on, a later change is told as well, whoever
- * makes it. The carrier comes up in a work queue of the kernel's, and until then what the interface
- * sends is dropped; asking for the link's state by ethtool runs that work at once. */
+ * How it works: the carrier comes up in a work queue of the kernel's, and until then what the interface
+ * sends is dropped. Asking for the link's state by ethtool runs that work at once (so does RTM_GETLINK,
+ * but from 6.8 on only), and the endpoint can send as soon as the attachment is up.
+ */
 #include <errno.h>
 #include <linux/ethtool.h>
 #include <linux/rtnetlink.h>
@@ -19,6 +17,7 @@
 
 #include "backends/netlink/address.h"
 #include "backends/netlink/attach.h"
+#include "backends/netlink/neighbour.h"
 #include "backends/netlink/route.h"
 #include "backends/netlink/sysctl.h"
 #include "backends/netns.h"
@@ -142,6 +141,8 @@ static bool gives_default(const struct weir_attach *a, const struct weir_model *
 static void want_default(const struct weir_attach *a, const struct weir_model *model,
 			 enum weir_family family, struct weir_route_want *want, size_t *n)
 {
+	if (!weir_addr_is_set(&a->att->addrs[family]))
+		return;
 	for (size_t i = 0; i < a->net->n_subnets; i++) {
 		const struct weir_addr *gateway = &a->net->subnets[i].gateway;
 		if (gateway->family != family || weir_addr_cmp(gateway, &a->att->addrs[family]) == 0)
@@ -206,21 +207,6 @@ static void settle_carrier(const struct weir_attach *a)
 	(void)ioctl(nl_socket_get_fd(a->inside->channel.sock), SIOCETHTOOL, &request);
 }
 
-static int announce(const struct weir_attach *a, struct weir_err *err)
-{
-	struct weir_mac mac = weir_attach_mac(a);
-	struct ifinfomsg header = { 0 };
-	WEIR_CLEAN_REQUEST struct weir_request request =
-		weir_request_make(RTM_NEWLINK, 0, &header, sizeof(header));
-	char text[WEIR_MAC_TEXT];
-
-	weir_request_text(&request, IFLA_IFNAME, a->att->ifname);
-	weir_request_mac(&request, IFLA_ADDRESS, &mac);
-	return weir_request_send(&a->inside->channel, &request, err,
-				 "link set %s address %s (neighbours are told)", a->att->ifname,
-				 weir_mac_text(&mac, text));
-}
-
 int weir_inside_end_up(const struct weir_attach *a, const struct weir_model *model, struct weir_err *err)
 {
 	struct weir_iface now;
@@ -234,7 +220,7 @@ int weir_inside_end_up(const struct weir_attach *a, const struct weir_model *mod
 		return r;
 	settle_carrier(a);
 	r = with_routes(a, model, now.index, weir_routes_ensure, err);
-	return r < 0 ? r : announce(a, err);
+	return r < 0 ? r : weir_neighbours_tell(a, err);
 }
 
 int weir_inside_end_check(const struct weir_attach *a, const struct weir_model *model,

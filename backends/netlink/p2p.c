@@ -139,7 +139,7 @@ int weir_wire_remove(struct weir_links *links, const struct weir_endpoint *ep,
 {
 	struct weir_attach a = { .links = links, .ep = ep, .att = att };
 	struct weir_err why = { 0 };
-	struct weir_iface now;
+	struct weir_iface now = { 0 };
 	int r = weir_inside_open(links, ep, &a.inside, &why);
 
 	if (r == -ENOENT || r == -ESTALE) /* gone, and the pair with it */

@@ -375,6 +375,49 @@ static void test_namespace(void **state)
 	clear_all(bench);
 }
 
+/* Does a shell condition come true within five seconds? */
+static bool comes_true(const char *condition)
+{
+	double deadline = now_ms() + 5000;
+	while (now_ms() < deadline)
+		if (sh("%s", condition) == 0)
+			return true;
+	return false;
+}
+
+/* The handle's own socket must not keep a removed namespace alive. */
+static void test_namespace_ends(void **state)
+{
+	struct bench *bench = *state;
+
+	make_network(bench, bench->web);
+	make_endpoint(bench, bench->a);
+	assert_ok(bench, ops->netns_remove(bench->links, bench->a, &bench->err));
+	assert_true(comes_true("test ! -e /sys/class/net/wv-a-web"));
+	clear_all(bench);
+}
+
+/* Where removals reach other mount namespaces anyway, the folder comes and goes with its content. */
+static void test_namespace_folder(void **state)
+{
+	struct bench *bench = *state;
+	struct weir_netns_id id;
+
+	(void)sh("umount /run/netns 2>/dev/null; rmdir /run/netns 2>/dev/null");
+	assert_int_equal(sh("test ! -e /run/netns && mount --make-shared /run"), 0);
+	assert_ok(bench, ops->netns_ensure(bench->links, bench->a, &id, NULL, &bench->err));
+	assert_hides("cut -d' ' -f5 /proc/self/mountinfo", "/run/netns\n");
+	assert_ok(bench, ops->netns_remove(bench->links, bench->a, &bench->err));
+	assert_int_equal(sh("test ! -e /run/netns"), 0);
+
+	assert_int_equal(sh("mount --make-private /run"), 0);
+	assert_ok(bench, ops->netns_ensure(bench->links, bench->a, &id, NULL, &bench->err));
+	assert_shows("findmnt -no PROPAGATION /run/netns", "shared");
+	assert_ok(bench, ops->netns_remove(bench->links, bench->a, &bench->err));
+	assert_shows("ls -d /run/netns", "/run/netns"); /* a mount point: it stays */
+	clear_all(bench);
+}
+
 static void test_namespace_by_path(void **state)
 {
 	struct bench *bench = *state;
@@ -512,6 +555,38 @@ static void test_attach_drift(void **state)
 	clear_all(bench);
 }
 
+/* The hairpin flag goes with br_netfilter, whichever switch has it on. */
+static void test_hairpin(void **state)
+{
+	struct bench *bench = *state;
+	struct weir_attachment *att = &bench->a->attachments[0];
+	bool global = sh("test -e /proc/sys/net/bridge/bridge-nf-call-iptables") == 0;
+
+	if (global)
+		assert_int_equal(sh("for i in /proc/sys/net/bridge/bridge-nf-call-ip*tables; do "
+				    "echo 0 > $i; done"), 0);
+	make_network(bench, bench->web);
+	make_endpoint(bench, bench->a);
+	assert_shows("bridge -d link show dev wv-a-web", "hairpin off");
+	bench->web->filter_bridged = true;
+	assert_ok(bench, ops->network_ensure(bench->links, bench->web, NULL, &bench->err));
+	assert_fails(bench, ESTALE, "the hairpin flag 0 instead of 1",
+		     ops->attach_check(bench->links, &bench->model, bench->a, att, &bench->err));
+	assert_ok(bench, ops->attach_ensure(bench->links, bench->web, bench->a, att, NULL, &bench->err));
+	assert_shows("bridge -d link show dev wv-a-web", "hairpin on");
+	bench->web->filter_bridged = false;
+	assert_ok(bench, ops->network_ensure(bench->links, bench->web, NULL, &bench->err));
+	assert_ok(bench, ops->attach_ensure(bench->links, bench->web, bench->a, att, NULL, &bench->err));
+	assert_shows("bridge -d link show dev wv-a-web", "hairpin off");
+	if (global) {
+		assert_int_equal(sh("echo 1 > /proc/sys/net/bridge/bridge-nf-call-ip6tables"), 0);
+		assert_ok(bench, ops->attach_ensure(bench->links, bench->web, bench->a, att, NULL,
+						    &bench->err));
+		assert_shows("bridge -d link show dev wv-a-web", "hairpin on");
+	}
+	clear_all(bench);
+}
+
 /* Another MAC and another address, in place: the neighbours know at once. */
 static void test_change_in_place(void **state)
 {
@@ -565,6 +640,17 @@ static void test_address_used_again(void **state)
 	assert_ok(bench, ops->attach_up(bench->links, &bench->model, bench->b, att, &bench->err));
 	assert_shows("ip neigh", "10.88.1.2 dev wb-web lladdr 02:00:00:00:00:0b");
 	assert_shows("ip neigh", "fd00:88:1::2 dev wb-web lladdr 02:00:00:00:00:0b");
+
+	/* and by an interface that was not there a moment ago; another port keeps the bridge's carrier */
+	assert_int_equal(sh("ip link add d0 type veth peer d1 && ip link set d0 master wb-web up && "
+			    "ip link set d1 up"), 0);
+	names[0] = "wv-b-web";
+	assert_ok(bench, ops->remove(bench->links, names, 1, &bench->err));
+	assert_shows("ip neigh", "10.88.1.2 dev wb-web lladdr 02:00:00:00:00:0b");
+	make_endpoint(bench, bench->a);
+	assert_shows("ip neigh", "10.88.1.2 dev wb-web lladdr 02:77:0a:58:01:02");
+	assert_shows("ip neigh", "fd00:88:1::2 dev wb-web lladdr 02:77:0a:58:01:02");
+	assert_int_equal(sh("ip link del d0"), 0);
 	clear_all(bench);
 }
 
@@ -897,7 +983,7 @@ static int enter_world(void)
 {
 	if (unshare(CLONE_NEWNET | CLONE_NEWNS) < 0)
 		return -errno;
-	if (mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+	if (mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) < 0 ||
 	    mount("none", "/run", "tmpfs", 0, "mode=0755") < 0)
 		return -errno;
 	return 0;
@@ -907,8 +993,8 @@ int main(void)
 {
 #define ROW(name) cmocka_unit_test_setup_teardown(test_##name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		ROW(bridge), ROW(bridge_drift), ROW(namespace), ROW(namespace_by_path), ROW(attach),
-		ROW(attach_drift), ROW(change_in_place), ROW(address_used_again), ROW(ipv4_only),
+		ROW(bridge), ROW(bridge_drift), ROW(namespace), ROW(namespace_ends), ROW(namespace_folder),
+		ROW(namespace_by_path), ROW(attach), ROW(attach_drift), ROW(hairpin), ROW(change_in_place), ROW(address_used_again), ROW(ipv4_only),
 		ROW(two_networks), ROW(wire), ROW(foreign), ROW(failure_leaves_nothing), ROW(remove_many),
 		ROW(names), ROW(host_facts), ROW(sockets), ROW(cost),
 	};

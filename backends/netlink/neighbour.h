@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Neighbours' caches: do they have to be told of an attachment, and telling them. */
+#ifndef WEIR_BACKENDS_NETLINK_NEIGHBOUR_H
+#define WEIR_BACKENDS_NETLINK_NEIGHBOUR_H
+
+#include "backends/netlink/attach.h"
+
+/* Tells the neighbours which MAC the attachment's addresses have, where they could think otherwise. */
+int weir_neighbours_tell(const struct weir_attach *a, struct weir_err *err);
+
+#endif
