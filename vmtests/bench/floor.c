@@ -1,0 +1,347 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The floor that weir is measured against: the netlink and netfilter work of one attach or detach,
+ * written down for one case, and nothing else. No store, no plan, no way back.
+ *
+ *	floor attach NAME ADDRESS NUMBER PORT COUNT	endpoint NAME at ADDRESS (10.99.x.y), COUNT host
+ *							ports from PORT on, all to port 80
+ *	floor detach NAME ADDRESS NUMBER PORT COUNT
+ *
+ * ci/bench has made bridge br-floor (10.99.0.1/16) and table inet floor with set attached4 and map
+ * published4 beforehand. NUMBER makes the MAC address. */
+#include <arpa/inet.h>
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/if_link.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <linux/rtnetlink.h>
+#include <linux/veth.h>
+#include <net/if.h>
+#include <sched.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <libmnl/libmnl.h>
+#include <libnftnl/set.h>
+
+enum {
+	BATCH_SIZE = 1 << 20,
+	PREFIX_LEN = 16,
+	ELEMENTS_PER_SET = 1000, /* one message's nested attribute ends at 64 kB */
+	GATEWAY = 0x0a630001,	 /* 10.99.0.1 */
+};
+
+struct job {
+	char path[64], host_end[IFNAMSIZ];
+	uint32_t addr_be;
+	uint8_t mac[6];
+	unsigned port, count;
+};
+
+/* ---- rtnetlink: one request, one answer ---- */
+
+static struct mnl_socket *open_netlink(int family)
+{
+	struct mnl_socket *nl = mnl_socket_open2(family, SOCK_CLOEXEC);
+	if (!nl || mnl_socket_bind(nl, 0, MNL_SOCKET_AUTOPID) < 0)
+		err(1, "netlink");
+	return nl;
+}
+
+static void await_ack(struct mnl_socket *nl, const char *what)
+{
+	char buf[8192];
+	ssize_t n = mnl_socket_recvfrom(nl, buf, sizeof(buf));
+	if (n < 0 || mnl_cb_run(buf, (size_t)n, 0, mnl_socket_get_portid(nl), NULL, NULL) < 0)
+		err(1, "%s", what);
+}
+
+static void send_request(struct mnl_socket *nl, const struct nlmsghdr *nlh, const char *what)
+{
+	if (mnl_socket_sendto(nl, nlh, nlh->nlmsg_len) < 0)
+		err(1, "%s", what);
+	await_ack(nl, what);
+}
+
+static struct nlmsghdr *start_request(void *buf, uint16_t type, uint16_t flags)
+{
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
+	nlh->nlmsg_type = type;
+	nlh->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK | flags;
+	return nlh;
+}
+
+/* ip link set NAME up */
+static void set_up(struct mnl_socket *nl, unsigned index)
+{
+	char buf[256];
+	struct nlmsghdr *nlh = start_request(buf, RTM_NEWLINK, 0);
+	struct ifinfomsg *ifi = mnl_nlmsg_put_extra_header(nlh, sizeof(*ifi));
+	ifi->ifi_index = (int)index;
+	ifi->ifi_change = ifi->ifi_flags = IFF_UP;
+	send_request(nl, nlh, "link up");
+}
+
+/* ip link add HOST_END master br-floor type veth peer name eth0 address MAC netns FD */
+static void add_veth(struct mnl_socket *nl, const struct job *job, int netns)
+{
+	char buf[1024];
+	struct nlmsghdr *nlh = start_request(buf, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL);
+	(void)mnl_nlmsg_put_extra_header(nlh, sizeof(struct ifinfomsg));
+	mnl_attr_put_strz(nlh, IFLA_IFNAME, job->host_end);
+	mnl_attr_put_u32(nlh, IFLA_MASTER, if_nametoindex("br-floor"));
+	struct nlattr *info = mnl_attr_nest_start(nlh, IFLA_LINKINFO);
+	mnl_attr_put_strz(nlh, IFLA_INFO_KIND, "veth");
+	struct nlattr *data = mnl_attr_nest_start(nlh, IFLA_INFO_DATA);
+	struct nlattr *peer = mnl_attr_nest_start(nlh, VETH_INFO_PEER);
+	(void)mnl_nlmsg_put_extra_header(nlh, sizeof(struct ifinfomsg));
+	mnl_attr_put_strz(nlh, IFLA_IFNAME, "eth0");
+	mnl_attr_put(nlh, IFLA_ADDRESS, sizeof(job->mac), job->mac);
+	mnl_attr_put_u32(nlh, IFLA_NET_NS_FD, (uint32_t)netns);
+	mnl_attr_nest_end(nlh, peer);
+	mnl_attr_nest_end(nlh, data);
+	mnl_attr_nest_end(nlh, info);
+	send_request(nl, nlh, "veth");
+}
+
+static void add_address(struct mnl_socket *nl, const struct job *job, unsigned index)
+{
+	char buf[256];
+	struct nlmsghdr *nlh = start_request(buf, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL);
+	struct ifaddrmsg *ifa = mnl_nlmsg_put_extra_header(nlh, sizeof(*ifa));
+	ifa->ifa_family = AF_INET;
+	ifa->ifa_prefixlen = PREFIX_LEN;
+	ifa->ifa_index = index;
+	mnl_attr_put_u32(nlh, IFA_LOCAL, job->addr_be);
+	mnl_attr_put_u32(nlh, IFA_ADDRESS, job->addr_be);
+	mnl_attr_put_u32(nlh, IFA_BROADCAST, job->addr_be | htonl(0xffffffffU >> PREFIX_LEN));
+	send_request(nl, nlh, "address");
+}
+
+static void add_default_route(struct mnl_socket *nl, unsigned index)
+{
+	char buf[256];
+	struct nlmsghdr *nlh = start_request(buf, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL);
+	struct rtmsg *rtm = mnl_nlmsg_put_extra_header(nlh, sizeof(*rtm));
+	rtm->rtm_family = AF_INET;
+	rtm->rtm_table = RT_TABLE_MAIN;
+	rtm->rtm_protocol = RTPROT_STATIC;
+	rtm->rtm_type = RTN_UNICAST;
+	mnl_attr_put_u32(nlh, RTA_GATEWAY, htonl(GATEWAY));
+	mnl_attr_put_u32(nlh, RTA_OIF, index);
+	send_request(nl, nlh, "route");
+}
+
+static void delete_link(struct mnl_socket *nl, const char *ifname)
+{
+	char buf[256];
+	struct nlmsghdr *nlh = start_request(buf, RTM_DELLINK, 0);
+	(void)mnl_nlmsg_put_extra_header(nlh, sizeof(struct ifinfomsg));
+	mnl_attr_put_strz(nlh, IFLA_IFNAME, ifname);
+	send_request(nl, nlh, "link delete");
+}
+
+/* ---- the namespace ---- */
+
+/* Before it is up: an unused IPv6 would announce itself to every port of the bridge. */
+static void turn_ipv6_off(const char *ifname)
+{
+	char path[96];
+	(void)snprintf(path, sizeof(path), "/proc/sys/net/ipv6/conf/%s/disable_ipv6", ifname);
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0 || write(fd, "1", 1) < 0)
+		err(1, "%s", path);
+	(void)close(fd);
+}
+
+static void enter(int netns)
+{
+	if (setns(netns, CLONE_NEWNET) < 0)
+		err(1, "setns");
+}
+
+static int make_netns(const struct job *job, int host)
+{
+	int file = open(job->path, O_RDONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0444);
+	if (file < 0 || unshare(CLONE_NEWNET) < 0)
+		err(1, "%s", job->path);
+	(void)close(file);
+	if (mount("/proc/thread-self/ns/net", job->path, NULL, MS_BIND, NULL) < 0)
+		err(1, "%s", job->path);
+	int netns = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+	if (netns < 0)
+		err(1, "netns");
+	enter(host);
+	return netns;
+}
+
+static void configure_inside(const struct job *job, int netns, int host)
+{
+	enter(netns);
+	struct mnl_socket *nl = open_netlink(NETLINK_ROUTE);
+	unsigned eth0 = if_nametoindex("eth0");
+	turn_ipv6_off("eth0");
+	set_up(nl, if_nametoindex("lo"));
+	add_address(nl, job, eth0);
+	set_up(nl, eth0);
+	add_default_route(nl, eth0);
+	(void)mnl_socket_close(nl);
+	enter(host);
+}
+
+/* ---- nf_tables: one batch ---- */
+
+static void put_batch_edge(char **at, uint16_t type, uint32_t *seq)
+{
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(*at);
+	nlh->nlmsg_type = type;
+	nlh->nlmsg_flags = NLM_F_REQUEST;
+	nlh->nlmsg_seq = (*seq)++;
+	struct nfgenmsg *nfg = mnl_nlmsg_put_extra_header(nlh, sizeof(*nfg));
+	*nfg = (struct nfgenmsg){ .nfgen_family = AF_UNSPEC,
+				  .res_id = htons(NFNL_SUBSYS_NFTABLES) };
+	*at += nlh->nlmsg_len;
+}
+
+static void put_set(char **at, bool add, struct nftnl_set *set, uint32_t *seq, bool last)
+{
+	uint16_t type = add ? NFT_MSG_NEWSETELEM : NFT_MSG_DELSETELEM;
+	uint16_t flags = (uint16_t)((add ? NLM_F_CREATE : 0) | (last ? NLM_F_ACK : 0));
+	struct nlmsghdr *nlh = nftnl_nlmsg_build_hdr(*at, type, NFPROTO_INET, flags, (*seq)++);
+	nftnl_set_elems_nlmsg_build_payload(nlh, set);
+	*at += nlh->nlmsg_len;
+	nftnl_set_free(set);
+}
+
+static struct nftnl_set *new_set(const char *name)
+{
+	struct nftnl_set *set = nftnl_set_alloc();
+	if (!set)
+		err(1, "set");
+	nftnl_set_set_str(set, NFTNL_SET_TABLE, "floor");
+	nftnl_set_set_str(set, NFTNL_SET_NAME, name);
+	return set;
+}
+
+static void add_element(struct nftnl_set *set, const void *key, uint32_t key_len, const void *data,
+			uint32_t data_len)
+{
+	struct nftnl_set_elem *elem = nftnl_set_elem_alloc();
+	if (!elem)
+		err(1, "element");
+	nftnl_set_elem_set(elem, NFTNL_SET_ELEM_KEY, key, key_len);
+	if (data)
+		nftnl_set_elem_set(elem, NFTNL_SET_ELEM_DATA, data, data_len);
+	nftnl_set_elem_add(set, elem);
+}
+
+/* "br-floor" . ADDRESS in attached4 */
+static struct nftnl_set *attached(const struct job *job)
+{
+	struct nftnl_set *set = new_set("attached4");
+	char key[IFNAMSIZ + 4] = "br-floor";
+	memcpy(key + IFNAMSIZ, &job->addr_be, sizeof(job->addr_be));
+	add_element(set, key, sizeof(key), NULL, 0);
+	return set;
+}
+
+/* tcp . PORT : ADDRESS . 80 in published4, up to ELEMENTS_PER_SET of them */
+static struct nftnl_set *published(const struct job *job, unsigned from, unsigned n)
+{
+	struct nftnl_set *set = new_set("published4");
+	for (unsigned i = from; i < from + n; i++) {
+		uint32_t key[2] = { 0 }, data[2] = { job->addr_be, 0 };
+		uint16_t port = htons((uint16_t)(job->port + i)), to = htons(80);
+		((uint8_t *)key)[0] = IPPROTO_TCP;
+		memcpy(&key[1], &port, sizeof(port));
+		memcpy(&data[1], &to, sizeof(to));
+		add_element(set, key, sizeof(key), data, sizeof(data));
+	}
+	return set;
+}
+
+static void change_elements(const struct job *job, bool add)
+{
+	static char batch[BATCH_SIZE];
+	struct mnl_socket *nl = open_netlink(NETLINK_NETFILTER);
+	uint32_t seq = 1;
+	char *at = batch;
+
+	put_batch_edge(&at, NFNL_MSG_BATCH_BEGIN, &seq);
+	for (unsigned i = 0; i < job->count; i += ELEMENTS_PER_SET) {
+		unsigned left = job->count - i;
+		unsigned n = left < ELEMENTS_PER_SET ? left : ELEMENTS_PER_SET;
+		put_set(&at, add, published(job, i, n), &seq, false);
+	}
+	put_set(&at, add, attached(job), &seq, true);
+	put_batch_edge(&at, NFNL_MSG_BATCH_END, &seq);
+	if (mnl_socket_sendto(nl, batch, (size_t)(at - batch)) < 0)
+		err(1, "nf_tables");
+	await_ack(nl, "nf_tables");
+	(void)mnl_socket_close(nl);
+}
+
+/* ---- both jobs ---- */
+
+static void attach(const struct job *job)
+{
+	int host = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	if (host < 0)
+		err(1, "/proc/self/ns/net");
+	struct mnl_socket *nl = open_netlink(NETLINK_ROUTE);
+	int netns = make_netns(job, host);
+	add_veth(nl, job, netns);
+	configure_inside(job, netns, host);
+	change_elements(job, true);
+	turn_ipv6_off(job->host_end);
+	set_up(nl, if_nametoindex(job->host_end));
+	(void)mnl_socket_close(nl);
+}
+
+static void detach(const struct job *job)
+{
+	struct mnl_socket *nl = open_netlink(NETLINK_ROUTE);
+	change_elements(job, false);
+	delete_link(nl, job->host_end);
+	if (umount2(job->path, MNT_DETACH) < 0 || unlink(job->path) < 0)
+		err(1, "%s", job->path);
+	(void)mnl_socket_close(nl);
+}
+
+static unsigned read_number(const char *text)
+{
+	char *end;
+	unsigned long n = strtoul(text, &end, 10);
+	if (*end || n > 65535)
+		errx(2, "%s is no number up to 65535", text);
+	return (unsigned)n;
+}
+
+int main(int argc, char **argv)
+{
+	if (argc != 7)
+		errx(2, "usage: floor attach|detach NAME ADDRESS NUMBER PORT COUNT");
+	struct job job = { .port = read_number(argv[5]), .count = read_number(argv[6]) };
+	unsigned number = read_number(argv[4]);
+	uint8_t mac[6] = { 2, 0, 0, 0x99, (uint8_t)(number >> 8), (uint8_t)number };
+	memcpy(job.mac, mac, sizeof(mac));
+	(void)snprintf(job.path, sizeof(job.path), "/run/netns/%s", argv[2]);
+	(void)snprintf(job.host_end, sizeof(job.host_end), "v%s", argv[2]);
+	if (inet_pton(AF_INET, argv[3], &job.addr_be) != 1)
+		errx(2, "%s is no address", argv[3]);
+	if (strcmp(argv[1], "attach") == 0)
+		attach(&job);
+	else if (strcmp(argv[1], "detach") == 0)
+		detach(&job);
+	else
+		errx(2, "%s: attach or detach", argv[1]);
+	return 0;
+}
