@@ -186,9 +186,10 @@ static int refuse_mapping(struct compiler *c, const struct weir_endpoint *ep,
 					   ep->name, text, net->name, why);
 	}
 	return weir_err_at(c->err, EINVAL, &m->origin,
-			   "endpoint \"%s\": %s cannot be published: it has no %s address in %s%s%s",
+			   "endpoint \"%s\": %s cannot be published: it has no %s%saddress in %s%s%s",
 			   ep->name, text,
-			   weir_addr_is_set(&m->host) ? weir_family_name(m->host.family) : "single",
+			   weir_addr_is_set(&m->host) ? weir_family_name(m->host.family) : "",
+			   weir_addr_is_set(&m->host) ? " " : "",
 			   m->network ? "network \"" : "any network with a gateway",
 			   m->network ? m->network : "", m->network ? "\"" : "");
 }
