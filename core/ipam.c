@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Address management: cursors, freed addresses, and subnets out of pools.
+/* Address management: cursors and freed addresses.
  *
  * How it works: everything from a subnet's cursor on has never been handed out; everything below is
  * attached, freed, or not for handing out. An empty cursor is one that has passed the last address. A
@@ -51,7 +51,8 @@ static const char *special_use(const struct source *from, const struct weir_addr
 	return ipv4 && weir_addr_cmp(addr, &from->last) == 0 ? "broadcast address" : NULL;
 }
 
-static const struct weir_range *excluding(const struct weir_network *net, const struct weir_addr *addr)
+static const struct weir_range *excluding(const struct weir_network *net,
+					  const struct weir_addr *addr)
 {
 	for (size_t i = 0; i < net->n_excluded; i++)
 		if (weir_addr_cmp(&net->excluded[i].lo, addr) <= 0 &&
@@ -65,7 +66,8 @@ static int is_held(const struct source *from, const struct weir_addr *addr, stru
 {
 	WEIR_CLEAN_QUERY sqlite3_stmt *row = NULL;
 	enum weir_sql id = addr->family == WEIR_IPV4 ? WEIR_SQL_HELD_IPV4 : WEIR_SQL_HELD_IPV6;
-	int r = weir_store_query(from->store, id, &row, err, "taa", from->net->name, addr, &from->base);
+	int r = weir_store_query(from->store, id, &row, err, "taa", from->net->name, addr,
+				 &from->base);
 	if (r == 0)
 		r = weir_store_step(from->store, row, err);
 	return r < 0 ? r : sqlite3_column_int(row, 0);
@@ -134,7 +136,8 @@ static int take_fresh(const struct source *from, struct weir_addr *ret, struct w
 		struct weir_addr next = { 0 };
 		if (weir_addr_is_set(&found))
 			next = after(from, &found);
-		r = weir_store_exec(from->store, WEIR_SQL_SET_CURSOR, NULL, err, "aa", &from->base, &next);
+		r = weir_store_exec(from->store, WEIR_SQL_SET_CURSOR, NULL, err, "aa", &from->base,
+				    &next);
 	}
 	if (r == 0)
 		*ret = found;
@@ -147,7 +150,8 @@ static int pop_freed(const struct source *from, struct weir_addr *ret, struct we
 	int64_t seq;
 	{
 		WEIR_CLEAN_QUERY sqlite3_stmt *row = NULL;
-		int r = weir_store_query(from->store, WEIR_SQL_OLDEST_FREED, &row, err, "a", &from->base);
+		int r = weir_store_query(from->store, WEIR_SQL_OLDEST_FREED, &row, err, "a",
+					 &from->base);
 		if (r == 0)
 			r = weir_store_step(from->store, row, err);
 		if (r <= 0)
@@ -155,7 +159,8 @@ static int pop_freed(const struct source *from, struct weir_addr *ret, struct we
 		seq = sqlite3_column_int64(row, 0);
 		*ret = weir_store_addr(row, 1);
 	}
-	int r = weir_store_exec(from->store, WEIR_SQL_FORGET_FREED, NULL, err, "al", &from->base, seq);
+	int r = weir_store_exec(from->store, WEIR_SQL_FORGET_FREED, NULL, err, "al", &from->base,
+				seq);
 	return r < 0 ? r : 1;
 }
 
@@ -171,8 +176,9 @@ static int take_freed(const struct source *from, struct weir_addr *ret, struct w
 			*ret = (struct weir_addr){ 0 };
 			return 0;
 		}
-		if (!weir_prefix_contains(&from->subnet->prefix, &addr) || special_use(from, &addr) ||
-		    is_gateway(from->net, &addr) || excluding(from->net, &addr))
+		if (!weir_prefix_contains(&from->subnet->prefix, &addr) ||
+		    special_use(from, &addr) || is_gateway(from->net, &addr) ||
+		    excluding(from->net, &addr))
 			continue;
 		r = is_held(from, &addr, err); /* somebody may have wished for it */
 		if (r < 0)
@@ -187,7 +193,8 @@ static int take_freed(const struct source *from, struct weir_addr *ret, struct w
 static int count_taken(const struct source *from, int64_t *ret, struct weir_err *err)
 {
 	WEIR_CLEAN_QUERY sqlite3_stmt *row = NULL;
-	enum weir_sql id = from->base.family == WEIR_IPV4 ? WEIR_SQL_COUNT_IPV4 : WEIR_SQL_COUNT_IPV6;
+	enum weir_sql id = from->base.family == WEIR_IPV4 ? WEIR_SQL_COUNT_IPV4
+							  : WEIR_SQL_COUNT_IPV6;
 	int r = weir_store_query(from->store, id, &row, err, "taa", from->net->name, &from->base,
 				 &from->last);
 	if (r == 0)
@@ -198,8 +205,8 @@ static int count_taken(const struct source *from, int64_t *ret, struct weir_err 
 	return 0;
 }
 
-static int exhausted(struct weir_store *store, const struct weir_network *net, enum weir_family family,
-		     struct weir_err *err)
+static int exhausted(struct weir_store *store, const struct weir_network *net,
+		     enum weir_family family, struct weir_err *err)
 {
 	char subnets[WEIR_SUBNETS_MAX * (WEIR_PREFIX_TEXT + 2)] = "", text[WEIR_PREFIX_TEXT];
 	int64_t taken = 0;
@@ -217,20 +224,25 @@ static int exhausted(struct weir_store *store, const struct weir_network *net, e
 			       weir_prefix_text(&net->subnets[i].prefix, text));
 	}
 	if (taken == 0)
-		return weir_err_set(err, ENOSPC,
-				    "network \"%s\": no address of %s can be handed out (add a subnet, or "
-				    "exclude less)", net->name, subnets);
-	return weir_err_set(err, ENOSPC,
-			    "network \"%s\": all %lld addresses of %s are taken (add a subnet, or remove "
-			    "endpoints)", net->name, (long long)taken, subnets);
+		return weir_err_set(
+			err, ENOSPC,
+			"network \"%s\": no address of %s can be handed out (add a subnet, or "
+			"exclude less)",
+			net->name, subnets);
+	return weir_err_set(
+		err, ENOSPC,
+		"network \"%s\": all %lld addresses of %s are taken (add a subnet, or remove "
+		"endpoints)",
+		net->name, (long long)taken, subnets);
 }
 
-int weir_ipam_choose(struct weir_store *store, const struct weir_network *net, enum weir_family family,
-		     struct weir_addr *ret, struct weir_err *err)
+int weir_ipam_choose(struct weir_store *store, const struct weir_network *net,
+		     enum weir_family family, struct weir_addr *ret, struct weir_err *err)
 {
 	const char *name = weir_family_name(family);
 	if (!weir_network_subnet(net, family))
-		return weir_err_set(err, EINVAL, "network \"%s\" has no %s subnet", net->name, name);
+		return weir_err_set(err, EINVAL, "network \"%s\" has no %s subnet", net->name,
+				    name);
 	for (size_t i = 0; i < net->n_subnets; i++) {
 		const struct source from = make_source(store, net, &net->subnets[i]);
 		struct weir_addr found = { 0 };
@@ -249,8 +261,8 @@ int weir_ipam_choose(struct weir_store *store, const struct weir_network *net, e
 	return exhausted(store, net, family, err);
 }
 
-static int not_in_subnet(const struct weir_network *net, const char *addr, const struct weir_place *at,
-			 struct weir_err *err)
+static int not_in_subnet(const struct weir_network *net, const char *addr,
+			 const struct weir_place *at, struct weir_err *err)
 {
 	char list[WEIR_SUBNETS_MAX * (WEIR_PREFIX_TEXT + 2)] = "", text[WEIR_PREFIX_TEXT];
 	for (size_t i = 0; i < net->n_subnets; i++) {
@@ -258,8 +270,8 @@ static int not_in_subnet(const struct weir_network *net, const char *addr, const
 		(void)snprintf(list + used, sizeof(list) - used, "%s%s", used ? ", " : "",
 			       weir_prefix_text(&net->subnets[i].prefix, text));
 	}
-	return weir_err_at(err, EINVAL, at, "address %s is in no subnet of network \"%s\" (%s)", addr,
-			   net->name, *list ? list : "it has none");
+	return weir_err_at(err, EINVAL, at, "address %s is in no subnet of network \"%s\" (%s)",
+			   addr, net->name, *list ? list : "it has none");
 }
 
 int weir_ipam_check(struct weir_store *store, const struct weir_network *net, const char *endpoint,
@@ -277,118 +289,13 @@ int weir_ipam_check(struct weir_store *store, const struct weir_network *net, co
 				   weir_prefix_text(&subnet->prefix, prefix));
 	bool is_router = net->gateway_endpoint && strcmp(net->gateway_endpoint, endpoint) == 0;
 	if (is_gateway(net, addr) && !is_router)
-		return weir_err_at(err, EINVAL, at, "address %s is the gateway's in network \"%s\"", text,
-				   net->name);
+		return weir_err_at(err, EINVAL, at, "address %s is the gateway's in network \"%s\"",
+				   text, net->name);
 	int r = weir_store_addr_owner(store, net->name, addr, owner, err);
 	if (r < 0)
 		return r;
 	if (*owner && strcmp(owner, endpoint) != 0)
-		return weir_err_at(err, EEXIST, at, "address %s is taken by endpoint \"%s\"", text, owner);
+		return weir_err_at(err, EEXIST, at, "address %s is taken by endpoint \"%s\"", text,
+				   owner);
 	return 0;
-}
-
-/* The built-in pool. IPv4: a part of 10/8 that few use. IPv6: an RFC 4193 prefix whose random part is
- * the beginning of the store's UUID, so that two hosts differ. */
-static int builtin_pool(struct weir_store *store, enum weir_family family, struct weir_pool *ret,
-			struct weir_err *err)
-{
-	if (family == WEIR_IPV4) {
-		*ret = (struct weir_pool){ .prefix = { { WEIR_IPV4, { 10, 144 } }, 12 }, .size = 24 };
-		return 0;
-	}
-	struct weir_store_meta meta;
-	int r = weir_store_meta(store, &meta, err);
-	if (r < 0)
-		return r;
-	unsigned high = 0, low = 0; /* 32 and 8 bits */
-	if (sscanf(meta.uuid, "%8x-%2x", &high, &low) != 2)
-		return weir_store_damaged(store, "its UUID", err);
-	*ret = (struct weir_pool){
-		.prefix = { { WEIR_IPV6, { 0xfd, (uint8_t)(high >> 24), (uint8_t)(high >> 16),
-					   (uint8_t)(high >> 8), (uint8_t)high, (uint8_t)low } }, 48 },
-		.size = 64,
-	};
-	return 0;
-}
-
-/* What stands in the way of a subnet: 1 and its prefix, or 0. */
-static int in_the_way(struct weir_store *store, const struct weir_prefix *subnet,
-		      const struct weir_prefix *avoid, size_t n_avoid, struct weir_prefix *ret,
-		      struct weir_err *err)
-{
-	for (size_t i = 0; i < n_avoid; i++)
-		if (weir_prefix_overlaps(subnet, &avoid[i])) {
-			*ret = avoid[i];
-			return 1;
-		}
-	WEIR_CLEAN_ARENA struct weir_arena arena = { 0 };
-	const char *name;
-	int r = weir_store_overlap(store, subnet, NULL, &arena, &name, ret, err);
-	return r < 0 ? r : name != NULL;
-}
-
-/* The pool's first subnet that nothing is in the way of: 1, or 0 when there is none. What is in the way
- * is passed as a whole, so the work grows with the number of obstacles, not with the pool. */
-static int search_pool(struct weir_store *store, const struct weir_pool *pool,
-		       const struct weir_prefix *avoid, size_t n_avoid, struct weir_prefix *ret,
-		       struct weir_err *err)
-{
-	struct weir_prefix subnet = { weir_prefix_base(&pool->prefix), pool->size };
-	while (weir_prefix_contains(&pool->prefix, &subnet.addr)) {
-		struct weir_prefix obstacle;
-		int r = in_the_way(store, &subnet, avoid, n_avoid, &obstacle, err);
-		if (r < 0)
-			return r;
-		if (r == 0) {
-			*ret = subnet;
-			return 1;
-		}
-		const struct weir_prefix *wider = obstacle.len < subnet.len ? &obstacle : &subnet;
-		struct weir_addr last = weir_prefix_last(wider);
-		if (!weir_addr_add(&last, 1, &subnet.addr)) /* aligned: the wider one's end is ours, too */
-			break;
-	}
-	return 0;
-}
-
-/* Describes where was searched, for the message that nothing was found. */
-static void name_pool(char *text, size_t size, const struct weir_pool *pool)
-{
-	char prefix[WEIR_PREFIX_TEXT];
-	size_t used = strlen(text);
-	(void)snprintf(text + used, size - used, "%s%s", used ? ", " : "",
-		       weir_prefix_text(&pool->prefix, prefix));
-}
-
-int weir_ipam_choose_subnet(struct weir_store *store, const struct weir_pool *pools, size_t n_pools,
-			    enum weir_family family, const struct weir_prefix *avoid, size_t n_avoid,
-			    struct weir_prefix *ret, struct weir_err *err)
-{
-	WEIR_CLEAN_MODEL struct weir_model stored = { 0 };
-	struct weir_pool builtin;
-	int r = n_pools ? 0 : weir_store_pools(store, &stored, err);
-	if (r == 0 && !n_pools) {
-		pools = stored.pools;
-		n_pools = stored.n_pools;
-	}
-	if (r == 0 && !n_pools) {
-		r = builtin_pool(store, family, &builtin, err);
-		pools = &builtin;
-		n_pools = 1;
-	}
-	char searched[256] = "";
-	for (size_t i = 0; r == 0 && i < n_pools; i++) {
-		if (pools[i].prefix.addr.family != family)
-			continue;
-		name_pool(searched, sizeof(searched), &pools[i]);
-		r = search_pool(store, &pools[i], avoid, n_avoid, ret, err);
-	}
-	if (r != 0)
-		return r < 0 ? r : 0;
-	if (!*searched)
-		return weir_err_set(err, ENOSPC, "no pool of %s subnets is declared (pools)",
-				    weir_family_name(family));
-	return weir_err_set(err, ENOSPC,
-			    "no free %s subnet is left in %s (name one with --subnet, or declare pools)",
-			    weir_family_name(family), searched);
 }

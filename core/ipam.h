@@ -9,11 +9,12 @@
 
 #include "core/store.h"
 
-/* The next free address of the network's first subnet of `family`. Advances the cursor, inside the
- * caller's transaction; the address is taken once weir_store_put_endpoint() has it.
+/* The next free address of the network's subnets of `family`, the first one that has any. Advances the
+ * cursor, inside the caller's transaction; the address is taken once weir_store_put_endpoint() has it.
+ * The network must be in the store, as it is in `net`.
  * Never the network address, the broadcast address (IPv4 prefixes shorter than /31), the
  * subnet-router anycast address (IPv6, RFC 4291 2.6.1), a gateway, or an excluded range.
- * -ENOSPC: the pool is exhausted, with its size and what to do. */
+ * -ENOSPC: the pool is exhausted, with its size and what to do. -EINVAL: no subnet of the family. */
 int weir_ipam_choose(struct weir_store *store, const struct weir_network *net, enum weir_family family,
 		     struct weir_addr *ret, struct weir_err *err);
 
@@ -24,8 +25,8 @@ int weir_ipam_check(struct weir_store *store, const struct weir_network *net, co
 
 /* The next free subnet of `family` out of the pools (none given: the store's, else the built-in
  * 10.144.0.0/12 in /24s, and for IPv6 an RFC 4193 /48 derived from the store's UUID in /64s).
- * Skips what overlaps networks in the store or any of `avoid` (host routes).
- * -ENOSPC: none left. */
+ * Skips what overlaps networks in the store or any of `avoid` (host routes, without default routes).
+ * -ENOSPC: none left, or none of the family is declared while others are. */
 int weir_ipam_choose_subnet(struct weir_store *store, const struct weir_pool *pools, size_t n_pools,
 			    enum weir_family family, const struct weir_prefix *avoid, size_t n_avoid,
 			    struct weir_prefix *ret, struct weir_err *err);

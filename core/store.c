@@ -24,12 +24,13 @@
 #include <unistd.h>
 
 enum {
-	BUSY_MS = 2000,	 /* weir's own writers wait at weir's lock; this is for foreign ones */
+	BUSY_MS = 2000,	  /* weir's own writers wait at weir's lock; this is for foreign ones */
 	PAGE_SIZE = 2048, /* a change touches one page each of ten trees: smaller is less to log */
-	LOG_PAGES = 200	 /* about where reading the log costs as much as syncing it every so often */
+	LOG_PAGES = 200 /* about where reading the log costs as much as syncing it every so often */
 };
 
-static int set_path(char *path, size_t size, const char *dir, const char *suffix, struct weir_err *err)
+static int set_path(char *path, size_t size, const char *dir, const char *suffix,
+		    struct weir_err *err)
 {
 	int len = snprintf(path, size, "%s/weir.db%s", dir, suffix);
 	if (len < 0 || (size_t)len >= size)
@@ -53,7 +54,8 @@ static int open_db(struct weir_store *store, int flags, struct weir_err *err)
 		return weir_store_no_memory(err);
 	if (rc != SQLITE_OK)
 		return weir_store_fail(store, rc, err);
-	(void)sqlite3_extended_result_codes(store->db, 1); /* these cannot fail on an open connection */
+	(void)sqlite3_extended_result_codes(store->db,
+					    1); /* these cannot fail on an open connection */
 	(void)sqlite3_busy_timeout(store->db, BUSY_MS);
 	(void)sqlite3_db_config(store->db, SQLITE_DBCONFIG_ENABLE_FKEY, 1, NULL);
 	/* The file is root's, but a changed one must not make SQLite run what it says. */
@@ -105,13 +107,15 @@ int weir_store_migrate(struct weir_store *store, const char *const *migrations, 
 	if (r < 0 || version == n)
 		return r;
 	if (version > n)
-		return weir_err_set(err, EPROTO,
-				    "%s was made by a newer weir (version %d, this one knows %d): update weir",
-				    store->path, version, n);
+		return weir_err_set(
+			err, EPROTO,
+			"%s was made by a newer weir (version %d, this one knows %d): update weir",
+			store->path, version, n);
 	r = weir_store_begin(store, true, err);
 	if (r < 0)
 		return r;
-	r = run_migrations(store, migrations, n, err); /* which reads the version again: it may be done */
+	r = run_migrations(store, migrations, n,
+			   err); /* which reads the version again: it may be done */
 	if (r == 0)
 		return weir_store_commit(store, err);
 	weir_store_rollback(store);
@@ -143,7 +147,8 @@ static int fill(struct weir_store *store, struct weir_err *err)
 	char sql[128];
 	(void)snprintf(sql, sizeof(sql),
 		       "PRAGMA page_size=%d; PRAGMA journal_mode=MEMORY; PRAGMA synchronous=OFF;"
-		       "BEGIN; PRAGMA application_id=%d", PAGE_SIZE, WEIR_STORE_APPLICATION);
+		       "BEGIN; PRAGMA application_id=%d",
+		       PAGE_SIZE, WEIR_STORE_APPLICATION);
 	if (r == 0)
 		r = weir_store_exec_text(store, sql, err);
 	if (r == 0)
@@ -230,8 +235,10 @@ static int open_existing(struct weir_store *store, bool migrate, struct weir_err
 	struct stat status;
 	if (stat(store->path, &status) < 0)
 		return weir_err_errno(err, errno, "opening %s", store->path);
-	if (!S_ISREG(status.st_mode) || status.st_size == 0) /* SQLite takes an empty file for a new one */
-		return weir_store_damaged(store, S_ISREG(status.st_mode) ? "empty" : "not a file", err);
+	if (!S_ISREG(status.st_mode) ||
+	    status.st_size == 0) /* SQLite takes an empty file for a new one */
+		return weir_store_damaged(store, S_ISREG(status.st_mode) ? "empty" : "not a file",
+					  err);
 	int r = open_db(store, SQLITE_OPEN_READWRITE, err);
 	if (r < 0)
 		return r;
@@ -239,7 +246,8 @@ static int open_existing(struct weir_store *store, bool migrate, struct weir_err
 	return identify(store, migrate, err);
 }
 
-int weir_store_open(const char *dir, bool create_absent, struct weir_store **ret, struct weir_err *err)
+int weir_store_open(const char *dir, bool create_absent, struct weir_store **ret,
+		    struct weir_err *err)
 {
 	WEIR_CLEAN_STORE struct weir_store *store = calloc(1, sizeof(*store));
 	if (!store)
@@ -271,8 +279,9 @@ void weir_store_close(struct weir_store *store)
 	if (store->has_written && log_is_long(store))
 		keep_log(store, false);
 	for (size_t i = 0; i < WEIR_NUM_SQL; i++)
-		(void)sqlite3_finalize(store->statements[i]); /* repeats an error that was reported */
-	int rc = sqlite3_close(store->db); /* rolls back what is open */
+		(void)sqlite3_finalize(
+			store->statements[i]); /* repeats an error that was reported */
+	int rc = sqlite3_close(store->db);     /* rolls back what is open */
 	assert(rc == SQLITE_OK);
 	(void)rc;
 	free(store);
@@ -291,8 +300,8 @@ int weir_store_destroy(const char *dir, struct weir_err *err)
 }
 
 /* The first row of a check that speaks in rows; *ret is false when it says nothing (or "ok"). */
-static int first_complaint(struct weir_store *store, const char *sql, char *text, size_t size, bool *ret,
-			   struct weir_err *err)
+static int first_complaint(struct weir_store *store, const char *sql, char *text, size_t size,
+			   bool *ret, struct weir_err *err)
 {
 	sqlite3_stmt *query = NULL;
 	int rc = sqlite3_prepare_v2(store->db, sql, -1, &query, NULL);
@@ -310,9 +319,11 @@ int weir_store_verify(struct weir_store *store, struct weir_err *err)
 {
 	static const char *const checks[] = {
 		"PRAGMA integrity_check(1)",
-		"SELECT 'a row of ' || \"table\" || ' belongs to nothing' FROM pragma_foreign_key_check",
+		"SELECT 'a row of ' || \"table\" || ' belongs to nothing' FROM "
+		"pragma_foreign_key_check",
 		"SELECT 'host ports and mappings differ' FROM (SELECT"
-		" (SELECT count(*) FROM host_port) AS ports, (SELECT total(1 + hi - lo) FROM mapping) AS mapped)"
+		" (SELECT count(*) FROM host_port) AS ports, (SELECT total(1 + hi - lo) FROM "
+		"mapping) AS mapped)"
 		" WHERE ports <> mapped",
 		"SELECT 'meta has no row' WHERE NOT EXISTS(SELECT 1 FROM meta)",
 	};

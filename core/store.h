@@ -26,7 +26,7 @@ struct weir_store_meta {
  * store is -ENOENT and nothing is made.
  * -EUCLEAN: damaged or not a store of weir's: says so and what to do, never resets it.
  * -EPROTO: made by a newer weir. -ENOSPC, -EACCES, -EROFS as they come. Older: migrated at once when
- * `create`, in one transaction. */
+ * `create`, in one transaction; else -ESTALE. */
 int weir_store_open(const char *dir, bool create, struct weir_store **ret, struct weir_err *err);
 void weir_store_close(struct weir_store *store); /* rolls back an open transaction; NULL is fine */
 static inline void weir_store_closep(struct weir_store **store)
@@ -74,14 +74,16 @@ int weir_store_load(struct weir_store *store, const struct weir_scope *scope, st
 		    struct weir_err *err);
 
 /* Makes or replaces by name. Every field must be resolved (addresses, interface names, host ports).
- * -EEXIST names who has the name, address, MAC, interface name or host port, with the place of the
- * object that asks for it. Replacing an endpoint keeps the rows that do not change. */
+ * -EEXIST names who has the subnet, address, MAC, interface name or host port, with the place of the
+ * object that asks for it; -ENOENT: an attachment's network is absent. What an object gives up must be
+ * written before another gets it. Replacing an endpoint keeps the rows that do not change. */
 int weir_store_put_network(struct weir_store *store, const struct weir_network *net, struct weir_err *err);
 int weir_store_put_endpoint(struct weir_store *store, const struct weir_endpoint *ep, struct weir_err *err);
 /* -ENOENT: no such object. A network in use is -EBUSY, naming an endpoint. */
 int weir_store_remove_network(struct weir_store *store, const char *name, struct weir_err *err);
 int weir_store_remove_endpoint(struct weir_store *store, const char *name, struct weir_err *err);
-/* One mapping of an endpoint, at a cost that does not depend on how many it has.
+/* One mapping of an endpoint, at a cost that does not depend on how many it has
+ * (removing one with an open host port looks through the endpoint's).
  * add: -EEXIST as above. remove: ret (may be NULL) is what was removed, in the arena; `mapping` matches
  * as users write it: an open host port matches any; -ENOENT. */
 int weir_store_add_mapping(struct weir_store *store, const char *endpoint, const struct weir_mapping *mapping,

@@ -29,7 +29,8 @@ static int fail_io(struct weir_store *store, struct weir_err *err)
 {
 	int cause = sqlite3_system_errno(store->db);
 	if (cause == ENOSPC || cause == EDQUOT)
-		return weir_err_set(err, ENOSPC, "the disk under %s is full: make room and try again",
+		return weir_err_set(err, ENOSPC,
+				    "the disk under %s is full: make room and try again",
 				    store->path);
 	return weir_err_errno(err, cause > 0 ? cause : EIO, "reading or writing %s", store->path);
 }
@@ -47,10 +48,14 @@ static int fail_words(struct weir_store *store, int rc, struct weir_err *err)
 		const char *words; /* with the store's path */
 	} causes[] = {
 		{ SQLITE_FULL, ENOSPC, "the disk under %s is full: make room and try again" },
-		{ SQLITE_READONLY, EROFS, "%s cannot be written: is its file system mounted read-only?" },
-		{ SQLITE_BUSY, EBUSY, "%s is held by another program (a backup, a shell?): try again" },
-		{ SQLITE_LOCKED, EBUSY, "%s is held by another program (a backup, a shell?): try again" },
-		{ SQLITE_PROTOCOL, EBUSY, "%s is held by another program (a backup, a shell?): try again" },
+		{ SQLITE_READONLY, EROFS,
+		  "%s cannot be written: is its file system mounted read-only?" },
+		{ SQLITE_BUSY, EBUSY,
+		  "%s is held by another program (a backup, a shell?): try again" },
+		{ SQLITE_LOCKED, EBUSY,
+		  "%s is held by another program (a backup, a shell?): try again" },
+		{ SQLITE_PROTOCOL, EBUSY,
+		  "%s is held by another program (a backup, a shell?): try again" },
 		{ SQLITE_PERM, EACCES, "%s: permission denied" },
 		{ SQLITE_NOLFS, EFBIG, "%s is too large for this system" },
 	};
@@ -88,7 +93,8 @@ static int prepare(struct weir_store *store, enum weir_sql id, struct weir_err *
 {
 	if (store->statements[id])
 		return 0;
-	int rc = sqlite3_prepare_v2(store->db, weir_store_sql[id], -1, &store->statements[id], NULL);
+	int rc =
+		sqlite3_prepare_v2(store->db, weir_store_sql[id], -1, &store->statements[id], NULL);
 	return rc == SQLITE_OK ? 0 : weir_store_fail(store, rc, err);
 }
 
@@ -113,7 +119,8 @@ static int bind(sqlite3_stmt *query, const char *format, va_list args)
 		} else if (*format == 'l') {
 			rc = sqlite3_bind_int64(query, i, va_arg(args, int64_t));
 		} else if (*format == 't') {
-			rc = sqlite3_bind_text(query, i, va_arg(args, const char *), -1, SQLITE_STATIC);
+			rc = sqlite3_bind_text(query, i, va_arg(args, const char *), -1,
+					       SQLITE_STATIC);
 		} else if (*format == 'm') {
 			const struct weir_mac *mac = va_arg(args, const struct weir_mac *);
 			rc = bind_blob(query, i, mac->bytes, weir_mac_is_set(mac) ? 6 : 0, true);
@@ -191,7 +198,8 @@ int weir_store_begin(struct weir_store *store, bool durable, struct weir_err *er
 	assert(!store->in_transaction);
 	if (store->normal == durable) {
 		int r = weir_store_exec_text(
-			store, durable ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL", err);
+			store, durable ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL",
+			err);
 		if (r < 0)
 			return r;
 		store->normal = !durable;
@@ -211,7 +219,8 @@ static void bury_failed_commit(struct weir_store *store)
 	char sql[96];
 	(void)snprintf(sql, sizeof(sql), "PRAGMA synchronous=NORMAL; PRAGMA application_id=%d",
 		       WEIR_STORE_APPLICATION);
-	(void)sqlite3_exec(store->db, sql, NULL, NULL, NULL); /* should this fail, too, nothing is left to try */
+	(void)sqlite3_exec(store->db, sql, NULL, NULL,
+			   NULL); /* should this fail, too, nothing is left to try */
 	store->normal = true;
 }
 
@@ -220,7 +229,8 @@ int weir_store_commit(struct weir_store *store, struct weir_err *err)
 	assert(store->in_transaction);
 	if (store->spoilt) {
 		weir_store_rollback(store);
-		return weir_err_set(err, ECANCELED, "nothing was written to %s: a part of it had failed",
+		return weir_err_set(err, ECANCELED,
+				    "nothing was written to %s: a part of it had failed",
 				    store->path);
 	}
 	int r = weir_store_exec(store, WEIR_SQL_COMMIT, NULL, err, "");

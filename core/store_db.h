@@ -96,9 +96,9 @@ enum weir_endpoint_item { WEIR_ITEM_LABEL, WEIR_ITEM_ROUTE, WEIR_ITEM_DNS };
 struct weir_store {
 	sqlite3 *db;
 	bool in_transaction;
-	bool spoilt;	/* a write failed: only a rollback is left */
+	bool spoilt;	  /* a write failed: only a rollback is left */
 	bool has_written; /* committed something */
-	bool normal;	/* synchronous is NORMAL now; else FULL, as SQLite begins */
+	bool normal;	  /* synchronous is NORMAL now; else FULL, as SQLite begins */
 	sqlite3_stmt *statements[WEIR_NUM_SQL];
 	char path[PATH_MAX];
 };
@@ -157,8 +157,9 @@ int weir_store_take_ifname(struct weir_store *store, const char *ifname, const c
 			   const char *endpoint, const struct weir_place *at, struct weir_err *err);
 
 /* Who has the address in the network? In text, cut to WEIR_NAME_MAX; empty: nobody. */
-int weir_store_addr_owner(struct weir_store *store, const char *network, const struct weir_addr *addr,
-			  char ret[WEIR_NAME_MAX + 1], struct weir_err *err);
+int weir_store_addr_owner(struct weir_store *store, const char *network,
+			  const struct weir_addr *addr, char ret[WEIR_NAME_MAX + 1],
+			  struct weir_err *err);
 
 /* Replaces what the store has of an endpoint's mappings (`old`, as read) by what it should have. */
 int weir_store_replace_mappings(struct weir_store *store, const struct weir_endpoint *old,

@@ -10,8 +10,8 @@
 
 #include "core/store_db.h"
 
-static int write_endpoint(struct weir_store *store, enum weir_sql id, const struct weir_endpoint *ep,
-			  int *ret_rows, struct weir_err *err)
+static int write_endpoint(struct weir_store *store, enum weir_sql id,
+			  const struct weir_endpoint *ep, int *ret_rows, struct weir_err *err)
 {
 	return weir_store_exec(store, id, ret_rows, err, "titlltii", ep->name, (int)ep->netns,
 			       ep->netns_path, (int64_t)ep->netns_id.dev, (int64_t)ep->netns_id.ino,
@@ -22,15 +22,17 @@ static int put_lists(struct weir_store *store, const struct weir_endpoint *ep, s
 {
 	int r = 0;
 	for (size_t i = 0; r == 0 && i < ep->n_labels; i++)
-		r = weir_store_exec(store, WEIR_SQL_ADD_ENDPOINT_ITEM, NULL, err, "tiitti", ep->name,
-				    WEIR_ITEM_LABEL, (int)i, ep->labels[i].key, ep->labels[i].value, 0);
+		r = weir_store_exec(store, WEIR_SQL_ADD_ENDPOINT_ITEM, NULL, err, "tiitti",
+				    ep->name, WEIR_ITEM_LABEL, (int)i, ep->labels[i].key,
+				    ep->labels[i].value, 0);
 	for (size_t i = 0; r == 0 && i < ep->n_routes; i++)
-		r = weir_store_exec(store, WEIR_SQL_ADD_ENDPOINT_ITEM, NULL, err, "tiiaai", ep->name,
-				    WEIR_ITEM_ROUTE, (int)i, &ep->routes[i].to.addr, &ep->routes[i].via,
-				    ep->routes[i].to.len);
+		r = weir_store_exec(store, WEIR_SQL_ADD_ENDPOINT_ITEM, NULL, err, "tiiaai",
+				    ep->name, WEIR_ITEM_ROUTE, (int)i, &ep->routes[i].to.addr,
+				    &ep->routes[i].via, ep->routes[i].to.len);
 	for (size_t i = 0; r == 0 && i < ep->n_dns; i++)
-		r = weir_store_exec(store, WEIR_SQL_ADD_ENDPOINT_ITEM, NULL, err, "tiiati", ep->name,
-				    WEIR_ITEM_DNS, (int)i, &ep->dns[i], NULL, 0);
+		r = weir_store_exec(store, WEIR_SQL_ADD_ENDPOINT_ITEM, NULL, err, "tiiati",
+				    ep->name, WEIR_ITEM_DNS, (int)i, &ep->dns[i],
+				    (const char *)NULL, 0);
 	return r;
 }
 
@@ -45,8 +47,9 @@ static int read_owner(struct weir_store *store, sqlite3_stmt *row, char ret[WEIR
 	return 0;
 }
 
-int weir_store_addr_owner(struct weir_store *store, const char *network, const struct weir_addr *addr,
-			  char ret[WEIR_NAME_MAX + 1], struct weir_err *err)
+int weir_store_addr_owner(struct weir_store *store, const char *network,
+			  const struct weir_addr *addr, char ret[WEIR_NAME_MAX + 1],
+			  struct weir_err *err)
 {
 	WEIR_CLEAN_QUERY sqlite3_stmt *row = NULL;
 	enum weir_sql id = addr->family == WEIR_IPV4 ? WEIR_SQL_OWNER_IPV4 : WEIR_SQL_OWNER_IPV6;
@@ -72,7 +75,8 @@ static int blame_attachment(struct weir_store *store, const struct weir_endpoint
 					   weir_addr_text(addr, text), owner);
 	}
 	WEIR_CLEAN_QUERY sqlite3_stmt *row = NULL;
-	int r = weir_store_query(store, WEIR_SQL_OWNER_MAC, &row, err, "tm", att->network, &att->mac);
+	int r = weir_store_query(store, WEIR_SQL_OWNER_MAC, &row, err, "tm", att->network,
+				 &att->mac);
 	if (r == 0)
 		r = read_owner(store, row, owner, err);
 	if (r < 0)
@@ -90,13 +94,15 @@ static int add_attachment(struct weir_store *store, const struct weir_endpoint *
 			  const struct weir_attachment *att, struct weir_err *err)
 {
 	int r = weir_store_exec(store, WEIR_SQL_ADD_ATTACHMENT, NULL, err, "ttAAmttii", ep->name,
-				att->network, &att->addrs[WEIR_IPV4], &att->addrs[WEIR_IPV6], &att->mac,
-				att->ifname, att->host_ifname, att->priority, (int)att->mtu);
+				att->network, &att->addrs[WEIR_IPV4], &att->addrs[WEIR_IPV6],
+				&att->mac, att->ifname, att->host_ifname, att->priority,
+				(int)att->mtu);
 	if (r == -EEXIST)
 		return blame_attachment(store, ep, att, err);
 	if (r < 0)
 		return r;
-	return weir_store_take_ifname(store, att->host_ifname, att->network, ep->name, &att->origin, err);
+	return weir_store_take_ifname(store, att->host_ifname, att->network, ep->name, &att->origin,
+				      err);
 }
 
 /* `next` is what comes in its place, or NULL: an address that stays has not been freed. */
@@ -104,18 +110,23 @@ static int remove_attachment(struct weir_store *store, const char *endpoint,
 			     const struct weir_attachment *att, const struct weir_attachment *next,
 			     struct weir_err *err)
 {
-	int r = weir_store_exec(store, WEIR_SQL_REMOVE_ATTACHMENT, NULL, err, "tt", endpoint, att->network);
+	int r = weir_store_exec(store, WEIR_SQL_REMOVE_ATTACHMENT, NULL, err, "tt", endpoint,
+				att->network);
 	if (r == 0)
-		r = weir_store_exec(store, WEIR_SQL_RELEASE_IFNAME, NULL, err, "t", att->host_ifname);
+		r = weir_store_exec(store, WEIR_SQL_RELEASE_IFNAME, NULL, err, "t",
+				    att->host_ifname);
 	for (int family = WEIR_IPV4; r == 0 && family < WEIR_NUM_FAMILIES; family++) {
 		const struct weir_addr *addr = &att->addrs[family];
-		if (weir_addr_is_set(addr) && (!next || weir_addr_cmp(addr, &next->addrs[family]) != 0))
-			r = weir_store_exec(store, WEIR_SQL_FREE, NULL, err, "at", addr, att->network);
+		if (weir_addr_is_set(addr) &&
+		    (!next || weir_addr_cmp(addr, &next->addrs[family]) != 0))
+			r = weir_store_exec(store, WEIR_SQL_FREE, NULL, err, "at", addr,
+					    att->network);
 	}
 	return r;
 }
 
-static const struct weir_attachment *find_attachment(const struct weir_endpoint *ep, const char *network)
+static const struct weir_attachment *find_attachment(const struct weir_endpoint *ep,
+						     const char *network)
 {
 	for (size_t i = 0; i < ep->n_attachments; i++)
 		if (strcmp(ep->attachments[i].network, network) == 0)
@@ -142,7 +153,8 @@ static int replace_attachments(struct weir_store *store, const struct weir_endpo
 	return r;
 }
 
-static int put_endpoint(struct weir_store *store, const struct weir_endpoint *ep, struct weir_err *err)
+static int put_endpoint(struct weir_store *store, const struct weir_endpoint *ep,
+			struct weir_err *err)
 {
 	WEIR_CLEAN_MODEL struct weir_model stored = { 0 };
 	struct weir_endpoint *old = weir_model_add_endpoint(&stored);
@@ -154,7 +166,8 @@ static int put_endpoint(struct weir_store *store, const struct weir_endpoint *ep
 	if (r == 0 && !added) {
 		r = write_endpoint(store, WEIR_SQL_CHANGE_ENDPOINT, ep, NULL, err);
 		if (r == 0)
-			r = weir_store_exec(store, WEIR_SQL_CLEAR_ENDPOINT_ITEMS, NULL, err, "t", ep->name);
+			r = weir_store_exec(store, WEIR_SQL_CLEAR_ENDPOINT_ITEMS, NULL, err, "t",
+					    ep->name);
 		if (r == 0)
 			r = weir_store_read_attachments(store, &stored, old, err);
 		if (r == 0)
@@ -167,7 +180,8 @@ static int put_endpoint(struct weir_store *store, const struct weir_endpoint *ep
 	return r < 0 ? r : weir_store_replace_mappings(store, old, ep, err);
 }
 
-int weir_store_put_endpoint(struct weir_store *store, const struct weir_endpoint *ep, struct weir_err *err)
+int weir_store_put_endpoint(struct weir_store *store, const struct weir_endpoint *ep,
+			    struct weir_err *err)
 {
 	int r = put_endpoint(store, ep, err);
 	return r < 0 ? weir_store_spoil(store, r) : 0;
@@ -206,8 +220,8 @@ int weir_store_remove_endpoint(struct weir_store *store, const char *name, struc
 	return r < 0 ? weir_store_spoil(store, r) : 0;
 }
 
-int weir_store_set_netns_id(struct weir_store *store, const char *endpoint, const struct weir_netns_id *id,
-			    struct weir_err *err)
+int weir_store_set_netns_id(struct weir_store *store, const char *endpoint,
+			    const struct weir_netns_id *id, struct weir_err *err)
 {
 	int rows = 0;
 	int r = weir_store_exec(store, WEIR_SQL_SET_NETNS, &rows, err, "tllt", endpoint,

@@ -21,22 +21,25 @@ static int copy_text(struct weir_model *model, sqlite3_stmt *row, int column, co
 	return 0;
 }
 
-static int read_subnets(struct weir_store *store, struct weir_model *model, struct weir_network *net,
-			struct weir_err *err)
+static int read_subnets(struct weir_store *store, struct weir_model *model,
+			struct weir_network *net, struct weir_err *err)
 {
 	WEIR_CLEAN_QUERY sqlite3_stmt *row = NULL;
 	int r = weir_store_query(store, WEIR_SQL_SUBNETS, &row, err, "t", net->name);
 	while (r == 0 && (r = weir_store_step(store, row, err)) == 1) {
-		struct weir_subnet *subnets = weir_arena_grow(&model->arena, net->subnets, net->n_subnets,
-							      sizeof(*subnets));
+		struct weir_subnet *subnets = weir_arena_grow(&model->arena, net->subnets,
+							      net->n_subnets, sizeof(*subnets));
 		if (!subnets)
 			return weir_store_no_memory(err);
 		net->subnets = subnets;
-		struct weir_prefix prefix = { weir_store_addr(row, 0), (uint8_t)sqlite3_column_int(row, 1) };
-		if (!weir_addr_is_set(&prefix.addr) || prefix.len > weir_family_bits(prefix.addr.family))
+		struct weir_prefix prefix = { weir_store_addr(row, 0),
+					      (uint8_t)sqlite3_column_int(row, 1) };
+		if (!weir_addr_is_set(&prefix.addr) ||
+		    prefix.len > weir_family_bits(prefix.addr.family))
 			return weir_store_damaged(store, "an impossible subnet", err);
-		subnets[net->n_subnets++] = (struct weir_subnet){ .prefix = prefix,
-								  .gateway = weir_store_addr(row, 2) };
+		subnets[net->n_subnets++] =
+			(struct weir_subnet){ .prefix = prefix,
+					      .gateway = weir_store_addr(row, 2) };
 		r = 0;
 	}
 	return r;
@@ -45,19 +48,21 @@ static int read_subnets(struct weir_store *store, struct weir_model *model, stru
 static int add_excluded(struct weir_model *model, struct weir_network *net, sqlite3_stmt *row,
 			struct weir_err *err)
 {
-	struct weir_range *items = weir_arena_grow(&model->arena, net->excluded, net->n_excluded,
-						   sizeof(*items));
+	struct weir_range *items =
+		weir_arena_grow(&model->arena, net->excluded, net->n_excluded, sizeof(*items));
 	if (!items)
 		return weir_store_no_memory(err);
 	net->excluded = items;
-	items[net->n_excluded++] = (struct weir_range){ weir_store_addr(row, 1), weir_store_addr(row, 2) };
+	items[net->n_excluded++] =
+		(struct weir_range){ weir_store_addr(row, 1), weir_store_addr(row, 2) };
 	return 0;
 }
 
 static int add_trusted(struct weir_model *model, struct weir_network *net, sqlite3_stmt *row,
 		       struct weir_err *err)
 {
-	const char **items = weir_arena_grow(&model->arena, net->trusted, net->n_trusted, sizeof(*items));
+	const char **items =
+		weir_arena_grow(&model->arena, net->trusted, net->n_trusted, sizeof(*items));
 	const char *ifname = weir_arena_strdup(&model->arena, weir_store_text(row, 1));
 	if (!items || !ifname)
 		return weir_store_no_memory(err);
@@ -72,13 +77,14 @@ static int read_network_lists(struct weir_store *store, struct weir_model *model
 	WEIR_CLEAN_QUERY sqlite3_stmt *row = NULL;
 	int r = weir_store_query(store, WEIR_SQL_NETWORK_ITEMS, &row, err, "t", net->name);
 	while (r == 0 && (r = weir_store_step(store, row, err)) == 1)
-		r = sqlite3_column_int(row, 0) == WEIR_ITEM_EXCLUDED ? add_excluded(model, net, row, err) :
-								       add_trusted(model, net, row, err);
+		r = sqlite3_column_int(row, 0) == WEIR_ITEM_EXCLUDED
+			    ? add_excluded(model, net, row, err)
+			    : add_trusted(model, net, row, err);
 	return r;
 }
 
-static int read_network_row(struct weir_store *store, struct weir_model *model, struct weir_network *net,
-			    sqlite3_stmt *row, struct weir_err *err)
+static int read_network_row(struct weir_store *store, struct weir_model *model,
+			    struct weir_network *net, sqlite3_stmt *row, struct weir_err *err)
 {
 	net->mode = (enum weir_mode)sqlite3_column_int(row, 0);
 	weir_store_ifname(row, 1, net->ifname);
@@ -126,7 +132,8 @@ static int load_network(struct weir_store *store, const char *name, struct weir_
 static int add_label(struct weir_model *model, struct weir_endpoint *ep, sqlite3_stmt *row,
 		     struct weir_err *err)
 {
-	struct weir_label *items = weir_arena_grow(&model->arena, ep->labels, ep->n_labels, sizeof(*items));
+	struct weir_label *items =
+		weir_arena_grow(&model->arena, ep->labels, ep->n_labels, sizeof(*items));
 	const char *key = weir_arena_strdup(&model->arena, weir_store_text(row, 1));
 	const char *value = weir_arena_strdup(&model->arena, weir_store_text(row, 2));
 	if (!items || !key || !value)
@@ -139,7 +146,8 @@ static int add_label(struct weir_model *model, struct weir_endpoint *ep, sqlite3
 static int add_route(struct weir_model *model, struct weir_endpoint *ep, sqlite3_stmt *row,
 		     struct weir_err *err)
 {
-	struct weir_route *items = weir_arena_grow(&model->arena, ep->routes, ep->n_routes, sizeof(*items));
+	struct weir_route *items =
+		weir_arena_grow(&model->arena, ep->routes, ep->n_routes, sizeof(*items));
 	if (!items)
 		return weir_store_no_memory(err);
 	ep->routes = items;
@@ -153,7 +161,8 @@ static int add_route(struct weir_model *model, struct weir_endpoint *ep, sqlite3
 static int add_dns(struct weir_model *model, struct weir_endpoint *ep, sqlite3_stmt *row,
 		   struct weir_err *err)
 {
-	struct weir_addr *items = weir_arena_grow(&model->arena, ep->dns, ep->n_dns, sizeof(*items));
+	struct weir_addr *items =
+		weir_arena_grow(&model->arena, ep->dns, ep->n_dns, sizeof(*items));
 	if (!items)
 		return weir_store_no_memory(err);
 	ep->dns = items;
@@ -202,8 +211,8 @@ int weir_store_read_attachments(struct weir_store *store, struct weir_model *mod
 	return r;
 }
 
-static int read_endpoint_row(struct weir_store *store, struct weir_model *model, struct weir_endpoint *ep,
-			     sqlite3_stmt *row, struct weir_err *err)
+static int read_endpoint_row(struct weir_store *store, struct weir_model *model,
+			     struct weir_endpoint *ep, sqlite3_stmt *row, struct weir_err *err)
 {
 	ep->netns = (enum weir_netns_kind)sqlite3_column_int(row, 0);
 	ep->netns_id.dev = (dev_t)sqlite3_column_int64(row, 2);
@@ -284,7 +293,8 @@ static int collect(struct weir_store *store, enum weir_sql all_sql, bool all, co
 		WEIR_CLEAN_QUERY sqlite3_stmt *row = NULL;
 		r = weir_store_query(store, all_sql, &row, err, "");
 		while (r == 0 && (r = weir_store_step(store, row, err)) == 1) {
-			const char *name = weir_arena_strdup(&names->arena, weir_store_text(row, 0));
+			const char *name =
+				weir_arena_strdup(&names->arena, weir_store_text(row, 0));
 			r = name ? add_name(names, name, err) : weir_store_no_memory(err);
 		}
 	}
@@ -296,8 +306,8 @@ static int load_endpoints(struct weir_store *store, const struct weir_scope *sco
 			  struct weir_model *model, struct weir_err *err)
 {
 	CLEAN_NAMES struct names names = { 0 };
-	int r = collect(store, WEIR_SQL_ENDPOINTS, scope->all, scope->endpoints, scope->n_endpoints, &names,
-			err);
+	int r = collect(store, WEIR_SQL_ENDPOINTS, scope->all, scope->endpoints, scope->n_endpoints,
+			&names, err);
 	const struct weir_model had = *model; /* sorted; what is added now has other names */
 	for (size_t i = 0; r == 0 && i < names.n; i++)
 		if (!weir_model_endpoint(&had, names.items[i]))
@@ -305,11 +315,12 @@ static int load_endpoints(struct weir_store *store, const struct weir_scope *sco
 	return r;
 }
 
-static int load_networks(struct weir_store *store, const struct weir_scope *scope, size_t first_endpoint,
-			 struct weir_model *model, struct weir_err *err)
+static int load_networks(struct weir_store *store, const struct weir_scope *scope,
+			 size_t first_endpoint, struct weir_model *model, struct weir_err *err)
 {
 	CLEAN_NAMES struct names names = { 0 };
-	int r = collect(store, WEIR_SQL_NETWORKS, scope->all, scope->networks, scope->n_networks, &names, err);
+	int r = collect(store, WEIR_SQL_NETWORKS, scope->all, scope->networks, scope->n_networks,
+			&names, err);
 	for (size_t i = first_endpoint; r == 0 && !scope->all && i < model->n_endpoints; i++)
 		for (size_t j = 0; r == 0 && j < model->endpoints[i].n_attachments; j++)
 			r = add_name(&names, model->endpoints[i].attachments[j].network, err);
@@ -321,8 +332,8 @@ static int load_networks(struct weir_store *store, const struct weir_scope *scop
 	return r;
 }
 
-int weir_store_load(struct weir_store *store, const struct weir_scope *scope, struct weir_model *model,
-		    struct weir_err *err)
+int weir_store_load(struct weir_store *store, const struct weir_scope *scope,
+		    struct weir_model *model, struct weir_err *err)
 {
 	weir_model_sort(model);
 	size_t first_endpoint = model->n_endpoints;

@@ -7,13 +7,14 @@
 
 #include "core/store_db.h"
 
-static int blame_port(struct weir_store *store, const char *endpoint, const struct weir_mapping *mapping,
-		      uint16_t port, struct weir_err *err)
+static int blame_port(struct weir_store *store, const char *endpoint,
+		      const struct weir_mapping *mapping, uint16_t port, struct weir_err *err)
 {
 	WEIR_CLEAN_ARENA struct weir_arena arena = { 0 };
 	char addr[WEIR_ADDR_TEXT];
 	const char *owner, *proto = weir_proto_name(mapping->proto);
-	int r = weir_store_port_owner(store, &mapping->host, mapping->proto, port, &arena, &owner, err);
+	int r = weir_store_port_owner(store, &mapping->host, mapping->proto, port, &arena, &owner,
+				      err);
 	if (r < 0)
 		return r;
 	(void)weir_addr_text(&mapping->host, addr);
@@ -21,19 +22,19 @@ static int blame_port(struct weir_store *store, const char *endpoint, const stru
 	const char *close = mapping->host.family == WEIR_IPV6 ? "]:" : *addr ? ":" : "";
 	if (owner && strcmp(owner, endpoint) == 0)
 		return weir_err_at(err, EEXIST, &mapping->origin,
-				   "port %s%s%s%u/%s is published twice by endpoint \"%s\"", open, addr,
-				   close, port, proto, owner);
+				   "port %s%s%s%u/%s is published twice by endpoint \"%s\"", open,
+				   addr, close, port, proto, owner);
 	return weir_err_at(err, EEXIST, &mapping->origin,
-			   "port %s%s%s%u/%s is taken by endpoint \"%s\" (weir port ls)", open, addr, close,
-			   port, proto, owner ? owner : "?");
+			   "port %s%s%s%u/%s is taken by endpoint \"%s\" (weir port ls)", open,
+			   addr, close, port, proto, owner ? owner : "?");
 }
 
-static int take_ports(struct weir_store *store, const char *endpoint, const struct weir_mapping *mapping,
-		      struct weir_err *err)
+static int take_ports(struct weir_store *store, const char *endpoint,
+		      const struct weir_mapping *mapping, struct weir_err *err)
 {
 	for (unsigned port = mapping->host_ports.lo; port <= mapping->host_ports.hi; port++) {
-		int r = weir_store_exec(store, WEIR_SQL_TAKE_PORT, NULL, err, "aiit", &mapping->host,
-					(int)mapping->proto, (int)port, endpoint);
+		int r = weir_store_exec(store, WEIR_SQL_TAKE_PORT, NULL, err, "aiit",
+					&mapping->host, (int)mapping->proto, (int)port, endpoint);
 		if (r == -EEXIST)
 			return blame_port(store, endpoint, mapping, (uint16_t)port, err);
 		if (r < 0)
@@ -43,28 +44,29 @@ static int take_ports(struct weir_store *store, const char *endpoint, const stru
 }
 
 /* The ports first: two mappings that begin with one port are refused there, by name. */
-static int add_mapping(struct weir_store *store, const char *endpoint, const struct weir_mapping *mapping,
-		       struct weir_err *err)
+static int add_mapping(struct weir_store *store, const char *endpoint,
+		       const struct weir_mapping *mapping, struct weir_err *err)
 {
 	if (weir_mapping_is_open(mapping))
 		return weir_err_at(err, EINVAL, &mapping->origin, "no host port was chosen");
 	int r = take_ports(store, endpoint, mapping, err);
 	if (r < 0)
 		return r;
-	r = weir_store_exec(store, WEIR_SQL_ADD_MAPPING, NULL, err, "taiiiiit", endpoint, &mapping->host,
-			    (int)mapping->proto, mapping->host_ports.lo, mapping->host_ports.hi,
-			    mapping->ports.lo, mapping->ports.hi, mapping->network);
+	r = weir_store_exec(store, WEIR_SQL_ADD_MAPPING, NULL, err, "taiiiiit", endpoint,
+			    &mapping->host, (int)mapping->proto, mapping->host_ports.lo,
+			    mapping->host_ports.hi, mapping->ports.lo, mapping->ports.hi,
+			    mapping->network);
 	if (r == -EEXIST) /* the ports were free, so it is the foreign key */
 		return weir_err_at(err, ENOENT, &mapping->origin,
 				   "no endpoint named \"%s\" (weir endpoint ls)", endpoint);
 	return r;
 }
 
-static int drop_mapping(struct weir_store *store, const char *endpoint, const struct weir_mapping *mapping,
-			struct weir_err *err)
+static int drop_mapping(struct weir_store *store, const char *endpoint,
+			const struct weir_mapping *mapping, struct weir_err *err)
 {
-	int r = weir_store_exec(store, WEIR_SQL_REMOVE_MAPPING, NULL, err, "taii", endpoint, &mapping->host,
-				(int)mapping->proto, mapping->host_ports.lo);
+	int r = weir_store_exec(store, WEIR_SQL_REMOVE_MAPPING, NULL, err, "taii", endpoint,
+				&mapping->host, (int)mapping->proto, mapping->host_ports.lo);
 	if (r < 0)
 		return r;
 	return weir_store_exec(store, WEIR_SQL_RELEASE_PORTS, NULL, err, "aiii", &mapping->host,
@@ -94,13 +96,13 @@ static int sorted_mappings(struct weir_arena *arena, const struct weir_endpoint 
 	return 0;
 }
 
-typedef int change_fn(struct weir_store *store, const char *endpoint, const struct weir_mapping *mapping,
-		      struct weir_err *err);
+typedef int change_fn(struct weir_store *store, const char *endpoint,
+		      const struct weir_mapping *mapping, struct weir_err *err);
 
 /* Calls `change` for those in a that are not in b. Both are sorted. */
-static int for_difference(struct weir_store *store, const char *endpoint, const struct weir_mapping **a,
-			  size_t n_a, const struct weir_mapping **b, size_t n_b, change_fn *change,
-			  struct weir_err *err)
+static int for_difference(struct weir_store *store, const char *endpoint,
+			  const struct weir_mapping **a, size_t n_a, const struct weir_mapping **b,
+			  size_t n_b, change_fn *change, struct weir_err *err)
 {
 	for (size_t i = 0, j = 0; i < n_a; i++) {
 		while (j < n_b && weir_mapping_cmp(b[j], a[i]) < 0)
@@ -133,8 +135,8 @@ int weir_store_replace_mappings(struct weir_store *store, const struct weir_endp
 	return r;
 }
 
-int weir_store_add_mapping(struct weir_store *store, const char *endpoint, const struct weir_mapping *mapping,
-			   struct weir_err *err)
+int weir_store_add_mapping(struct weir_store *store, const char *endpoint,
+			   const struct weir_mapping *mapping, struct weir_err *err)
 {
 	int r = add_mapping(store, endpoint, mapping, err);
 	return r < 0 ? weir_store_spoil(store, r) : 0;
@@ -147,8 +149,10 @@ static int read_mapping(struct weir_store *store, sqlite3_stmt *row, struct weir
 	struct weir_mapping mapping = {
 		.host = weir_store_addr(row, 0),
 		.proto = (enum weir_proto)sqlite3_column_int(row, 1),
-		.host_ports = { (uint16_t)sqlite3_column_int(row, 2), (uint16_t)sqlite3_column_int(row, 3) },
-		.ports = { (uint16_t)sqlite3_column_int(row, 4), (uint16_t)sqlite3_column_int(row, 5) },
+		.host_ports = { (uint16_t)sqlite3_column_int(row, 2),
+				(uint16_t)sqlite3_column_int(row, 3) },
+		.ports = { (uint16_t)sqlite3_column_int(row, 4),
+			   (uint16_t)sqlite3_column_int(row, 5) },
 	};
 	if (mapping.proto <= WEIR_NO_PROTO || mapping.proto >= WEIR_NUM_PROTOS)
 		return weir_store_damaged(store, "a mapping of no protocol", err);
@@ -176,8 +180,9 @@ int weir_store_read_mappings(struct weir_store *store, struct weir_model *model,
 }
 
 /* An exact host port is one look-up; an open one looks through the endpoint's own. */
-static int find_mapping(struct weir_store *store, const char *endpoint, const struct weir_mapping *mapping,
-			struct weir_arena *arena, struct weir_mapping *ret, struct weir_err *err)
+static int find_mapping(struct weir_store *store, const char *endpoint,
+			const struct weir_mapping *mapping, struct weir_arena *arena,
+			struct weir_mapping *ret, struct weir_err *err)
 {
 	bool open = weir_mapping_is_open(mapping);
 	struct weir_ports host = mapping->host_ports;
@@ -192,9 +197,10 @@ static int find_mapping(struct weir_store *store, const char *endpoint, const st
 	if (r == 1)
 		return read_mapping(store, row, arena, ret, err);
 	char text[WEIR_MAPPING_TEXT];
-	return r < 0 ? r : weir_err_at(err, ENOENT, &mapping->origin,
-				       "endpoint \"%s\" does not publish %s (weir port ls)", endpoint,
-				       weir_mapping_text(mapping, text));
+	return r < 0 ? r
+		     : weir_err_at(err, ENOENT, &mapping->origin,
+				   "endpoint \"%s\" does not publish %s (weir port ls)", endpoint,
+				   weir_mapping_text(mapping, text));
 }
 
 int weir_store_remove_mapping(struct weir_store *store, const char *endpoint,
@@ -213,12 +219,13 @@ int weir_store_remove_mapping(struct weir_store *store, const char *endpoint,
 	return 0;
 }
 
-int weir_store_port_owner(struct weir_store *store, const struct weir_addr *addr, enum weir_proto proto,
-			  uint16_t port, struct weir_arena *arena, const char **ret_owner,
-			  struct weir_err *err)
+int weir_store_port_owner(struct weir_store *store, const struct weir_addr *addr,
+			  enum weir_proto proto, uint16_t port, struct weir_arena *arena,
+			  const char **ret_owner, struct weir_err *err)
 {
 	WEIR_CLEAN_QUERY sqlite3_stmt *row = NULL;
-	int r = weir_store_query(store, WEIR_SQL_PORT_OWNER, &row, err, "aii", addr, (int)proto, (int)port);
+	int r = weir_store_query(store, WEIR_SQL_PORT_OWNER, &row, err, "aii", addr, (int)proto,
+				 (int)port);
 	if (r == 0)
 		r = weir_store_step(store, row, err);
 	if (r < 0)

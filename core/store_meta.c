@@ -39,8 +39,8 @@ int weir_store_pools(struct weir_store *store, struct weir_model *model, struct 
 	WEIR_CLEAN_QUERY sqlite3_stmt *row = NULL;
 	int r = weir_store_query(store, WEIR_SQL_POOLS, &row, err, "");
 	while (r == 0 && (r = weir_store_step(store, row, err)) == 1) {
-		struct weir_pool *pools = weir_arena_grow(&model->arena, model->pools, model->n_pools,
-							  sizeof(*pools));
+		struct weir_pool *pools = weir_arena_grow(&model->arena, model->pools,
+							  model->n_pools, sizeof(*pools));
 		if (!pools)
 			return weir_store_no_memory(err);
 		model->pools = pools;
@@ -63,8 +63,8 @@ int weir_store_set_pools(struct weir_store *store, const struct weir_pool *pools
 	return r;
 }
 
-int weir_store_sysctls(struct weir_store *store, struct weir_arena *arena, struct weir_stored_sysctl **ret,
-		       size_t *ret_n, struct weir_err *err)
+int weir_store_sysctls(struct weir_store *store, struct weir_arena *arena,
+		       struct weir_stored_sysctl **ret, size_t *ret_n, struct weir_err *err)
 {
 	WEIR_CLEAN_QUERY sqlite3_stmt *row = NULL;
 	struct weir_stored_sysctl *items = NULL;

@@ -13,8 +13,12 @@
 static int write_network(struct weir_store *store, enum weir_sql id, const struct weir_network *net,
 			 int *ret_rows, struct weir_err *err)
 {
-	return weir_store_exec(store, id, ret_rows, err, "titt" "AAiAA" "im" "iiiii", net->name,
-			       (int)net->mode, net->ifname, net->gateway_endpoint,
+	return weir_store_exec(store, id, ret_rows, err,
+			       "titt"
+			       "AAiAA"
+			       "im"
+			       "iiiii",
+			       net->name, (int)net->mode, net->ifname, net->gateway_endpoint,
 			       &net->gateways[WEIR_IPV4], &net->gateways[WEIR_IPV6], (int)net->nat,
 			       &net->nat_addr[WEIR_IPV4], &net->nat_addr[WEIR_IPV6], (int)net->mtu,
 			       &net->mac, net->internal, net->isolate, net->host_deny,
@@ -60,7 +64,8 @@ static int check_overlap(struct weir_store *store, const struct weir_network *ne
 	char asked[WEIR_PREFIX_TEXT], has[WEIR_PREFIX_TEXT];
 	return weir_err_at(err, EEXIST, &subnet->origin,
 			   "subnet %s overlaps %s of network \"%s\" (weir network ls)",
-			   weir_prefix_text(&subnet->prefix, asked), weir_prefix_text(&prefix, has), other);
+			   weir_prefix_text(&subnet->prefix, asked), weir_prefix_text(&prefix, has),
+			   other);
 }
 
 static int check_gateway(struct weir_store *store, const struct weir_network *net,
@@ -78,7 +83,8 @@ static int check_gateway(struct weir_store *store, const struct weir_network *ne
 			   weir_addr_text(&subnet->gateway, text), net->name, owner);
 }
 
-static int put_subnets(struct weir_store *store, const struct weir_network *net, struct weir_err *err)
+static int put_subnets(struct weir_store *store, const struct weir_network *net,
+		       struct weir_err *err)
 {
 	for (size_t i = 0; i < net->n_subnets; i++) {
 		const struct weir_subnet *subnet = &net->subnets[i];
@@ -106,11 +112,12 @@ static int put_lists(struct weir_store *store, const struct weir_network *net, s
 				    &net->excluded[i].hi);
 	for (size_t i = 0; r == 0 && i < net->n_trusted; i++)
 		r = weir_store_exec(store, WEIR_SQL_ADD_NETWORK_ITEM, NULL, err, "tiitt", net->name,
-				    WEIR_ITEM_TRUSTED, (int)i, net->trusted[i], NULL);
+				    WEIR_ITEM_TRUSTED, (int)i, net->trusted[i], (const char *)NULL);
 	return r;
 }
 
-static int put_network(struct weir_store *store, const struct weir_network *net, struct weir_err *err)
+static int put_network(struct weir_store *store, const struct weir_network *net,
+		       struct weir_err *err)
 {
 	int added = 0;
 	int r = write_network(store, WEIR_SQL_ADD_NETWORK, net, &added, err);
@@ -128,7 +135,8 @@ static int put_network(struct weir_store *store, const struct weir_network *net,
 	return r < 0 ? r : put_lists(store, net, err);
 }
 
-int weir_store_put_network(struct weir_store *store, const struct weir_network *net, struct weir_err *err)
+int weir_store_put_network(struct weir_store *store, const struct weir_network *net,
+			   struct weir_err *err)
 {
 	int r = put_network(store, net, err);
 	return r < 0 ? weir_store_spoil(store, r) : 0;
@@ -159,9 +167,9 @@ int weir_store_remove_network(struct weir_store *store, const char *name, struct
 	return r < 0 ? weir_store_spoil(store, r) : 0;
 }
 
-int weir_store_overlap(struct weir_store *store, const struct weir_prefix *prefix, const char *except,
-		       struct weir_arena *arena, const char **ret_name, struct weir_prefix *ret_prefix,
-		       struct weir_err *err)
+int weir_store_overlap(struct weir_store *store, const struct weir_prefix *prefix,
+		       const char *except, struct weir_arena *arena, const char **ret_name,
+		       struct weir_prefix *ret_prefix, struct weir_err *err)
 {
 	struct weir_addr base = weir_prefix_base(prefix), last = weir_prefix_last(prefix);
 	WEIR_CLEAN_QUERY sqlite3_stmt *row = NULL;
@@ -199,7 +207,8 @@ int weir_store_count_attached(struct weir_store *store, const char *network, siz
 	return 0;
 }
 
-int weir_store_ifname_taken(struct weir_store *store, const char *ifname, bool *ret, struct weir_err *err)
+int weir_store_ifname_taken(struct weir_store *store, const char *ifname, bool *ret,
+			    struct weir_err *err)
 {
 	WEIR_CLEAN_QUERY sqlite3_stmt *row = NULL;
 	int r = weir_store_query(store, WEIR_SQL_IFNAME, &row, err, "t", ifname);
@@ -216,7 +225,8 @@ int weir_store_take_ifname(struct weir_store *store, const char *ifname, const c
 {
 	if (!*ifname)
 		return 0;
-	int r = weir_store_exec(store, WEIR_SQL_TAKE_IFNAME, NULL, err, "ttt", ifname, network, endpoint);
+	int r = weir_store_exec(store, WEIR_SQL_TAKE_IFNAME, NULL, err, "ttt", ifname, network,
+				endpoint);
 	if (r != -EEXIST)
 		return r;
 	WEIR_CLEAN_QUERY sqlite3_stmt *row = NULL;
@@ -227,5 +237,6 @@ int weir_store_take_ifname(struct weir_store *store, const char *ifname, const c
 		return r < 0 ? r : weir_store_damaged(store, "interface names", err);
 	bool is_network = sqlite3_column_type(row, 1) == SQLITE_NULL;
 	return weir_err_at(err, EEXIST, at, "interface name %s is taken by %s \"%s\"", ifname,
-			   is_network ? "network" : "endpoint", weir_store_text(row, is_network ? 0 : 1));
+			   is_network ? "network" : "endpoint",
+			   weir_store_text(row, is_network ? 0 : 1));
 }

@@ -14,8 +14,10 @@
 
 const char *const weir_store_migrations[] = {
 	"CREATE TABLE meta("
-	"  id INTEGER PRIMARY KEY CHECK(id = 1), uuid TEXT NOT NULL, dev INT NOT NULL, ino INT NOT NULL,"
-	"  boot TEXT NOT NULL, backend TEXT NOT NULL, counter INT NOT NULL, generation INT NOT NULL);"
+	"  id INTEGER PRIMARY KEY CHECK(id = 1), uuid TEXT NOT NULL, dev INT NOT NULL, ino INT NOT "
+	"NULL,"
+	"  boot TEXT NOT NULL, backend TEXT NOT NULL, counter INT NOT NULL, generation INT NOT "
+	"NULL);"
 	"CREATE TABLE pool("
 	"  seq INTEGER PRIMARY KEY, addr BLOB NOT NULL, len INT NOT NULL, size INT NOT NULL);"
 	"CREATE TABLE sysctl("
@@ -75,26 +77,29 @@ const char *const weir_store_sql[] = {
 	[WEIR_SQL_REMOVE_SYSCTL] = "DELETE FROM sysctl WHERE key = ?",
 
 	[WEIR_SQL_NETWORKS] = "SELECT name FROM network ORDER BY name",
-	[WEIR_SQL_NETWORK] =
-		"SELECT mode, ifname, gateway_endpoint, gateway4, gateway6, nat, nat4, nat6, mtu, mac,"
-		" internal, isolate, host_deny, filter_bridged, declared FROM network WHERE name = ?",
-	[WEIR_SQL_ADD_NETWORK] =
-		"INSERT INTO network VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14,"
-		" ?15, ?16) ON CONFLICT(name) DO NOTHING",
+	[WEIR_SQL_NETWORK] = "SELECT mode, ifname, gateway_endpoint, gateway4, gateway6, nat, "
+			     "nat4, nat6, mtu, mac,"
+			     " internal, isolate, host_deny, filter_bridged, declared FROM network "
+			     "WHERE name = ?",
+	[WEIR_SQL_ADD_NETWORK] = "INSERT INTO network VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, "
+				 "?10, ?11, ?12, ?13, ?14,"
+				 " ?15, ?16) ON CONFLICT(name) DO NOTHING",
 	[WEIR_SQL_CHANGE_NETWORK] =
 		"UPDATE network SET mode = ?2, ifname = ?3, gateway_endpoint = ?4, gateway4 = ?5,"
-		" gateway6 = ?6, nat = ?7, nat4 = ?8, nat6 = ?9, mtu = ?10, mac = ?11, internal = ?12,"
-		" isolate = ?13, host_deny = ?14, filter_bridged = ?15, declared = ?16 WHERE name = ?1",
+		" gateway6 = ?6, nat = ?7, nat4 = ?8, nat6 = ?9, mtu = ?10, mac = ?11, internal = "
+		"?12,"
+		" isolate = ?13, host_deny = ?14, filter_bridged = ?15, declared = ?16 WHERE name "
+		"= ?1",
 	[WEIR_SQL_REMOVE_NETWORK] = "DELETE FROM network WHERE name = ?",
 	[WEIR_SQL_NETWORK_ITEMS] =
 		"SELECT kind, a, b FROM network_item WHERE network = ? ORDER BY kind, seq",
 	[WEIR_SQL_ADD_NETWORK_ITEM] = "INSERT INTO network_item VALUES(?, ?, ?, ?, ?)",
 	[WEIR_SQL_CLEAR_NETWORK_ITEMS] = "DELETE FROM network_item WHERE network = ?",
 	[WEIR_SQL_SUBNETS] = "SELECT base, len, gateway FROM subnet WHERE network = ? ORDER BY seq",
-	[WEIR_SQL_PUT_SUBNET] =
-		"INSERT INTO subnet VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?1) ON CONFLICT(base) DO UPDATE SET"
-		" len = excluded.len, last = excluded.last, seq = excluded.seq,"
-		" gateway = excluded.gateway, cursor = excluded.cursor",
+	[WEIR_SQL_PUT_SUBNET] = "INSERT INTO subnet VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?1) ON "
+				"CONFLICT(base) DO UPDATE SET"
+				" len = excluded.len, last = excluded.last, seq = excluded.seq,"
+				" gateway = excluded.gateway, cursor = excluded.cursor",
 	[WEIR_SQL_MARK_SUBNETS] = "UPDATE subnet SET seq = -1 WHERE network = ?",
 	[WEIR_SQL_SWEEP_SUBNETS] = "DELETE FROM subnet WHERE network = ? AND seq = -1",
 	/* Stored subnets are disjoint: when any overlaps, the one with the highest base does. */
@@ -132,20 +137,23 @@ const char *const weir_store_sql[] = {
 
 	[WEIR_SQL_MAPPINGS] = "SELECT addr, proto, lo, hi, to_lo, to_hi, network FROM mapping"
 			      " WHERE endpoint = ? ORDER BY addr, proto, lo",
-	[WEIR_SQL_MAPPING] = "SELECT addr, proto, lo, hi, to_lo, to_hi, network FROM mapping"
-			     " WHERE endpoint = ?1 AND addr = ?2 AND proto = ?3 AND lo = ?4 AND hi = ?5"
-			     " AND to_lo = ?6 AND to_hi = ?7 AND (?8 IS NULL OR network IS ?8)",
+	[WEIR_SQL_MAPPING] =
+		"SELECT addr, proto, lo, hi, to_lo, to_hi, network FROM mapping"
+		" WHERE endpoint = ?1 AND addr = ?2 AND proto = ?3 AND lo = ?4 AND hi = ?5"
+		" AND to_lo = ?6 AND to_hi = ?7 AND (?8 IS NULL OR network IS ?8)",
 	[WEIR_SQL_FIND_MAPPING] =
 		"SELECT addr, proto, lo, hi, to_lo, to_hi, network FROM mapping"
 		" WHERE endpoint = ?1 AND addr = ?2 AND proto = ?3 AND lo BETWEEN ?4 AND ?5"
-		" AND to_lo = ?6 AND to_hi = ?7 AND (?8 IS NULL OR network IS ?8) ORDER BY lo LIMIT 1",
+		" AND to_lo = ?6 AND to_hi = ?7 AND (?8 IS NULL OR network IS ?8) ORDER BY lo "
+		"LIMIT 1",
 	[WEIR_SQL_ADD_MAPPING] = "INSERT INTO mapping VALUES(?, ?, ?, ?, ?, ?, ?, ?)",
 	[WEIR_SQL_REMOVE_MAPPING] =
 		"DELETE FROM mapping WHERE endpoint = ? AND addr = ? AND proto = ? AND lo = ?",
 	[WEIR_SQL_TAKE_PORT] = "INSERT INTO host_port VALUES(?, ?, ?, ?)",
 	[WEIR_SQL_RELEASE_PORTS] =
 		"DELETE FROM host_port WHERE addr = ? AND proto = ? AND port BETWEEN ? AND ?",
-	[WEIR_SQL_PORT_OWNER] = "SELECT endpoint FROM host_port WHERE addr = ? AND proto = ? AND port = ?",
+	[WEIR_SQL_PORT_OWNER] =
+		"SELECT endpoint FROM host_port WHERE addr = ? AND proto = ? AND port = ?",
 
 	[WEIR_SQL_CURSOR] = "SELECT cursor FROM subnet WHERE base = ? AND network = ?",
 	[WEIR_SQL_SET_CURSOR] = "UPDATE subnet SET cursor = ?2 WHERE base = ?1",

@@ -27,19 +27,19 @@ struct fixture {
 };
 
 /* A call that must succeed: shows the error when it does not. */
-#define OK(f, call)                                                          \
-	do {                                                                 \
-		int ok_r = (call);                                           \
-		if (ok_r < 0)                                                \
+#define OK(f, call)                                                        \
+	do {                                                               \
+		int ok_r = (call);                                         \
+		if (ok_r < 0)                                              \
 			fail_msg("%s: %d %s", #call, ok_r, (f)->err.text); \
 	} while (0)
 
 /* A call that must fail so, saying so. */
-#define FAILS(f, code, text_, call)                                        \
-	do {                                                               \
-		(f)->err = (struct weir_err){ 0 };                         \
-		int fails_r = (call);                                      \
-		if (fails_r != -(code) || !strstr((f)->err.text, (text_))) \
+#define FAILS(f, code, text_, call)                                           \
+	do {                                                                  \
+		(f)->err = (struct weir_err){ 0 };                            \
+		int fails_r = (call);                                         \
+		if (fails_r != -(code) || !strstr((f)->err.text, (text_)))    \
 			fail_msg("%s: %d %s", #call, fails_r, (f)->err.text); \
 	} while (0)
 
@@ -128,7 +128,8 @@ static inline struct weir_network network(struct fixture *f, const char *name, .
 	va_list args;
 	va_start(args, name);
 	for (const char *text; (text = va_arg(args, const char *));) {
-		net.subnets = weir_arena_grow(&f->arena, net.subnets, net.n_subnets, sizeof(*net.subnets));
+		net.subnets = weir_arena_grow(&f->arena, net.subnets, net.n_subnets,
+					      sizeof(*net.subnets));
 		struct weir_subnet *subnet = &net.subnets[net.n_subnets++];
 		*subnet = (struct weir_subnet){ .prefix = prefix(text), .origin = net.origin };
 		assert_true(weir_addr_add(&subnet->prefix.addr, 1, &subnet->gateway));
@@ -144,7 +145,8 @@ static inline struct weir_endpoint endpoint(struct fixture *f, const char *name,
 	struct weir_endpoint ep = { .name = name, .n_attachments = 1 };
 	ep.attachments = weir_arena_alloc(&f->arena, sizeof(*ep.attachments));
 	struct weir_attachment *att = &ep.attachments[0];
-	*att = (struct weir_attachment){ .network = net, .ifname = "eth0",
+	*att = (struct weir_attachment){ .network = net,
+					 .ifname = "eth0",
 					 .origin = weir_place_make("spec.yaml", 9, 3) };
 	(void)snprintf(att->host_ifname, sizeof(att->host_ifname), "we-%.8s", name);
 	if (ipv4)
@@ -156,7 +158,8 @@ static inline struct weir_endpoint endpoint(struct fixture *f, const char *name,
 
 static inline void publish(struct fixture *f, struct weir_endpoint *ep, const char *text)
 {
-	ep->mappings = weir_arena_grow(&f->arena, ep->mappings, ep->n_mappings, sizeof(*ep->mappings));
+	ep->mappings =
+		weir_arena_grow(&f->arena, ep->mappings, ep->n_mappings, sizeof(*ep->mappings));
 	ep->mappings[ep->n_mappings++] = mapping(text);
 }
 

@@ -5,7 +5,8 @@
 
 #include "store_fixture.h"
 
-static struct weir_addr choose(struct fixture *f, const struct weir_network *net, enum weir_family family)
+static struct weir_addr choose(struct fixture *f, const struct weir_network *net,
+			       enum weir_family family)
 {
 	struct weir_addr chosen = { 0 };
 	OK(f, weir_ipam_choose(f->store, net, family, &chosen, &f->err));
@@ -24,7 +25,8 @@ static void attach(struct fixture *f, const struct weir_network *net, enum weir_
 	OK(f, weir_store_put_endpoint(f->store, &ep, &f->err));
 	commit(f);
 	if (expected)
-		assert_string_equal(weir_addr_text(&ep.attachments[0].addrs[family], text), expected);
+		assert_string_equal(weir_addr_text(&ep.attachments[0].addrs[family], text),
+				    expected);
 }
 
 static void the_next_free_address(void **state)
@@ -74,8 +76,10 @@ static void freed_addresses_come_back_last(void **state)
 	attach(f, &net, WEIR_IPV4, "j", "10.88.1.4");
 	struct weir_addr none;
 	begin(f);
-	FAILS(f, ENOSPC, "network \"web\": all 5 addresses of 10.88.1.0/29 are taken (add a subnet, or "
-			 "remove endpoints)", weir_ipam_choose(f->store, &net, WEIR_IPV4, &none, &f->err));
+	FAILS(f, ENOSPC,
+	      "network \"web\": all 5 addresses of 10.88.1.0/29 are taken (add a subnet, or "
+	      "remove endpoints)",
+	      weir_ipam_choose(f->store, &net, WEIR_IPV4, &none, &f->err));
 }
 
 static void freed_and_taken_by_wish(void **state)
@@ -89,12 +93,14 @@ static void freed_and_taken_by_wish(void **state)
 	struct weir_endpoint wish = endpoint(f, "wish", "web", "10.88.1.2", NULL);
 	put_endpoint(f, &wish);
 	begin(f);
-	FAILS(f, ENOSPC, "all 1 addresses", weir_ipam_choose(f->store, &net, WEIR_IPV4, &none, &f->err));
+	FAILS(f, ENOSPC, "all 1 addresses",
+	      weir_ipam_choose(f->store, &net, WEIR_IPV4, &none, &f->err));
 	weir_store_rollback(f->store);
 	wish.attachments[0].priority = 9; /* replaced, its address kept: not freed */
 	put_endpoint(f, &wish);
 	begin(f);
-	FAILS(f, ENOSPC, "all 1 addresses", weir_ipam_choose(f->store, &net, WEIR_IPV4, &none, &f->err));
+	FAILS(f, ENOSPC, "all 1 addresses",
+	      weir_ipam_choose(f->store, &net, WEIR_IPV4, &none, &f->err));
 	weir_store_rollback(f->store);
 	remove_endpoint(f, "wish");
 	attach(f, &net, WEIR_IPV4, "b", "10.88.1.2");
@@ -107,7 +113,7 @@ static void a_24_has_253(void **state)
 	struct weir_addr none;
 	put_network(f, &net);
 	for (int i = 2; i <= 254; i++) {
-		char name[16], expected[16];
+		char name[24], expected[24];
 		(void)snprintf(name, sizeof(name), "e%d", i);
 		(void)snprintf(expected, sizeof(expected), "10.88.1.%d", i);
 		attach(f, &net, WEIR_IPV4, name, expected);
@@ -152,7 +158,8 @@ static void what_is_never_handed_out(void **state)
 	remove_endpoint(f, "d"); /* freed, but excluded */
 	struct weir_addr none;
 	begin(f);
-	FAILS(f, ENOSPC, "all 4 addresses", weir_ipam_choose(f->store, &net, WEIR_IPV4, &none, &f->err));
+	FAILS(f, ENOSPC, "all 4 addresses",
+	      weir_ipam_choose(f->store, &net, WEIR_IPV4, &none, &f->err));
 	commit(f);
 	net.n_excluded = 0;
 	put_network(f, &net);
@@ -171,7 +178,8 @@ static void the_ends_of_a_subnet(void **state)
 		{ WEIR_IPV6, "fd00::/127", "fd00::", "fd00::1" },
 		{ WEIR_IPV6, "fd00:1::/126", "fd00:1::1", "fd00:1::3" },
 		{ WEIR_IPV6, "ffff:ffff:ffff:ffff:ffff:ffff:ffff:fffe/127",
-		  "ffff:ffff:ffff:ffff:ffff:ffff:ffff:fffe", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff" },
+		  "ffff:ffff:ffff:ffff:ffff:ffff:ffff:fffe",
+		  "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff" },
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		char name[16], first[WEIR_ADDR_TEXT], last[WEIR_ADDR_TEXT];
@@ -214,13 +222,16 @@ static void wishes(void **state)
 		{ "10.88.1.100", 0, "" }, /* excluded from being handed out only */
 		{ "10.88.1.5", 0, "" },	  /* its own */
 		{ "fd00:88:1::7", 0, "" },
-		{ "10.88.2.7", EINVAL, "address 10.88.2.7 is in no subnet of network \"web\" (10.88.1.0/24, "
-				       "fd00:88:1::/64)" },
+		{ "10.88.2.7", EINVAL,
+		  "address 10.88.2.7 is in no subnet of network \"web\" (10.88.1.0/24, "
+		  "fd00:88:1::/64)" },
 		{ "10.88.1.0", EINVAL, "address 10.88.1.0 is the network address of 10.88.1.0/24" },
-		{ "10.88.1.255", EINVAL, "address 10.88.1.255 is the broadcast address of 10.88.1.0/24" },
+		{ "10.88.1.255", EINVAL,
+		  "address 10.88.1.255 is the broadcast address of 10.88.1.0/24" },
 		{ "fd00:88:1::", EINVAL, "is the subnet-router anycast address of fd00:88:1::/64" },
 		{ "10.88.1.1", EINVAL, "address 10.88.1.1 is the gateway's in network \"web\"" },
-		{ "fd00:88:1::1", EINVAL, "address fd00:88:1::1 is the gateway's in network \"web\"" },
+		{ "fd00:88:1::1", EINVAL,
+		  "address fd00:88:1::1 is the gateway's in network \"web\"" },
 		{ "10.88.1.6", EEXIST, "address 10.88.1.6 is taken by endpoint \"db\"" },
 	};
 	struct weir_network net = network(f, "web", "10.88.1.0/24", "fd00:88:1::/64", NULL);
@@ -246,7 +257,8 @@ static void wishes(void **state)
 	net.gateway_endpoint = "api"; /* then it has the gateway's address */
 	struct weir_addr gateway = addr("10.88.1.1");
 	OK(f, weir_ipam_check(f->store, &net, "api", &gateway, &at, &f->err));
-	FAILS(f, EINVAL, "is the gateway's", weir_ipam_check(f->store, &net, "db", &gateway, &at, &f->err));
+	FAILS(f, EINVAL, "is the gateway's",
+	      weir_ipam_check(f->store, &net, "db", &gateway, &at, &f->err));
 }
 
 /* Chooses, expects it to be so, and gives it to a network, so that the next one is another. */
@@ -257,7 +269,8 @@ static void take_subnet(struct fixture *f, const struct weir_pool *pools, size_t
 	static int serial;
 	struct weir_prefix chosen;
 	char text[WEIR_PREFIX_TEXT], name[16];
-	OK(f, weir_ipam_choose_subnet(f->store, pools, n, family, avoid, n_avoid, &chosen, &f->err));
+	OK(f,
+	   weir_ipam_choose_subnet(f->store, pools, n, family, avoid, n_avoid, &chosen, &f->err));
 	(void)weir_prefix_text(&chosen, text);
 	if (expected)
 		assert_string_equal(text, expected);
@@ -280,8 +293,8 @@ static void subnets_from_the_built_in_pools(void **state)
 	OK(f, weir_store_meta(f->store, &meta, &f->err));
 	struct weir_prefix chosen, first;
 	OK(f, weir_ipam_choose_subnet(f->store, NULL, 0, WEIR_IPV6, NULL, 0, &chosen, &f->err));
-	(void)snprintf(expected, sizeof(expected), "fd%.2s:%.4s:%.2s%.2s::/64", meta.uuid, meta.uuid + 2,
-		       meta.uuid + 6, meta.uuid + 9);
+	(void)snprintf(expected, sizeof(expected), "fd%.2s:%.4s:%.2s%.2s::/64", meta.uuid,
+		       meta.uuid + 2, meta.uuid + 6, meta.uuid + 9);
 	first = prefix(expected);
 	assert_int_equal(weir_prefix_cmp(&chosen, &first), 0);
 }
@@ -327,7 +340,8 @@ static int count_steps(void *unused)
 #include "core/store_db.h"
 
 /* How much work 250 endpoints are, in steps that no clock disturbs; a /24 holds no more. */
-static uint64_t work_for(struct fixture *f, const char *name, const char *text, enum weir_family family)
+static uint64_t work_for(struct fixture *f, const char *name, const char *text,
+			 enum weir_family family)
 {
 	struct weir_network net = network(f, name, text, NULL);
 	put_network(f, &net);
@@ -357,7 +371,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(the_next_free_address, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(what_was_chosen_in_vain_is_not_lost, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(what_was_chosen_in_vain_is_not_lost, set_up,
+						tear_down),
 		cmocka_unit_test_setup_teardown(freed_addresses_come_back_last, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(freed_and_taken_by_wish, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_24_has_253, set_up, tear_down),

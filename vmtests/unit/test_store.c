@@ -44,7 +44,8 @@ static struct weir_endpoint full_endpoint(struct fixture *f)
 	att->mtu = 1300;
 	ep.netns = WEIR_NETNS_PATH;
 	ep.netns_path = "/run/netns/nginx";
-	ep.netns_id = (struct weir_netns_id){ 4, UINT64_MAX - 5, "01234567-89ab-4cde-8123-456789abcdef" };
+	ep.netns_id =
+		(struct weir_netns_id){ 4, UINT64_MAX - 5, "01234567-89ab-4cde-8123-456789abcdef" };
 	ep.labels = labels;
 	ep.n_labels = 2;
 	routes[0] = (struct weir_route){ .to = prefix("10.9.0.0/16"), .via = addr("10.88.1.9") };
@@ -139,8 +140,8 @@ static void removing_leaves_nothing(void **state)
 	WEIR_CLEAN_MODEL struct weir_model stored = { 0 };
 	load(f, &everything, &stored);
 	assert_int_equal(stored.n_networks + stored.n_endpoints, 0);
-	OK(f, weir_store_port_owner(f->store, &ep.mappings[0].host, WEIR_TCP, 8080, &f->arena, &owner,
-				    &f->err));
+	OK(f, weir_store_port_owner(f->store, &ep.mappings[0].host, WEIR_TCP, 8080, &f->arena,
+				    &owner, &f->err));
 	assert_null(owner);
 	OK(f, weir_store_ifname_taken(f->store, "we-nginx", &taken, &f->err));
 	assert_false(taken);
@@ -148,7 +149,8 @@ static void removing_leaves_nothing(void **state)
 	begin(f);
 	FAILS(f, ENOENT, "no endpoint named \"nginx\"",
 	      weir_store_remove_endpoint(f->store, "nginx", &f->err));
-	FAILS(f, ENOENT, "no network named \"web\"", weir_store_remove_network(f->store, "web", &f->err));
+	FAILS(f, ENOENT, "no network named \"web\"",
+	      weir_store_remove_network(f->store, "web", &f->err));
 }
 
 /* Puts what must be refused; the transaction is spoilt, and nothing of it stays. */
@@ -160,7 +162,8 @@ static void refused(struct fixture *f, const struct weir_endpoint *ep, int code,
 	assert_int_equal(f->err.at.line, line);
 	FAILS(f, ECANCELED, "nothing was written", weir_store_commit(f->store, &f->err));
 	WEIR_CLEAN_MODEL struct weir_model stored = { 0 };
-	load(f, &(struct weir_scope){ .endpoints = (const char *[]){ ep->name }, .n_endpoints = 1 }, &stored);
+	load(f, &(struct weir_scope){ .endpoints = (const char *[]){ ep->name }, .n_endpoints = 1 },
+	     &stored);
 	assert_int_equal(stored.n_endpoints, 0);
 }
 
@@ -214,11 +217,16 @@ static void networks_do_not_overlap(void **state)
 	static const struct {
 		const char *prefix, *in_the_way;
 	} cases[] = {
-		{ "10.88.0.0/16", "10.88.1.0/24" },	{ "10.88.1.128/25", "10.88.1.0/24" },
-		{ "10.88.1.0/24", "10.88.1.0/24" },	{ "10.0.0.0/8", "10.88.1.0/24" },
-		{ "10.88.0.0/24", NULL },		{ "10.88.2.0/24", NULL },
-		{ "fd00:88::/32", "fd00:88:1::/64" },	{ "fd00:88:1:0:1::/80", "fd00:88:1::/64" },
-		{ "fd00:88:0:ffff::/64", NULL },	{ "fd00:88:1:1::/64", NULL },
+		{ "10.88.0.0/16", "10.88.1.0/24" },
+		{ "10.88.1.128/25", "10.88.1.0/24" },
+		{ "10.88.1.0/24", "10.88.1.0/24" },
+		{ "10.0.0.0/8", "10.88.1.0/24" },
+		{ "10.88.0.0/24", NULL },
+		{ "10.88.2.0/24", NULL },
+		{ "fd00:88::/32", "fd00:88:1::/64" },
+		{ "fd00:88:1:0:1::/80", "fd00:88:1::/64" },
+		{ "fd00:88:0:ffff::/64", NULL },
+		{ "fd00:88:1:1::/64", NULL },
 		{ "0.0.0.0/1", "10.88.1.0/24" },
 	};
 	struct weir_network net = network(f, "web", "10.88.1.0/24", "fd00:88:1::/64", NULL);
@@ -227,14 +235,16 @@ static void networks_do_not_overlap(void **state)
 		struct weir_prefix asked = prefix(cases[i].prefix), found;
 		char text[WEIR_PREFIX_TEXT];
 		const char *name = "";
-		OK(f, weir_store_overlap(f->store, &asked, NULL, &f->arena, &name, &found, &f->err));
+		OK(f,
+		   weir_store_overlap(f->store, &asked, NULL, &f->arena, &name, &found, &f->err));
 		if (cases[i].in_the_way) {
 			assert_string_equal(name, "web");
 			assert_string_equal(weir_prefix_text(&found, text), cases[i].in_the_way);
 		} else {
 			assert_null(name);
 		}
-		OK(f, weir_store_overlap(f->store, &asked, "web", &f->arena, &name, &found, &f->err));
+		OK(f,
+		   weir_store_overlap(f->store, &asked, "web", &f->arena, &name, &found, &f->err));
 		assert_null(name);
 	}
 	struct weir_network wide = network(f, "wide", "10.0.0.0/8", NULL);
@@ -253,7 +263,8 @@ static void gateway_of_a_network_is_nobodys(void **state)
 	put_endpoint(f, &ep);
 	net.subnets[0].gateway = addr("10.88.1.254");
 	begin(f);
-	FAILS(f, EEXIST, "gateway 10.88.1.254 of network \"web\" is the address of endpoint \"api\"",
+	FAILS(f, EEXIST,
+	      "gateway 10.88.1.254 of network \"web\" is the address of endpoint \"api\"",
 	      weir_store_put_network(f->store, &net, &f->err));
 	weir_store_rollback(f->store);
 	net.gateway_endpoint = "api";
@@ -273,8 +284,11 @@ static void scopes_load_what_they_name(void **state)
 	put_endpoint(f, &api);
 	put_endpoint(f, &pg);
 	const char *endpoints[] = { "pg", "pg", "nobody" }, *networks[] = { "db", "nowhere" };
-	struct weir_scope scope = { .networks = networks, .n_networks = 2, .endpoints = endpoints,
-				    .n_endpoints = 3, .no_mappings = true };
+	struct weir_scope scope = { .networks = networks,
+				    .n_networks = 2,
+				    .endpoints = endpoints,
+				    .n_endpoints = 3,
+				    .no_mappings = true };
 	WEIR_CLEAN_MODEL struct weir_model model = { 0 };
 	load(f, &scope, &model);
 	assert_int_equal(model.n_networks, 1);
@@ -314,15 +328,19 @@ static void mappings_one_by_one(void **state)
 	commit(f);
 	OK(f, weir_store_verify(f->store, &f->err));
 	const char *owner = "";
-	OK(f, weir_store_port_owner(f->store, &found.host, WEIR_UDP, 9005, &f->arena, &owner, &f->err));
+	OK(f, weir_store_port_owner(f->store, &found.host, WEIR_UDP, 9005, &f->arena, &owner,
+				    &f->err));
 	assert_null(owner);
-	OK(f, weir_store_port_owner(f->store, &added[1].host, WEIR_TCP, 8080, &f->arena, &owner, &f->err));
+	OK(f, weir_store_port_owner(f->store, &added[1].host, WEIR_TCP, 8080, &f->arena, &owner,
+				    &f->err));
 	assert_string_equal(owner, "api");
 	begin(f);
 	FAILS(f, ENOENT, "endpoint \"api\" does not publish 8081:80",
-	      weir_store_remove_mapping(f->store, "api", &(struct weir_mapping){
-					.proto = WEIR_TCP, .host_ports = { 8081, 8081 },
-					.ports = { 80, 80 } }, NULL, NULL, &f->err));
+	      weir_store_remove_mapping(f->store, "api",
+					&(struct weir_mapping){ .proto = WEIR_TCP,
+								.host_ports = { 8081, 8081 },
+								.ports = { 80, 80 } },
+					NULL, NULL, &f->err));
 	FAILS(f, ENOENT, "no endpoint named \"nobody\"",
 	      weir_store_add_mapping(f->store, "nobody", &added[0], &f->err));
 }
@@ -338,7 +356,8 @@ static void facts_about_the_host(void **state)
 	(void)snprintf(meta.backend, sizeof(meta.backend), "nftables");
 	meta.counter = UINT32_MAX;
 	meta.generation = 0x80000001;
-	const struct weir_stored_sysctl forward = { "net/ipv4/ip_forward", 0, 1 }, later = { forward.key, 1, 2 };
+	const struct weir_stored_sysctl forward = { "net/ipv4/ip_forward", 0, 1 },
+					later = { forward.key, 1, 2 };
 	const struct weir_pool pools[] = { { prefix("10.200.0.0/16"), 24, { { 0 }, 0, 0 } },
 					   { prefix("fd99::/48"), 64, { { 0 }, 0, 0 } } };
 	OK(f, weir_store_begin(f->store, true, &f->err));

@@ -138,7 +138,8 @@ static void truncation_is_found(void **state)
 		assert_int_equal(truncate(path, size), 0);
 		int r = weir_store_open(f->dir, true, &f->store, &f->err);
 		if (r == 0)
-			r = weir_store_load(f->store, &(struct weir_scope){ .all = true }, &model, &f->err);
+			r = weir_store_load(f->store, &(struct weir_scope){ .all = true }, &model,
+					    &f->err);
 		if (r == 0)
 			r = weir_store_verify(f->store, &f->err);
 		if (r != -EUCLEAN || !strstr(f->err.text, "is damaged"))
@@ -166,7 +167,8 @@ static void noise_is_found(void **state)
 		WEIR_CLEAN_MODEL struct weir_model model = { 0 };
 		int r = weir_store_open(f->dir, true, &f->store, &f->err);
 		if (r == 0)
-			(void)weir_store_load(f->store, &(struct weir_scope){ .all = true }, &model, &f->err);
+			(void)weir_store_load(f->store, &(struct weir_scope){ .all = true }, &model,
+					      &f->err);
 		if (r == 0)
 			r = weir_store_verify(f->store, &f->err);
 		/* noise may also fall on bytes that mean nothing */
@@ -203,7 +205,8 @@ static void contradictions_are_found(void **state)
 			FAILS(f, EUCLEAN, cases[i].text, weir_store_verify(f->store, &f->err));
 		else
 			FAILS(f, EUCLEAN, "is damaged",
-			      weir_store_load(f->store, &(struct weir_scope){ .all = true }, &model, &f->err));
+			      weir_store_load(f->store, &(struct weir_scope){ .all = true }, &model,
+					      &f->err));
 		weir_store_close(f->store);
 		f->store = NULL;
 		OK(f, weir_store_destroy(f->dir, &f->err));
@@ -214,7 +217,8 @@ static void newer_is_refused(void **state)
 {
 	struct fixture *f = *state;
 	run_sql(make_store(f), "PRAGMA user_version=4711");
-	refused(f, EPROTO, "was made by a newer weir (version 4711, this one knows 1): update weir");
+	refused(f, EPROTO,
+		"was made by a newer weir (version 4711, this one knows 1): update weir");
 }
 
 static void older_is_migrated_by_writers(void **state)
@@ -237,7 +241,8 @@ static void older_is_migrated_by_writers(void **state)
 static void migrations_go_on_from_where_a_store_is(void **state)
 {
 	struct fixture *f = *state;
-	static const char *const steps[] = { "CREATE TABLE broken(", "CREATE TABLE a(x); INSERT INTO a VALUES(1)",
+	static const char *const steps[] = { "CREATE TABLE broken(",
+					     "CREATE TABLE a(x); INSERT INTO a VALUES(1)",
 					     "ALTER TABLE a ADD COLUMN y DEFAULT 7" };
 	(void)make_store(f);
 	open_store(f);
@@ -245,7 +250,8 @@ static void migrations_go_on_from_where_a_store_is(void **state)
 	OK(f, weir_store_migrate(f->store, steps, 3, &f->err)); /* from 1: the broken one is past */
 	OK(f, weir_store_migrate(f->store, steps, 3, &f->err)); /* done already */
 	sqlite3_stmt *row;
-	assert_int_equal(sqlite3_prepare_v2(f->store->db, "SELECT y FROM a", -1, &row, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_prepare_v2(f->store->db, "SELECT y FROM a", -1, &row, NULL),
+			 SQLITE_OK);
 	assert_int_equal(sqlite3_step(row), SQLITE_ROW);
 	assert_int_equal(sqlite3_column_int(row, 0), 7);
 	assert_int_equal(sqlite3_finalize(row), SQLITE_OK);
@@ -289,7 +295,8 @@ static void readers_see_whole_transactions(void **state)
 		WEIR_CLEAN_STORE struct weir_store *reader = NULL;
 		WEIR_CLEAN_MODEL struct weir_model model = { 0 };
 		OK(f, weir_store_open(f->dir, false, &reader, &f->err));
-		OK(f, weir_store_load(reader, &(struct weir_scope){ .all = true }, &model, &f->err));
+		OK(f,
+		   weir_store_load(reader, &(struct weir_scope){ .all = true }, &model, &f->err));
 		assert_int_equal(model.n_networks, i);
 		if (i == 0)
 			commit(f);
@@ -349,20 +356,27 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(absent_is_absent, set_up_folder, tear_down),
-		cmocka_unit_test_setup_teardown(leftovers_of_making_do_no_harm, set_up_folder, tear_down),
+		cmocka_unit_test_setup_teardown(leftovers_of_making_do_no_harm, set_up_folder,
+						tear_down),
 		cmocka_unit_test_setup_teardown(old_log_is_not_read, set_up_folder, tear_down),
 		cmocka_unit_test_setup_teardown(damage_is_refused, set_up_folder, tear_down),
 		cmocka_unit_test_setup_teardown(truncation_is_found, set_up_folder, tear_down),
 		cmocka_unit_test_setup_teardown(noise_is_found, set_up_folder, tear_down),
 		cmocka_unit_test_setup_teardown(contradictions_are_found, set_up_folder, tear_down),
 		cmocka_unit_test_setup_teardown(newer_is_refused, set_up_folder, tear_down),
-		cmocka_unit_test_setup_teardown(older_is_migrated_by_writers, set_up_folder, tear_down),
-		cmocka_unit_test_setup_teardown(migrations_go_on_from_where_a_store_is, set_up_folder, tear_down),
+		cmocka_unit_test_setup_teardown(older_is_migrated_by_writers, set_up_folder,
+						tear_down),
+		cmocka_unit_test_setup_teardown(migrations_go_on_from_where_a_store_is,
+						set_up_folder, tear_down),
 		cmocka_unit_test_setup_teardown(log_does_not_grow, set_up_folder, tear_down),
-		cmocka_unit_test_setup_teardown(readers_see_whole_transactions, set_up_folder, tear_down),
-		cmocka_unit_test_setup_teardown(another_writer_is_named_as_such, set_up_folder, tear_down),
-		cmocka_unit_test_setup_teardown(killed_writer_leaves_nothing, set_up_folder, tear_down),
-		cmocka_unit_test_setup_teardown(destroying_leaves_nothing, set_up_folder, tear_down),
+		cmocka_unit_test_setup_teardown(readers_see_whole_transactions, set_up_folder,
+						tear_down),
+		cmocka_unit_test_setup_teardown(another_writer_is_named_as_such, set_up_folder,
+						tear_down),
+		cmocka_unit_test_setup_teardown(killed_writer_leaves_nothing, set_up_folder,
+						tear_down),
+		cmocka_unit_test_setup_teardown(destroying_leaves_nothing, set_up_folder,
+						tear_down),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
