@@ -110,11 +110,6 @@ bool weir_netns_id_is_set(const struct weir_netns_id *id)
 	return id->ino != 0;
 }
 
-bool weir_netns_id_equal(const struct weir_netns_id *a, const struct weir_netns_id *b)
-{
-	return a->dev == b->dev && a->ino == b->ino && strcmp(a->boot, b->boot) == 0;
-}
-
 static int go_back(int home, int r, struct weir_err *err)
 {
 	if (setns(home, CLONE_NEWNET) == 0)
@@ -134,6 +129,18 @@ int weir_netns_run(int fd, weir_netns_work work, void *ctx, struct weir_err *err
 	if (setns(fd, CLONE_NEWNET) < 0)
 		return weir_err_errno(err, errno, "entering a network namespace");
 	return go_back(home, work(ctx, err), err);
+}
+
+int weir_netns_enter(int fd, struct weir_err *err)
+{
+	if (unshare(CLONE_NEWNS) < 0)
+		return weir_err_errno(err, errno, "unsharing the mounts");
+	if (setns(fd, CLONE_NEWNET) < 0)
+		return weir_err_errno(err, errno, "entering a network namespace");
+	/* What is mounted from here on stays here; what others mount still arrives. */
+	if (mount("", "/", "none", MS_SLAVE | MS_REC, NULL) < 0)
+		return weir_err_errno(err, errno, "making the mounts private");
+	return 0;
 }
 
 /* Is the mount that holds /run/netns shared? Its line in mountinfo says "shared:N" before " - ". */

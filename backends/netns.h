@@ -25,11 +25,13 @@ int weir_netns_open_current(int *ret_fd, struct weir_err *err);
 /* dev, ino and this boot of the namespace behind fd. */
 int weir_netns_identify(int fd, struct weir_netns_id *ret, struct weir_err *err);
 bool weir_netns_id_is_set(const struct weir_netns_id *id);
-bool weir_netns_id_equal(const struct weir_netns_id *a, const struct weir_netns_id *b);
 
 /* Runs work inside fd and comes back, whatever work returns. Should the way back be barred (it
  * cannot, short of lost privileges), the result is -ENOTRECOVERABLE and the thread must not go on. */
 int weir_netns_run(int fd, weir_netns_work work, void *ctx, struct weir_err *err);
+
+/* Enters fd for good, with the process's own copy of the mounts: for a command that takes its place. */
+int weir_netns_enter(int fd, struct weir_err *err);
 
 /* Makes a namespace, runs prepare inside it and then binds it to path, a file of WEIR_NETNS_DIR: so
  * what others can see is always prepared. A file that nothing is mounted on is a remnant and is
@@ -40,5 +42,10 @@ int weir_netns_create(const char *path, weir_netns_work prepare, void *ctx, int 
 bool weir_netns_is_remnant(const char *path);
 /* Unmounts and unlinks path; 0 when it is not there. */
 int weir_netns_delete(const char *path, struct weir_err *err);
+
+/* Becomes a process of the endpoint (backends/netns_become.c): its namespace, /sys as seen from there,
+ * and the files of /etc/netns/<name>/ in place of those in /etc, as ip-netns(8) has it.
+ * -ENOENT, -ESTALE: the namespace is gone, or is another one now. */
+int weir_netns_become(const struct weir_endpoint *ep, struct weir_err *err);
 
 #endif

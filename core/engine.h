@@ -90,6 +90,11 @@ int weir_engine_change(const struct weir_engine *engine, const struct weir_chang
 int weir_engine_repair(const struct weir_engine *engine, bool dry_run, struct weir_plan *ret,
 		       struct weir_err *err);
 
+struct weir_stored_sysctl;
+/* The GUARD entries of a host on which weir has changed these sysctls. */
+int weir_engine_guards(const struct weir_stored_sysctl *sysctls, size_t n, struct weir_ruleset *rules,
+		       struct weir_err *err);
+
 /* Removes every object, every rule, restores every sysctl, and removes the state folder. */
 int weir_engine_delete_all(const struct weir_engine *engine, bool dry_run, struct weir_plan *ret,
 			   struct weir_err *err);

@@ -38,6 +38,14 @@ static int load_sysctls(struct weir_session *s, struct weir_stored_sysctl **ret,
 	return weir_store_sysctls(s->store, &s->arena, ret, ret_n, err);
 }
 
+static bool is_switched(const struct weir_stored_sysctl *sysctls, size_t n, enum weir_family family)
+{
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(sysctls[i].key, switches[family]) == 0)
+			return true;
+	return false;
+}
+
 int weir_forwarding_plan(struct weir_session *s, struct weir_forwarding *ret, struct weir_err *err)
 {
 	struct weir_forwarding fwd = { 0 };
@@ -53,11 +61,9 @@ int weir_forwarding_plan(struct weir_session *s, struct weir_forwarding *ret, st
 	struct weir_stored_sysctl *sysctls = NULL;
 	size_t n = 0;
 	r = load_sysctls(s, &sysctls, &n, err);
-	for (size_t i = 0; i < n; i++)
-		for (enum weir_family f = WEIR_IPV4; f < WEIR_NUM_FAMILIES; f++)
-			fwd.guarded[f] |= strcmp(sysctls[i].key, switches[f]) == 0;
 	for (enum weir_family f = WEIR_IPV4; r == 0 && f < WEIR_NUM_FAMILIES; f++) {
 		long value = 1;
+		fwd.guarded[f] = is_switched(sysctls, n, f);
 		if (fwd.needed[f] && !fwd.guarded[f])
 			r = s->engine->links->sysctl_get(s->links, switches[f], &value, err);
 		fwd.switch_on[f] = value == 0;
@@ -167,6 +173,15 @@ int weir_forwarding_guards(const struct weir_forwarding *fwd, bool after, struct
 			r = weir_ruleset_add(rules, &guard, err);
 	}
 	return r;
+}
+
+int weir_engine_guards(const struct weir_stored_sysctl *sysctls, size_t n, struct weir_ruleset *rules,
+		       struct weir_err *err)
+{
+	struct weir_forwarding fwd = { 0 };
+	for (enum weir_family f = WEIR_IPV4; f < WEIR_NUM_FAMILIES; f++)
+		fwd.guarded[f] = is_switched(sysctls, n, f);
+	return weir_forwarding_guards(&fwd, false, rules, err);
 }
 
 int weir_forwarding_mend(struct weir_session *s, const char **ret_drift, struct weir_err *err)

@@ -356,3 +356,8 @@ bool weir_endpoint_equal(const struct weir_endpoint *a, const struct weir_endpoi
 	       same_labels(a, b) && a->n_dns == b->n_dns && same_addrs(a->dns, b->dns, a->n_dns) &&
 	       a->forward == b->forward;
 }
+
+bool weir_netns_id_equal(const struct weir_netns_id *a, const struct weir_netns_id *b)
+{
+	return a->ino == b->ino && a->dev == b->dev && strcmp(a->boot, b->boot) == 0;
+}

@@ -155,6 +155,7 @@ int weir_endpoint_copy(struct weir_model *to, struct weir_endpoint *dst, const s
 /* The same for the kernel and the user alike, in sorted models. Not compared: places, `declared` (who
  * said it, not what it is) and netns_id (found, not wished). */
 bool weir_network_equal(const struct weir_network *a, const struct weir_network *b);
+bool weir_netns_id_equal(const struct weir_netns_id *a, const struct weir_netns_id *b);
 bool weir_attachment_equal(const struct weir_attachment *a, const struct weir_attachment *b);
 bool weir_endpoint_equal(const struct weir_endpoint *a, const struct weir_endpoint *b);
 

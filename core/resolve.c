@@ -3,8 +3,7 @@
  *
  * How it works: what the change names is loaded as `before`. Removals come first, so that what they
  * free can be taken; then networks; then endpoints, those with fixed addresses before those that take
- * the next free one. An endpoint that wants what another one still holds waits until that one has been
- * changed. `after` is what the store then holds of the same objects. Members of a network that changed
+ * the next free one. What an endpoint gives up it gives up before any of them takes something. `after` is what the store then holds of the same objects. Members of a network that changed
  * are in both, unchanged, since their links have to follow it. */
 #include "core/resolve.h"
 
@@ -235,41 +234,87 @@ static bool has_fixed_addr(const struct weir_endpoint *ep)
 	return false;
 }
 
-/* One round over the endpoints still to be put; *ret_left those that found something taken. */
-static int put_round(struct work *w, const struct weir_op **ops, size_t n, bool last, size_t *ret_left)
+/* ---- letting go ---- */
+
+static bool same_text(const char *a, const char *b)
 {
-	size_t left = 0;
-	for (size_t i = 0; i < n; i++) {
-		int r = put_endpoint(w, ops[i]);
-		if (r == -EEXIST && !last && !ops[i]->add)
-			ops[left++] = ops[i];
-		else if (r < 0)
-			return r;
-		weir_session_progress(w->s, "checking", i + 1 - left, n);
-	}
-	*ret_left = left;
-	return 0;
+	return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+/* Could an open mapping, whose host port is still to be chosen, go on having m's? */
+static bool could_be(const struct weir_mapping *open, const struct weir_mapping *m)
+{
+	return open->proto == m->proto && weir_addr_cmp(&open->host, &m->host) == 0 &&
+	       open->ports.lo == m->ports.lo && open->ports.hi == m->ports.hi &&
+	       same_text(open->network, m->network) &&
+	       (!open->host_ports.lo || (open->host_ports.lo <= m->host_ports.lo &&
+					 m->host_ports.hi <= open->host_ports.hi));
+}
+
+static int compare_mappings(const void *a, const void *b)
+{
+	return weir_mapping_cmp(a, b);
+}
+
+static bool keeps_mapping(const struct weir_endpoint *ep, const struct weir_mapping *m)
+{
+	if (ep->n_mappings &&
+	    bsearch(m, ep->mappings, ep->n_mappings, sizeof(*m), compare_mappings))
+		return true;
+	for (size_t i = 0; i < ep->n_mappings; i++)
+		if (weir_mapping_is_open(&ep->mappings[i]) && could_be(&ep->mappings[i], m))
+			return true;
+	return false;
+}
+
+static bool keeps_attachment(const struct weir_endpoint *ep, const struct weir_attachment *old)
+{
+	const struct weir_attachment *att = weir_endpoint_attachment(ep, old->network);
+	for (enum weir_family f = WEIR_IPV4; att && f < WEIR_NUM_FAMILIES; f++)
+		if (weir_addr_is_set(&att->addrs[f]) && weir_addr_cmp(&att->addrs[f], &old->addrs[f]) != 0)
+			return false;
+	if (att && weir_mac_is_set(&att->mac) && weir_mac_cmp(&att->mac, &old->mac) != 0)
+		return false;
+	return att != NULL;
+}
+
+/* What an endpoint gives up is free before anybody takes it, so that two may change places. */
+static int let_go(struct work *w, const struct weir_op *op)
+{
+	const struct weir_endpoint *prev = weir_model_endpoint(w->before, op->name);
+	WEIR_CLEAN_MODEL struct weir_model model = { 0 };
+	struct weir_endpoint ep;
+	size_t n_mappings = 0, n_attachments = 0;
+	if (!prev || op->add)
+		return 0;
+	if (weir_endpoint_copy(&model, &ep, prev) < 0)
+		return no_memory(w->err);
+	for (size_t i = 0; i < ep.n_mappings; i++)
+		if (keeps_mapping(op->endpoint, &ep.mappings[i]))
+			ep.mappings[n_mappings++] = ep.mappings[i];
+	for (size_t i = 0; i < ep.n_attachments; i++)
+		if (keeps_attachment(op->endpoint, &ep.attachments[i]))
+			ep.attachments[n_attachments++] = ep.attachments[i];
+	if (n_mappings == prev->n_mappings && n_attachments == prev->n_attachments)
+		return 0;
+	ep.n_mappings = n_mappings;
+	ep.n_attachments = n_attachments;
+	return weir_store_put_endpoint(w->s->store, &ep, w->err);
 }
 
 static int put_endpoints(struct work *w)
 {
-	const struct weir_change *change = w->change;
-	const struct weir_op **ops = weir_arena_alloc(&w->s->arena, (change->n_ops + 1) * sizeof(*ops));
-	size_t n = 0, left = 0;
-	if (!ops)
-		return no_memory(w->err);
+	size_t done = 0;
 	for (int fixed = 1; fixed >= 0; fixed--)
-		for (size_t i = 0; i < change->n_ops; i++) {
-			const struct weir_op *op = &change->ops[i];
-			if (op->kind == WEIR_PUT_ENDPOINT && has_fixed_addr(op->endpoint) == fixed)
-				ops[n++] = op;
+		for (size_t i = 0; i < w->change->n_ops; i++) {
+			const struct weir_op *op = &w->change->ops[i];
+			if (op->kind != WEIR_PUT_ENDPOINT || has_fixed_addr(op->endpoint) != fixed)
+				continue;
+			weir_session_progress(w->s, "checking", done++, w->change->n_ops);
+			int r = put_endpoint(w, op);
+			if (r < 0)
+				return r;
 		}
-	for (bool last = false; n; n = left) {
-		int r = put_round(w, ops, n, last, &left);
-		if (r < 0)
-			return r;
-		last = left == n; /* no progress: the next round says why */
-	}
 	return 0;
 }
 
@@ -435,6 +480,8 @@ static int apply_ops(struct work *w)
 		r = remove_empty_networks(w);
 	if (r == 0)
 		r = each(w, WEIR_PUT_NETWORK, put_network);
+	if (r == 0)
+		r = each(w, WEIR_PUT_ENDPOINT, let_go);
 	if (r == 0)
 		r = put_endpoints(w);
 	if (r == 0)

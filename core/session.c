@@ -10,11 +10,6 @@
 
 enum { COMMIT_TRIES = 8 }; /* a change takes milliseconds: whoever beats us so often does nothing else */
 
-bool weir_netns_id_equal(const struct weir_netns_id *a, const struct weir_netns_id *b)
-{
-	return a->ino == b->ino && a->dev == b->dev && strcmp(a->boot, b->boot) == 0;
-}
-
 int weir_session_note_netns(struct weir_session *s, const char *endpoint, const struct weir_netns_id *id)
 {
 	struct weir_new_netns *item = weir_arena_alloc(&s->arena, sizeof(*item));

@@ -58,7 +58,6 @@ int weir_session_push_undo(struct weir_session *s,
 /* A namespace has another id than the store says; written when all is undone. */
 int weir_session_note_netns(struct weir_session *s, const char *endpoint,
 			    const struct weir_netns_id *id);
-bool weir_netns_id_equal(const struct weir_netns_id *a, const struct weir_netns_id *b);
 /* Goes back through all of them, rolls the store's transaction back and writes what the kernel counts
  * now; what cannot be undone is told in err's text and leaves the mark. */
 void weir_session_undo(struct weir_session *s, struct weir_err *err);

@@ -59,10 +59,22 @@ static int check_twins(const struct weir_model *model, struct weir_err *err)
 	return 0;
 }
 
+int weir_spec_from_tree(const struct weir_spec_node *root, const char *file, struct weir_model *model,
+			struct weir_err *err)
+{
+	struct weir_spec spec = { .model = model, .file = file, .err = err };
+
+	int r = weir_spec_read_keys(&spec, root, "the spec", top_keys,
+				    sizeof(top_keys) / sizeof(top_keys[0]), NULL);
+	if (r < 0)
+		return r;
+	weir_model_sort(model);
+	return check_twins(model, err);
+}
+
 int weir_spec_parse(const char *text, size_t len, const char *file, struct weir_model *model,
 		    struct weir_err *err)
 {
-	struct weir_spec spec = { .model = model, .file = file, .err = err };
 	WEIR_CLEAN_ARENA struct weir_arena tree = { 0 };
 	struct weir_spec_node *root = NULL;
 
@@ -70,13 +82,7 @@ int weir_spec_parse(const char *text, size_t len, const char *file, struct weir_
 		return weir_err_set(err, EFBIG, "%s is larger than %d MiB", file,
 				    WEIR_SPEC_MAX_BYTES / 1024 / 1024);
 	int r = weir_spec_tree_read(text, len, file, &tree, &root, err);
-	if (r == 0 && root)
-		r = weir_spec_read_keys(&spec, root, "the spec", top_keys,
-					sizeof(top_keys) / sizeof(top_keys[0]), NULL);
-	if (r < 0)
-		return r;
-	weir_model_sort(model);
-	return check_twins(model, err);
+	return r < 0 || !root ? r : weir_spec_from_tree(root, file, model, err);
 }
 
 /* ---- files ---- */

@@ -23,6 +23,12 @@ int weir_spec_read(const char *file, struct weir_model *model, struct weir_err *
 int weir_spec_parse(const char *text, size_t len, const char *file, struct weir_model *model,
 		    struct weir_err *err);
 
+struct weir_spec_node;
+/* The same from a tree (core/spec_tree.h) that the caller has built: the command line's words go
+ * through the same readers and checks as a file's. */
+int weir_spec_from_tree(const struct weir_spec_node *root, const char *file, struct weir_model *model,
+			struct weir_err *err);
+
 /* The candidate nearest to word by edit distance, when near enough to be meant; else NULL. */
 const char *weir_spec_nearest(const char *word, const char *const *candidates, size_t n);
 

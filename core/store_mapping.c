@@ -180,9 +180,9 @@ int weir_store_read_mappings(struct weir_store *store, struct weir_model *model,
 }
 
 /* An exact host port is one look-up; an open one looks through the endpoint's own. */
-static int find_mapping(struct weir_store *store, const char *endpoint,
-			const struct weir_mapping *mapping, struct weir_arena *arena,
-			struct weir_mapping *ret, struct weir_err *err)
+int weir_store_find_mapping(struct weir_store *store, const char *endpoint,
+			    const struct weir_mapping *mapping, struct weir_arena *arena,
+			    struct weir_mapping *ret, struct weir_err *err)
 {
 	bool open = weir_mapping_is_open(mapping);
 	struct weir_ports host = mapping->host_ports;
@@ -209,7 +209,8 @@ int weir_store_remove_mapping(struct weir_store *store, const char *endpoint,
 {
 	WEIR_CLEAN_ARENA struct weir_arena own = { 0 };
 	struct weir_mapping found;
-	int r = find_mapping(store, endpoint, mapping, ret ? arena : &own, &found, err);
+	int r = weir_store_find_mapping(store, endpoint, mapping, ret ? arena : &own, &found,
+					err);
 	if (r == 0)
 		r = drop_mapping(store, endpoint, &found, err);
 	if (r < 0)

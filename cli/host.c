@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What verbs work with: the engine wired to its backends, the store for looking, changes run and told. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "backends/backends.h"
+#include "backends/netlink/netlink.h"
+#include "backends/trace.h"
+#include "cli/cli.h"
+#include "policy/compile.h"
+
+static void trace_line(void *ctx, const char *text)
+{
+	(void)ctx;
+	fprintf(stderr, "%s\n", text);
+}
+
+/* Long work tells how far it is, on a terminal, in one line that goes away. */
+static void progress(void *ctx, const char *what, size_t done, size_t total)
+{
+	enum { WORTH_TELLING = 50, EVERY = 16 };
+	struct weir_cli *cli = ctx;
+	(void)cli;
+	if (total < WORTH_TELLING || (done % EVERY && done + 1 < total))
+		return;
+	fprintf(stderr, "\r\033[K%s %zu of %zu", what, done, total);
+	if (done + 1 >= total)
+		fputs("\r\033[K", stderr);
+}
+
+static int need_root(struct weir_err *err)
+{
+	if (geteuid() == 0)
+		return 0;
+	return weir_err_set(err, EPERM, "this needs root (CAP_NET_ADMIN and CAP_SYS_ADMIN): try sudo weir");
+}
+
+int weir_cli_engine(struct weir_cli *cli, struct weir_err *err)
+{
+	const struct weir_firewall_ops *firewall = NULL;
+	int r = need_root(err);
+	if (r == 0)
+		r = weir_backend_pick(cli->backend, &firewall, err);
+	if (r < 0)
+		return r;
+	cli->firewall = *firewall;
+	cli->links = weir_netlink;
+	if (cli->verbose > 1) {
+		cli->trace.line = trace_line;
+		cli->firewall = weir_trace_firewall(firewall);
+		cli->links = weir_trace_links(&weir_netlink);
+	}
+	bool tells = isatty(STDERR_FILENO) && !cli->quiet && !cli->json && cli->verbose < 2;
+	cli->engine = (struct weir_engine){
+		.state_dir = cli->state_dir,
+		.holder = weir_arena_printf(&cli->arena, "weir %s", cli->verb->name),
+		.timeout_ms = cli->timeout_ms,
+		.compile = weir_compile,
+		.firewall = &cli->firewall,
+		.links = &cli->links,
+		.trace = cli->verbose > 1 ? &cli->trace : NULL,
+		.progress = tells ? progress : NULL,
+		.progress_ctx = cli,
+	};
+	return cli->engine.holder ? 0 : weir_err_set(err, ENOMEM, "out of memory");
+}
+
+int weir_cli_load(struct weir_cli *cli, const struct weir_scope *scope, struct weir_model *ret,
+		  struct weir_store_meta *ret_meta, struct weir_err *err)
+{
+	struct weir_store *store = NULL;
+	struct weir_store_meta meta = { 0 };
+	int r = weir_store_open(cli->state_dir, false, &store, err);
+	if (r == -ENOENT) {
+		r = 0; /* nothing was ever made here */
+	} else if (r == 0) {
+		r = weir_store_meta(store, &meta, err);
+		if (r == 0)
+			r = weir_store_load(store, scope, ret, err);
+		weir_store_close(store);
+	}
+	if (r == 0 && ret_meta)
+		*ret_meta = meta;
+	return r;
+}
+
+int weir_cli_change(struct weir_cli *cli, const struct weir_change *change, struct weir_err *err)
+{
+	WEIR_CLEAN_PLAN struct weir_plan plan = { 0 };
+	int r = weir_cli_engine(cli, err);
+	if (r == 0)
+		r = weir_engine_change(&cli->engine, change, cli->dry_run, &plan, err);
+	if (r < 0)
+		return r;
+	weir_print_plan(cli, &plan, "nothing to change");
+	return cli->dry_run && (plan.n_steps || plan.n_drift) ? WEIR_EXIT_CHANGES : WEIR_EXIT_DONE;
+}

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The one place that prints errors and exits. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/cli.h"
+
+static const enum weir_option_id no_options[] = { OPT_HELP };
+static const enum weir_option_id apply_options[] = { OPT_PRUNE, OPT_HELP };
+static const enum weir_option_id delete_options[] = { OPT_ALL, OPT_HELP };
+static const enum weir_option_id network_options[] = {
+	OPT_SUBNET, OPT_GATEWAY, OPT_MODE, OPT_NAT, OPT_INTERNAL, OPT_ISOLATE, OPT_HOST, OPT_MTU,
+	OPT_BRIDGE, OPT_EXCLUDE, OPT_TRUSTED, OPT_FILTER_BRIDGED, OPT_HELP,
+};
+static const enum weir_option_id endpoint_options[] = {
+	OPT_NETWORK, OPT_PUBLISH, OPT_NETNS, OPT_PID, OPT_MODE, OPT_LABEL, OPT_DNS, OPT_ROUTE,
+	OPT_FORWARD, OPT_HELP,
+};
+static const enum weir_option_id port_options[] = { OPT_NET, OPT_HELP };
+
+static const char publish_help[] =
+	"SPEC is [[HOST-ADDRESS:]HOST-PORTS:]PORTS[/PROTO]:\n"
+	"  80                          a free host port for the endpoint's 80\n"
+	"  8080:80                     host port 8080, all addresses, IPv4 and IPv6\n"
+	"  127.0.0.1:8080:80           one address of the host\n"
+	"  [2001:db8::1]:8443:443/tcp  IPv6 in brackets\n"
+	"  8000-8010:9000-9010/udp     a range, the offset is kept\n"
+	"  8000-9000:80                one free host port out of a range\n";
+
+const struct weir_verb weir_verbs[] = {
+	{ "apply", "FILE… [--prune]", "make the host what the files say", NULL, 1, SIZE_MAX, weir_verb_apply, apply_options },
+	{ "plan", "FILE… [--prune]", "what apply would do; exit 3 if anything", NULL, 1, SIZE_MAX, weir_verb_plan, apply_options },
+	{ "delete", "FILE… | --all", "remove what the files declare, or everything", NULL, 0, SIZE_MAX, weir_verb_delete, delete_options },
+	{ "network add", "NAME [OPTIONS]", "make a network", NULL, 1, 1, weir_verb_network_add, network_options },
+	{ "network rm", "NAME…", "remove networks that no endpoint uses", NULL, 1, SIZE_MAX, weir_verb_network_rm, no_options },
+	{ "network ls", "", "list networks", NULL, 0, 0, weir_verb_network_ls, no_options },
+	{ "network show", "NAME", "a network, its members and forwarding database", NULL, 1, 1, weir_verb_network_show, no_options },
+	{ "endpoint add", "NAME [OPTIONS]", "make an endpoint: a namespace attached to networks", publish_help, 1, 1, weir_verb_endpoint_add, endpoint_options },
+	{ "endpoint rm", "NAME…", "remove endpoints", NULL, 1, SIZE_MAX, weir_verb_endpoint_rm, no_options },
+	{ "endpoint ls", "", "list endpoints", NULL, 0, 0, weir_verb_endpoint_ls, no_options },
+	{ "endpoint show", "NAME", "an endpoint", NULL, 1, 1, weir_verb_endpoint_show, no_options },
+	{ "port add", "ENDPOINT SPEC…", "publish ports of an endpoint", publish_help, 2, SIZE_MAX, weir_verb_port_add, port_options },
+	{ "port rm", "ENDPOINT SPEC…", "take published ports back", NULL, 2, SIZE_MAX, weir_verb_port_rm, port_options },
+	{ "port ls", "[ENDPOINT]", "list published ports with their counters", NULL, 0, 1, weir_verb_port_ls, no_options },
+	{ "port show", "ENDPOINT [SPEC]", "published ports of one endpoint", NULL, 1, 2, weir_verb_port_ls, no_options },
+	{ "exec", "ENDPOINT -- COMMAND…", "run a command inside an endpoint", NULL, 1, SIZE_MAX, weir_verb_exec, no_options },
+	{ "status", "", "is the host what it should be? exit 1 if not", NULL, 0, 0, weir_verb_status, no_options },
+	{ "render", "", "the rules as a file that the native tool loads", NULL, 0, 0, weir_verb_render, no_options },
+	{ "repair", "", "make the host what it should be", NULL, 0, 0, weir_verb_repair, no_options },
+};
+const size_t weir_n_verbs = sizeof(weir_verbs) / sizeof(*weir_verbs);
+
+static int run(struct weir_cli *cli)
+{
+	struct weir_err err = { 0 };
+	int r = cli->verb->run(cli, &err);
+	if (r >= 0)
+		return r;
+	weir_print_error(cli, &err);
+	return weir_exit_of(&err, false);
+}
+
+static int start(int argc, char **argv, struct weir_cli *cli)
+{
+	struct weir_err err = { 0 };
+	if (weir_cli_parse(argc, argv, cli, &err) < 0) {
+		weir_print_error(cli, &err);
+		return weir_exit_of(&err, true);
+	}
+	if (weir_cli_flag(cli, OPT_VERSION)) {
+		puts("weir " WEIR_VERSION);
+		return WEIR_EXIT_DONE;
+	}
+	if (weir_cli_flag(cli, OPT_HELP) || !cli->verb) {
+		bool asked = weir_cli_flag(cli, OPT_HELP);
+		weir_help(cli->verb, asked ? stdout : stderr);
+		return asked ? WEIR_EXIT_DONE : WEIR_EXIT_USAGE;
+	}
+	return run(cli);
+}
+
+int main(int argc, char **argv)
+{
+	struct weir_cli cli = { 0 };
+	int code = start(argc, argv, &cli);
+	weir_arena_free(&cli.arena);
+	if (fflush(stdout) != 0 || ferror(stdout)) {
+		fprintf(stderr, "weir: cannot write the answer: %s\n", strerror(errno));
+		return code ? code : WEIR_EXIT_FAILED;
+	}
+	return code;
+}

@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* network add, rm, ls, show. */
+#include <errno.h>
+#include <string.h>
+
+#include "cli/cli.h"
+#include "cli/words.h"
+
+int weir_verb_network_add(struct weir_cli *cli, struct weir_err *err)
+{
+	WEIR_CLEAN_MODEL struct weir_model model = { 0 };
+	int r = weir_words_network(cli, &model, err);
+	if (r < 0)
+		return r;
+	struct weir_op op = {
+		.kind = WEIR_PUT_NETWORK,
+		.name = model.networks[0].name,
+		.network = &model.networks[0],
+		.add = true,
+	};
+	return weir_cli_change(cli, &(struct weir_change){ .ops = &op, .n_ops = 1 }, err);
+}
+
+int weir_verb_network_rm(struct weir_cli *cli, struct weir_err *err)
+{
+	struct weir_op *ops = weir_arena_alloc(&cli->arena, cli->n_words * sizeof(*ops));
+	if (!ops)
+		return weir_err_set(err, ENOMEM, "out of memory");
+	for (size_t i = 0; i < cli->n_words; i++)
+		ops[i] = (struct weir_op){ .kind = WEIR_REMOVE_NETWORK, .name = cli->words[i] };
+	return weir_cli_change(cli, &(struct weir_change){ .ops = ops, .n_ops = cli->n_words }, err);
+}
+
+static size_t count_members(const struct weir_model *model, const char *network)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < model->n_endpoints; i++)
+		n += weir_endpoint_attachment(&model->endpoints[i], network) != NULL;
+	return n;
+}
+
+static void subnet_cell(struct weir_table *table, const struct weir_network *net)
+{
+	char text[256] = "", prefix[WEIR_PREFIX_TEXT];
+	for (size_t i = 0; i < net->n_subnets; i++) {
+		size_t used = strlen(text);
+		(void)snprintf(text + used, sizeof(text) - used, "%s%s", i ? " " : "",
+			       weir_prefix_text(&net->subnets[i].prefix, prefix));
+	}
+	weir_table_cell(table, "%s", text);
+}
+
+static void flags_cell(struct weir_table *table, const struct weir_network *net)
+{
+	char text[128];
+	(void)snprintf(text, sizeof(text), "%s%s%s%s", net->internal ? "internal " : "",
+		       net->isolate ? "isolated " : "", net->host_deny ? "host-deny " : "",
+		       net->filter_bridged ? "filter-bridged " : "");
+	weir_table_cell(table, "%s", text[0] ? text : "-");
+}
+
+static void list_networks(const struct weir_model *model)
+{
+	struct weir_table table = { .n_columns = 6 };
+	static const char *const heads[] = { "NETWORK", "MODE", "BRIDGE", "SUBNETS", "ENDPOINTS", "FLAGS" };
+	for (size_t i = 0; i < table.n_columns; i++)
+		weir_table_cell(&table, "%s", heads[i]);
+	for (size_t i = 0; i < model->n_networks; i++) {
+		const struct weir_network *net = &model->networks[i];
+		weir_table_cell(&table, "%s", net->name);
+		weir_table_cell(&table, "%s", weir_mode_name(net->mode));
+		weir_table_cell(&table, "%s", net->ifname[0] ? net->ifname : "-");
+		subnet_cell(&table, net);
+		weir_table_cell(&table, "%zu", count_members(model, net->name));
+		flags_cell(&table, net);
+	}
+	weir_table_print(&table);
+}
+
+int weir_verb_network_ls(struct weir_cli *cli, struct weir_err *err)
+{
+	WEIR_CLEAN_MODEL struct weir_model model = { 0 };
+	struct weir_scope scope = { .all = true, .no_mappings = true };
+	int r = weir_cli_load(cli, &scope, &model, NULL, err);
+	if (r < 0)
+		return r;
+	if (!cli->json) {
+		list_networks(&model);
+		return WEIR_EXIT_DONE;
+	}
+	json_t *list = json_array();
+	for (size_t i = 0; i < model.n_networks; i++)
+		json_array_append_new(list, weir_json_network(&model.networks[i],
+							      count_members(&model, model.networks[i].name)));
+	weir_print_json(json_pack("{s:o}", "networks", list));
+	return WEIR_EXIT_DONE;
+}
+
+/* ---- show ---- */
+
+struct shown {
+	const struct weir_model *model;
+	const struct weir_network *net;
+	const struct weir_fdb_entry *fdb;
+	size_t n_fdb;
+};
+
+/* The endpoint behind a MAC address, or NULL. */
+static const char *owner_of(const struct shown *s, const struct weir_mac *mac)
+{
+	for (size_t i = 0; i < s->model->n_endpoints; i++) {
+		const struct weir_endpoint *ep = &s->model->endpoints[i];
+		const struct weir_attachment *att = weir_endpoint_attachment(ep, s->net->name);
+		if (att && weir_mac_cmp(&att->mac, mac) == 0)
+			return ep->name;
+	}
+	return NULL;
+}
+
+static void show_json(const struct shown *s)
+{
+	char text[WEIR_MAC_TEXT];
+	json_t *members = json_array(), *fdb = json_array();
+	for (size_t i = 0; i < s->model->n_endpoints; i++) {
+		const struct weir_endpoint *ep = &s->model->endpoints[i];
+		const struct weir_attachment *att = weir_endpoint_attachment(ep, s->net->name);
+		json_t *addrs = json_array();
+		char addr[WEIR_ADDR_TEXT];
+		if (!att) {
+			json_decref(addrs);
+			continue;
+		}
+		for (int f = WEIR_IPV4; f < WEIR_NUM_FAMILIES; f++)
+			if (weir_addr_is_set(&att->addrs[f]))
+				json_array_append_new(addrs,
+						      json_string(weir_addr_text(&att->addrs[f], addr)));
+		json_array_append_new(members, json_pack("{s:s, s:o, s:s, s:s, s:s}", "endpoint", ep->name,
+							 "addresses", addrs, "mac",
+							 weir_mac_text(&att->mac, text), "ifname",
+							 att->ifname, "host_ifname", att->host_ifname));
+	}
+	for (size_t i = 0; i < s->n_fdb; i++)
+		json_array_append_new(fdb, json_pack("{s:s, s:s, s:b, s:s?}", "mac",
+						     weir_mac_text(&s->fdb[i].mac, text), "port",
+						     s->fdb[i].ifname, "permanent", s->fdb[i].permanent,
+						     "endpoint", owner_of(s, &s->fdb[i].mac)));
+	json_t *net = weir_json_network(s->net, count_members(s->model, s->net->name));
+	json_object_set_new(net, "members", members);
+	json_object_set_new(net, "fdb", fdb);
+	weir_print_json(json_pack("{s:o}", "network", net));
+}
+
+static void show_text(const struct shown *s)
+{
+	struct weir_table members = { .n_columns = 5 }, fdb = { .n_columns = 3 };
+	char mac[WEIR_MAC_TEXT], v4[WEIR_ADDR_TEXT], v6[WEIR_ADDR_TEXT], text[WEIR_PREFIX_TEXT];
+	const struct weir_network *net = s->net;
+	printf("network %s: %s %s\n", net->name, weir_mode_name(net->mode), net->ifname);
+	for (size_t i = 0; i < net->n_subnets; i++)
+		printf("  subnet %s gateway %s\n", weir_prefix_text(&net->subnets[i].prefix, text),
+		       weir_addr_is_set(&net->subnets[i].gateway) ?
+			       weir_addr_text(&net->subnets[i].gateway, v4) : "none");
+	for (size_t i = 0; i < s->model->n_endpoints; i++) {
+		const struct weir_endpoint *ep = &s->model->endpoints[i];
+		const struct weir_attachment *att = weir_endpoint_attachment(ep, net->name);
+		if (!att)
+			continue;
+		weir_table_cell(&members, "  %s", ep->name);
+		weir_table_cell(&members, "%s", weir_addr_text(&att->addrs[WEIR_IPV4], v4));
+		weir_table_cell(&members, "%s", weir_addr_text(&att->addrs[WEIR_IPV6], v6));
+		weir_table_cell(&members, "%s", weir_mac_text(&att->mac, mac));
+		weir_table_cell(&members, "%s", att->host_ifname);
+	}
+	puts("members:");
+	weir_table_print(&members);
+	puts("forwarding database:");
+	for (size_t i = 0; i < s->n_fdb; i++) {
+		const char *owner = owner_of(s, &s->fdb[i].mac);
+		weir_table_cell(&fdb, "  %s", weir_mac_text(&s->fdb[i].mac, mac));
+		weir_table_cell(&fdb, "%s", s->fdb[i].ifname);
+		weir_table_cell(&fdb, "%s", owner ? owner : s->fdb[i].permanent ? "permanent" : "");
+	}
+	weir_table_print(&fdb);
+}
+
+static int read_fdb(struct weir_cli *cli, const char *store, const struct weir_network *net,
+		    struct weir_fdb_entry **ret, size_t *ret_n, struct weir_err *err)
+{
+	struct weir_links *links = NULL;
+	if (net->mode != WEIR_MODE_BRIDGE)
+		return 0;
+	int r = weir_cli_engine(cli, err);
+	if (r == 0)
+		r = cli->links.open(store, cli->engine.trace, &links, err);
+	if (r < 0)
+		return r;
+	r = cli->links.fdb(links, net, &cli->arena, ret, ret_n, err);
+	cli->links.close(links);
+	return r;
+}
+
+int weir_verb_network_show(struct weir_cli *cli, struct weir_err *err)
+{
+	WEIR_CLEAN_MODEL struct weir_model model = { 0 };
+	struct weir_store_meta meta;
+	struct weir_scope scope = { .networks = cli->words, .n_networks = 1, .members = true };
+	int r = weir_cli_load(cli, &scope, &model, &meta, err);
+	if (r < 0)
+		return r;
+	struct shown shown = { .model = &model, .net = weir_model_network(&model, cli->words[0]) };
+	struct weir_fdb_entry *fdb = NULL;
+	if (!shown.net)
+		return weir_err_set(err, ENOENT, "no network named \"%s\" (weir network ls)", cli->words[0]);
+	r = read_fdb(cli, meta.uuid, shown.net, &fdb, &shown.n_fdb, err);
+	if (r < 0)
+		return r;
+	shown.fdb = fdb;
+	if (cli->json)
+		show_json(&shown);
+	else
+		show_text(&shown);
+	return WEIR_EXIT_DONE;
+}

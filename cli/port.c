@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* port add, rm, ls, show. */
+#include <errno.h>
+#include <string.h>
+
+#include "cli/cli.h"
+#include "cli/words.h"
+
+static int change_ports(struct weir_cli *cli, enum weir_op_kind kind, struct weir_err *err)
+{
+	size_t n = cli->n_words - 1;
+	struct weir_op *ops = weir_arena_alloc(&cli->arena, n * sizeof(*ops));
+	struct weir_mapping *mappings = weir_arena_alloc(&cli->arena, n * sizeof(*mappings));
+	if (!ops || !mappings)
+		return weir_err_set(err, ENOMEM, "out of memory");
+	for (size_t i = 0; i < n; i++) {
+		int r = weir_words_mapping(cli, cli->words[i + 1], &mappings[i], err);
+		if (r < 0)
+			return r;
+		ops[i] = (struct weir_op){ .kind = kind, .name = cli->words[0], .mapping = &mappings[i] };
+	}
+	return weir_cli_change(cli, &(struct weir_change){ .ops = ops, .n_ops = n }, err);
+}
+
+int weir_verb_port_add(struct weir_cli *cli, struct weir_err *err)
+{
+	return change_ports(cli, WEIR_ADD_MAPPING, err);
+}
+
+int weir_verb_port_rm(struct weir_cli *cli, struct weir_err *err)
+{
+	return change_ports(cli, WEIR_REMOVE_MAPPING, err);
+}
+
+/* ---- looking ---- */
+
+static int read_counters(struct weir_cli *cli, const char *store, struct weir_counters *ret,
+			 struct weir_err *err)
+{
+	struct weir_firewall *fw = NULL;
+	int r = weir_cli_engine(cli, err);
+	if (r == 0)
+		r = cli->firewall.open(store, cli->engine.trace, &fw, err);
+	if (r < 0)
+		return r;
+	r = cli->firewall.counters(fw, ret, err);
+	cli->firewall.close(fw);
+	return r;
+}
+
+struct sum {
+	uint64_t connections, bytes;
+	const struct weir_addr *targets[WEIR_NUM_FAMILIES];
+};
+
+/* One mapping of the user's is an entry for each family. */
+static struct sum sum_of(const struct weir_counters *counters, const struct weir_mapping *m)
+{
+	struct sum sum = { 0 };
+	for (size_t i = 0; i < counters->n; i++) {
+		const struct weir_entry *entry = counters->items[i].mapping;
+		if (!entry || entry->proto != m->proto || weir_addr_cmp(&entry->addr, &m->host) != 0 ||
+		    entry->ports.lo < m->host_ports.lo || entry->ports.hi > m->host_ports.hi)
+			continue;
+		sum.connections += counters->items[i].packets;
+		sum.bytes += counters->items[i].bytes;
+		sum.targets[entry->family] = &entry->to;
+	}
+	return sum;
+}
+
+static json_t *port_json(const struct weir_endpoint *ep, const struct weir_mapping *m,
+			 const struct sum *sum)
+{
+	json_t *port = weir_json_mapping(m), *targets = json_array();
+	char text[WEIR_ADDR_TEXT];
+	for (int f = WEIR_IPV4; f < WEIR_NUM_FAMILIES; f++)
+		if (sum->targets[f])
+			json_array_append_new(targets, json_string(weir_addr_text(sum->targets[f], text)));
+	json_object_set_new(port, "endpoint", json_string(ep->name));
+	json_object_set_new(port, "target", targets);
+	json_object_set_new(port, "connections", json_integer((json_int_t)sum->connections));
+	json_object_set_new(port, "bytes", json_integer((json_int_t)sum->bytes));
+	return port;
+}
+
+static void port_row(struct weir_table *table, const struct weir_endpoint *ep,
+		     const struct weir_mapping *m, const struct sum *sum)
+{
+	char text[WEIR_MAPPING_TEXT], v4[WEIR_ADDR_TEXT] = "", v6[WEIR_ADDR_TEXT] = "";
+	if (sum->targets[WEIR_IPV4])
+		weir_addr_text(sum->targets[WEIR_IPV4], v4);
+	if (sum->targets[WEIR_IPV6])
+		weir_addr_text(sum->targets[WEIR_IPV6], v6);
+	weir_table_cell(table, "%s", ep->name);
+	weir_table_cell(table, "%s", weir_mapping_text(m, text));
+	weir_table_cell(table, "%s", weir_proto_name(m->proto));
+	weir_table_cell(table, "%s%s%s", v4, v4[0] && v6[0] ? " " : "", v6);
+	weir_table_cell(table, "%llu", (unsigned long long)sum->connections);
+}
+
+static bool is_asked_for(const struct weir_mapping *wanted, const struct weir_mapping *m)
+{
+	return !wanted || (wanted->proto == m->proto && weir_addr_cmp(&wanted->host, &m->host) == 0 &&
+			   wanted->ports.lo == m->ports.lo && wanted->ports.hi == m->ports.hi &&
+			   (!wanted->host_ports.lo || wanted->host_ports.lo == m->host_ports.lo));
+}
+
+static void print_ports(const struct weir_cli *cli, const struct weir_model *model,
+			const struct weir_counters *counters, const struct weir_mapping *wanted)
+{
+	static const char *const heads[] = { "ENDPOINT", "PUBLISHED", "PROTO", "TO", "CONNECTIONS" };
+	struct weir_table table = { .n_columns = sizeof(heads) / sizeof(*heads) };
+	json_t *list = json_array();
+	for (size_t i = 0; i < table.n_columns; i++)
+		weir_table_cell(&table, "%s", heads[i]);
+	for (size_t i = 0; i < model->n_endpoints; i++)
+		for (size_t k = 0; k < model->endpoints[i].n_mappings; k++) {
+			const struct weir_endpoint *ep = &model->endpoints[i];
+			struct sum sum = sum_of(counters, &ep->mappings[k]);
+			if (!is_asked_for(wanted, &ep->mappings[k]))
+				continue;
+			if (cli->json)
+				json_array_append_new(list, port_json(ep, &ep->mappings[k], &sum));
+			else
+				port_row(&table, ep, &ep->mappings[k], &sum);
+		}
+	if (cli->json) {
+		weir_print_json(json_pack("{s:o}", "ports", list));
+		weir_arena_free(&table.arena);
+		return;
+	}
+	json_decref(list);
+	weir_table_print(&table);
+}
+
+int weir_verb_port_ls(struct weir_cli *cli, struct weir_err *err)
+{
+	WEIR_CLEAN_MODEL struct weir_model model = { 0 };
+	WEIR_CLEAN_COUNTERS struct weir_counters counters = { 0 };
+	struct weir_store_meta meta;
+	struct weir_mapping wanted;
+	struct weir_scope scope = { .all = !cli->n_words, .endpoints = cli->words, .n_endpoints = cli->n_words > 0 };
+	int r = cli->n_words > 1 ? weir_words_mapping(cli, cli->words[1], &wanted, err) : 0;
+	if (r == 0)
+		r = weir_cli_load(cli, &scope, &model, &meta, err);
+	if (r == 0 && cli->n_words && !model.n_endpoints)
+		r = weir_err_set(err, ENOENT, "no endpoint named \"%s\" (weir endpoint ls)", cli->words[0]);
+	if (r == 0 && model.n_endpoints)
+		r = read_counters(cli, meta.uuid, &counters, err);
+	if (r < 0)
+		return r;
+	print_ports(cli, &model, &counters, cli->n_words > 1 ? &wanted : NULL);
+	return WEIR_EXIT_DONE;
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* render: the rules as a file that the native tool loads. */
+#include <errno.h>
+#include <string.h>
+
+#include "backends/backends.h"
+#include "cli/cli.h"
+#include "policy/compile.h"
+
+/* "auto" without asking the kernel: nothing is touched, so any host can render. */
+static const struct weir_firewall_ops *find_backend(const struct weir_cli *cli)
+{
+	return strcmp(cli->backend, "auto") == 0 ? weir_firewalls[0] : weir_backend_find(cli->backend);
+}
+
+/* The guard belongs to the host that switched forwarding on, so it is in the store, not in the model. */
+static int add_guards(struct weir_cli *cli, struct weir_ruleset *rules, struct weir_err *err)
+{
+	struct weir_store *store = NULL;
+	struct weir_stored_sysctl *sysctls = NULL;
+	size_t n = 0;
+	int r = weir_store_open(cli->state_dir, false, &store, err);
+	if (r == -ENOENT)
+		return 0;
+	if (r == 0)
+		r = weir_store_sysctls(store, &cli->arena, &sysctls, &n, err);
+	if (r == 0)
+		r = weir_engine_guards(sysctls, n, rules, err);
+	weir_store_close(store);
+	return r;
+}
+
+int weir_verb_render(struct weir_cli *cli, struct weir_err *err)
+{
+	WEIR_CLEAN_MODEL struct weir_model model = { 0 };
+	WEIR_CLEAN_RULESET struct weir_ruleset rules = { 0 };
+	struct weir_store_meta meta = { 0 };
+	struct weir_scope all = { .all = true };
+	const struct weir_firewall_ops *firewall = find_backend(cli);
+	if (!firewall) {
+		(void)weir_backend_pick(cli->backend, &firewall, err); /* says which there are */
+		return err->code ? err->code : -EINVAL;
+	}
+	int r = weir_cli_load(cli, &all, &model, &meta, err);
+	if (r == 0)
+		r = weir_compile(&model, &rules, err);
+	if (r == 0)
+		r = add_guards(cli, &rules, err);
+	if (r == 0)
+		r = weir_ruleset_sort(&rules, err);
+	if (r < 0)
+		return r;
+	struct weir_epoch epoch = { .counter = meta.counter };
+	memcpy(epoch.store, meta.uuid, sizeof(epoch.store));
+	memcpy(epoch.boot, meta.owner.boot, sizeof(epoch.boot));
+	r = firewall->render(&rules, &epoch, stdout, err);
+	return r < 0 ? r : WEIR_EXIT_DONE;
+}

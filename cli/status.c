@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* status and repair: is the host what it should be, and make it so. */
+#include <errno.h>
+#include <stdio.h>
+
+#include "cli/cli.h"
+
+struct status {
+	struct weir_model model;
+	struct weir_store_meta meta;
+	struct weir_plan drift;
+	struct weir_counters counters;
+	struct weir_stored_sysctl *sysctls;
+	size_t n_sysctls;
+};
+
+static int read_store(struct weir_cli *cli, struct status *st, struct weir_err *err)
+{
+	struct weir_store *store = NULL;
+	struct weir_scope all = { .all = true };
+	int r = weir_cli_load(cli, &all, &st->model, &st->meta, err);
+	if (r < 0 || !st->meta.uuid[0])
+		return r;
+	r = weir_store_open(cli->state_dir, false, &store, err);
+	if (r == 0)
+		r = weir_store_sysctls(store, &cli->arena, &st->sysctls, &st->n_sysctls, err);
+	weir_store_close(store);
+	return r;
+}
+
+static int read_kernel(struct weir_cli *cli, struct status *st, struct weir_err *err)
+{
+	struct weir_firewall *fw = NULL;
+	int r = weir_engine_repair(&cli->engine, true, &st->drift, err);
+	if (r < 0 || !st->meta.uuid[0])
+		return r;
+	r = cli->firewall.open(st->meta.uuid, cli->engine.trace, &fw, err);
+	if (r == 0)
+		r = cli->firewall.counters(fw, &st->counters, err);
+	cli->firewall.close(fw);
+	return r;
+}
+
+static size_t count_mappings(const struct weir_model *model)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < model->n_endpoints; i++)
+		n += model->endpoints[i].n_mappings;
+	return n;
+}
+
+static json_t *sysctls_json(const struct status *st)
+{
+	json_t *list = json_array();
+	for (size_t i = 0; i < st->n_sysctls; i++)
+		json_array_append_new(list, json_pack("{s:s, s:I, s:I}", "key", st->sysctls[i].key, "old",
+						      (json_int_t)st->sysctls[i].old, "set",
+						      (json_int_t)st->sysctls[i].set));
+	return list;
+}
+
+static json_t *drops_json(const struct status *st)
+{
+	json_t *list = json_array();
+	for (size_t i = 0; i < st->counters.n; i++)
+		if (st->counters.items[i].reason)
+			json_array_append_new(list,
+					      json_pack("{s:s, s:I, s:I}", "reason",
+							st->counters.items[i].reason, "packets",
+							(json_int_t)st->counters.items[i].packets, "bytes",
+							(json_int_t)st->counters.items[i].bytes));
+	return list;
+}
+
+static void drift_words(const struct weir_step *step, char *buf, size_t size)
+{
+	(void)snprintf(buf, size, "%s%s%s: %s%s", step->object, step->name[0] ? " " : "", step->name,
+		       step->action == WEIR_ACTION_REMOVE ? "too much: " :
+		       step->action == WEIR_ACTION_ADD ? "missing: " : "", step->detail);
+}
+
+static void print_json(const struct weir_cli *cli, const struct status *st)
+{
+	json_t *drift = json_array();
+	char text[512];
+	for (size_t i = 0; i < st->drift.n_drift; i++) {
+		drift_words(&st->drift.drift[i], text, sizeof(text));
+		json_array_append_new(drift, json_string(text));
+	}
+	weir_print_json(json_pack(
+		"{s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:b, s:o, s:o, s:o}", "backend", cli->firewall.name,
+		"container", cli->firewall.container, "store", st->meta.uuid, "state_dir", cli->state_dir,
+		"networks", (json_int_t)st->model.n_networks, "endpoints",
+		(json_int_t)st->model.n_endpoints, "mappings", (json_int_t)count_mappings(&st->model),
+		"in_sync", st->drift.n_drift == 0, "drift", drift, "drops", drops_json(st), "sysctls",
+		sysctls_json(st)));
+}
+
+static void print_text(const struct weir_cli *cli, const struct status *st)
+{
+	char text[512];
+	printf("backend   %s (%s)\nstore     %s %s\nobjects   %zu networks, %zu endpoints, %zu mappings\n",
+	       cli->firewall.name, cli->firewall.container, cli->state_dir,
+	       st->meta.uuid[0] ? st->meta.uuid : "(nothing yet)", st->model.n_networks,
+	       st->model.n_endpoints, count_mappings(&st->model));
+	for (size_t i = 0; i < st->n_sysctls; i++)
+		printf("sysctl    %s = %ld (was %ld)\n", st->sysctls[i].key, st->sysctls[i].set,
+		       st->sysctls[i].old);
+	for (size_t i = 0; i < st->counters.n; i++)
+		if (st->counters.items[i].reason && st->counters.items[i].packets)
+			printf("dropped   %llu packets: %s\n",
+			       (unsigned long long)st->counters.items[i].packets,
+			       st->counters.items[i].reason);
+	for (size_t i = 0; i < st->drift.n_drift; i++) {
+		drift_words(&st->drift.drift[i], text, sizeof(text));
+		printf("drift     %s\n", text);
+	}
+	puts(st->drift.n_drift ? "The host is not what it should be: run `weir repair`." :
+				 "The host is what it should be.");
+}
+
+static void free_status(struct status *st)
+{
+	weir_model_free(&st->model);
+	weir_plan_free(&st->drift);
+	weir_counters_free(&st->counters);
+}
+
+int weir_verb_status(struct weir_cli *cli, struct weir_err *err)
+{
+	__attribute__((cleanup(free_status))) struct status st = { 0 };
+	int r = weir_cli_engine(cli, err);
+	if (r == 0)
+		r = read_store(cli, &st, err);
+	if (r == 0)
+		r = read_kernel(cli, &st, err);
+	if (r < 0)
+		return r;
+	if (cli->json)
+		print_json(cli, &st);
+	else if (!cli->quiet)
+		print_text(cli, &st);
+	return st.drift.n_drift ? WEIR_EXIT_FAILED : WEIR_EXIT_DONE;
+}
+
+int weir_verb_repair(struct weir_cli *cli, struct weir_err *err)
+{
+	WEIR_CLEAN_PLAN struct weir_plan plan = { 0 };
+	int r = weir_cli_engine(cli, err);
+	if (r == 0)
+		r = weir_engine_repair(&cli->engine, cli->dry_run, &plan, err);
+	if (r < 0)
+		return r;
+	weir_print_plan(cli, &plan, "nothing to mend");
+	return cli->dry_run && plan.n_drift ? WEIR_EXIT_CHANGES : WEIR_EXIT_DONE;
+}

@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Options of `network add` and `endpoint add` as the spec that says the same.
+ *
+ * How it works: a table says which key of weir.yaml an option is; from the options a tree of values is
+ * built, as the reader of files builds one, and given to the same readers. So the command line and the
+ * file cannot mean different things. */
+#include "cli/words.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "core/spec.h"
+#include "core/spec_tree.h"
+
+typedef struct weir_spec_node *value_fn(struct weir_arena *arena, const char *text);
+
+struct word_def {
+	enum weir_option_id id;
+	const char *key;
+	bool list;	 /* may be given again */
+	value_fn *value; /* NULL: the text itself */
+};
+
+static struct weir_spec_node *scalar(struct weir_arena *arena, const char *text)
+{
+	struct weir_spec_node *node = weir_arena_alloc(arena, sizeof(*node));
+	if (node)
+		*node = (struct weir_spec_node){ .kind = WEIR_SPEC_SCALAR, .plain = true,
+						 .one_line = true, .text = text };
+	return node;
+}
+
+static struct weir_spec_node *container(struct weir_arena *arena, enum weir_spec_kind kind)
+{
+	struct weir_spec_node *node = weir_arena_alloc(arena, sizeof(*node));
+	if (node)
+		node->kind = kind;
+	return node;
+}
+
+/* Appends to a list, or (with key) to a map; false without memory. */
+static bool put(struct weir_arena *arena, struct weir_spec_node *to, struct weir_spec_node *key,
+		struct weir_spec_node *value)
+{
+	if (!to || !value || (to->kind == WEIR_SPEC_MAP && !key))
+		return false;
+	if (key) {
+		struct weir_spec_node **keys = weir_arena_grow(arena, to->keys, to->n, sizeof(*keys));
+		if (!keys)
+			return false;
+		to->keys = keys;
+		keys[to->n] = key;
+	}
+	struct weir_spec_node **items = weir_arena_grow(arena, to->items, to->n, sizeof(*items));
+	if (!items)
+		return false;
+	to->items = items;
+	items[to->n++] = value;
+	return true;
+}
+
+static bool put_named(struct weir_arena *arena, struct weir_spec_node *map, const char *key,
+		      struct weir_spec_node *value)
+{
+	return put(arena, map, scalar(arena, key), value);
+}
+
+static struct weir_spec_node *find(const struct weir_spec_node *map, const char *key)
+{
+	for (size_t i = 0; i < map->n; i++)
+		if (strcmp(map->keys[i]->text, key) == 0)
+			return map->items[i];
+	return NULL;
+}
+
+/* "a=b,c=d": a word without '=' has no value. ip may be there twice: it becomes a list. */
+static bool put_pairs(struct weir_arena *arena, struct weir_spec_node *map, char *text)
+{
+	char *rest = NULL;
+	for (char *pair = strtok_r(text, ",", &rest); pair; pair = strtok_r(NULL, ",", &rest)) {
+		char *equals = strchr(pair, '=');
+		if (equals)
+			*equals++ = '\0';
+		struct weir_spec_node *value = scalar(arena, equals ? equals : "");
+		struct weir_spec_node *there = find(map, pair);
+		if (!there) {
+			if (!put_named(arena, map, pair, value))
+				return false;
+			continue;
+		}
+		if (there->kind != WEIR_SPEC_LIST) {
+			struct weir_spec_node *first = scalar(arena, there->text);
+			*there = (struct weir_spec_node){ .kind = WEIR_SPEC_LIST };
+			if (!put(arena, there, NULL, first))
+				return false;
+		}
+		if (!put(arena, there, NULL, value))
+			return false;
+	}
+	return true;
+}
+
+static struct weir_spec_node *yes(struct weir_arena *arena, const char *text)
+{
+	(void)text;
+	return scalar(arena, "true");
+}
+
+/* PREFIX,via=ADDR */
+static struct weir_spec_node *route(struct weir_arena *arena, const char *text)
+{
+	struct weir_spec_node *map = container(arena, WEIR_SPEC_MAP);
+	char *copy = weir_arena_strdup(arena, text);
+	if (!map || !copy)
+		return NULL;
+	char *comma = strchr(copy, ',');
+	if (comma)
+		*comma++ = '\0';
+	bool done = put_named(arena, map, "to", scalar(arena, copy)) &&
+		    (!comma || put_pairs(arena, map, comma));
+	return done ? map : NULL;
+}
+
+static struct weir_spec_node *mapping(struct weir_arena *arena, const char *text)
+{
+	struct weir_spec_node *node = scalar(arena, text);
+	if (node)
+		node->plain = false; /* 80 is a port here, not a number */
+	return node;
+}
+
+static const struct word_def network_words[] = {
+	{ OPT_SUBNET, "subnets", true, NULL },	 { OPT_GATEWAY, "gateway", false, NULL },
+	{ OPT_MODE, "mode", false, NULL },	 { OPT_NAT, "nat", false, NULL },
+	{ OPT_INTERNAL, "internal", false, yes }, { OPT_ISOLATE, "isolate", false, yes },
+	{ OPT_HOST, "host", false, NULL },	 { OPT_MTU, "mtu", false, NULL },
+	{ OPT_BRIDGE, "bridge", false, NULL },	 { OPT_EXCLUDE, "exclude", true, NULL },
+	{ OPT_TRUSTED, "trusted", true, NULL },	 { OPT_FILTER_BRIDGED, "filter_bridged", false, yes },
+};
+static const struct word_def endpoint_words[] = {
+	{ OPT_PUBLISH, "publish", true, mapping }, { OPT_NETNS, "netns", false, NULL },
+	{ OPT_PID, "pid", false, NULL },	   { OPT_MODE, "mode", false, NULL },
+	{ OPT_DNS, "dns", true, NULL },		   { OPT_ROUTE, "routes", true, route },
+	{ OPT_FORWARD, "forward", false, yes },
+};
+
+static int no_memory(struct weir_err *err)
+{
+	return weir_err_set(err, ENOMEM, "out of memory");
+}
+
+static bool put_option(struct weir_arena *arena, struct weir_spec_node *map, const struct word_def *def,
+		       const char *text)
+{
+	struct weir_spec_node *value = def->value ? def->value(arena, text) : scalar(arena, text);
+	struct weir_spec_node *there = find(map, def->key);
+	if (!there) {
+		struct weir_spec_node *list = def->list ? container(arena, WEIR_SPEC_LIST) : value;
+		if (def->list && !put(arena, list, NULL, value))
+			return false;
+		return put_named(arena, map, def->key, list);
+	}
+	if (def->list)
+		return put(arena, there, NULL, value);
+	*there = *value; /* the last one counts */
+	return true;
+}
+
+static int put_options(struct weir_cli *cli, struct weir_spec_node *map, const struct word_def *defs,
+		       size_t n_defs, struct weir_err *err)
+{
+	for (size_t i = 0; i < cli->n_options; i++)
+		for (size_t k = 0; k < n_defs; k++)
+			if (defs[k].id == cli->options[i].id &&
+			    !put_option(&cli->arena, map, &defs[k], cli->options[i].value))
+				return no_memory(err);
+	return 0;
+}
+
+/* { <kind>: { <name>: object } } through the readers of spec files. */
+static int read_object(struct weir_cli *cli, const char *kind, struct weir_spec_node *object,
+		       struct weir_model *model, struct weir_err *err)
+{
+	struct weir_arena *arena = &cli->arena;
+	struct weir_spec_node *names = container(arena, WEIR_SPEC_MAP);
+	struct weir_spec_node *root = container(arena, WEIR_SPEC_MAP);
+	if (!put_named(arena, names, cli->words[0], object) || !put_named(arena, root, kind, names))
+		return no_memory(err);
+	int r = weir_spec_from_tree(root, "", model, err);
+	for (size_t i = 0; i < model->n_networks; i++)
+		model->networks[i].declared = false;
+	for (size_t i = 0; i < model->n_endpoints; i++)
+		model->endpoints[i].declared = false;
+	return r;
+}
+
+int weir_words_network(struct weir_cli *cli, struct weir_model *model, struct weir_err *err)
+{
+	struct weir_spec_node *map = container(&cli->arena, WEIR_SPEC_MAP);
+	int r = !map ? no_memory(err) :
+		       put_options(cli, map, network_words,
+				   sizeof(network_words) / sizeof(*network_words), err);
+	return r < 0 ? r : read_object(cli, "networks", map, model, err);
+}
+
+/* --network NET[,ip=A,…] */
+static bool put_network(struct weir_arena *arena, struct weir_spec_node *networks, const char *text)
+{
+	struct weir_spec_node *map = container(arena, WEIR_SPEC_MAP);
+	char *copy = weir_arena_strdup(arena, text);
+	if (!map || !copy)
+		return false;
+	char *comma = strchr(copy, ',');
+	if (comma)
+		*comma++ = '\0';
+	return put_named(arena, networks, copy, map) && (!comma || put_pairs(arena, map, comma));
+}
+
+static bool put_label(struct weir_arena *arena, struct weir_spec_node *labels, const char *text)
+{
+	char *copy = weir_arena_strdup(arena, text);
+	char *equals = copy ? strchr(copy, '=') : NULL;
+	if (equals)
+		*equals++ = '\0';
+	struct weir_spec_node *value = copy ? scalar(arena, equals ? equals : "") : NULL;
+	if (value)
+		value->plain = false;
+	return put_named(arena, labels, copy, value);
+}
+
+static int put_maps(struct weir_cli *cli, struct weir_spec_node *map, struct weir_err *err)
+{
+	struct weir_arena *arena = &cli->arena;
+	struct weir_spec_node *networks = container(arena, WEIR_SPEC_MAP);
+	struct weir_spec_node *labels = container(arena, WEIR_SPEC_MAP);
+	bool done = networks && labels;
+	for (size_t i = 0; done && i < cli->n_options; i++) {
+		if (cli->options[i].id == OPT_NETWORK)
+			done = put_network(arena, networks, cli->options[i].value);
+		if (cli->options[i].id == OPT_LABEL)
+			done = put_label(arena, labels, cli->options[i].value);
+	}
+	if (done && networks->n)
+		done = put_named(arena, map, "networks", networks);
+	if (done && labels->n)
+		done = put_named(arena, map, "labels", labels);
+	return done ? 0 : no_memory(err);
+}
+
+static int check_mappings(struct weir_cli *cli, struct weir_err *err)
+{
+	for (size_t i = 0; i < cli->n_options; i++) {
+		struct weir_mapping m;
+		const struct weir_option *option = &cli->options[i];
+		int r = option->id == OPT_PUBLISH ? weir_mapping_parse(option->value, &m, err) : 0;
+		if (r < 0)
+			return weir_cli_blame(err, r, OPT_PUBLISH, option->value);
+	}
+	return 0;
+}
+
+int weir_words_endpoint(struct weir_cli *cli, struct weir_model *model, struct weir_err *err)
+{
+	struct weir_spec_node *map = container(&cli->arena, WEIR_SPEC_MAP);
+	int r = map ? check_mappings(cli, err) : no_memory(err);
+	if (r == 0)
+		r = put_options(cli, map, endpoint_words,
+				sizeof(endpoint_words) / sizeof(*endpoint_words), err);
+	if (r == 0)
+		r = put_maps(cli, map, err);
+	return r < 0 ? r : read_object(cli, "endpoints", map, model, err);
+}
+
+int weir_words_mapping(struct weir_cli *cli, const char *text, struct weir_mapping *ret,
+		       struct weir_err *err)
+{
+	struct weir_mapping m;
+	int r = weir_mapping_parse(text, &m, err);
+	if (r < 0)
+		return weir_cli_blame(err, r, OPT_PUBLISH, text);
+	m.network = weir_cli_value(cli, OPT_NET);
+	*ret = m;
+	return 0;
+}
