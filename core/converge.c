@@ -83,14 +83,12 @@ static int finish_netns(struct work *w)
 {
 	struct weir_lock *lock = &w->s->lock;
 	for (size_t i = 0; i < lock->n_netns; i++) {
-		struct weir_endpoint unknown = { .name = lock->netns[i] };
+		const struct weir_endpoint unknown = { .name = lock->netns[i] };
 		const struct weir_endpoint *ep = weir_model_endpoint(&w->want, lock->netns[i]);
 		if (ep && ep->netns_id.ino)
 			continue;
-		int r = ops_of(w)->netns_adopt(w->s->links, &unknown, w->err);
-		if (r == 0)
-			r = ops_of(w)->netns_remove(w->s->links, &unknown, w->err);
-		if (r < 0 && r != -ENOENT)
+		int r = ops_of(w)->netns_remove(w->s->links, &unknown, w->err);
+		if (r < 0)
 			return r;
 	}
 	return 0;

@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "core/converge.h"
 #include "core/flows.h"
@@ -315,18 +314,14 @@ int weir_engine_repair(const struct weir_engine *engine, bool dry_run, struct we
 }
 
 /* The folder is nobody's any more: what weir keeps in it goes, the lock last. */
-static void remove_state(struct weir_session *s)
+static int remove_state(struct weir_session *s, struct weir_err *err)
 {
-	static const char *const files[] = { "weir.db", "weir.db-wal", "weir.db-shm" };
-	const char *dir = s->engine->state_dir;
 	weir_store_close(s->store);
 	s->store = NULL;
-	for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++) {
-		char *path = weir_arena_printf(&s->arena, "%s/%s", dir, files[i]);
-		if (path)
-			(void)unlink(path); /* an empty store that stays does no harm */
-	}
-	weir_lock_remove(&s->lock, dir);
+	int r = weir_store_destroy(s->engine->state_dir, err);
+	if (r == 0)
+		weir_lock_remove(&s->lock, s->engine->state_dir);
+	return r;
 }
 
 int weir_engine_delete_all(const struct weir_engine *engine, bool dry_run, struct weir_plan *ret,
@@ -339,6 +334,6 @@ int weir_engine_delete_all(const struct weir_engine *engine, bool dry_run, struc
 	if (r == 0)
 		r = run_change(&s, &nothing, true, &plan, err);
 	if (r == 0 && !dry_run)
-		remove_state(&s);
+		r = remove_state(&s, err);
 	return finish(&plan, r, ret);
 }

@@ -71,13 +71,11 @@ struct weir_link_ops {
 	/* Is there something under the name of an own namespace? */
 	int (*netns_taken)(struct weir_links *links, const struct weir_endpoint *ep, bool *ret,
 			   struct weir_err *err);
-	/* Fills ep->netns_id with what stands under the name of an own namespace: for one that a killed
-	 * predecessor has made. -ENOENT: nothing does. */
-	int (*netns_adopt)(struct weir_links *links, struct weir_endpoint *ep, struct weir_err *err);
 	/* 0: the endpoint's namespace is there, loopback up, forwarding and names as they should be.
 	 * -ESTALE with what differs; -ENOENT: a foreign one is gone, or is another one now. */
 	int (*netns_check)(struct weir_links *links, const struct weir_endpoint *ep, struct weir_err *err);
-	/* Removes an own namespace; absent is fine; a foreign one stays. */
+	/* Removes an own namespace; absent is fine; a foreign one stays: it has another id, or where
+	 * ep->netns_id is not set, not the mark that every namespace of weir's is made with. */
 	int (*netns_remove)(struct weir_links *links, const struct weir_endpoint *ep, struct weir_err *err);
 
 	/* One attachment: veth whose far end is born in the namespace, addresses, MTU, MAC, IPv6 off where

@@ -246,16 +246,25 @@ static int open_existing(struct weir_store *store, bool migrate, struct weir_err
 	return identify(store, migrate, err);
 }
 
+/* For a dry run on a host without a store. */
+static int open_in_memory(struct weir_store *store, struct weir_err *err)
+{
+	(void)snprintf(store->path, sizeof(store->path), ":memory:");
+	int r = open_db(store, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, err);
+	return r < 0 ? r : fill(store, err);
+}
+
 int weir_store_open(const char *dir, bool create_absent, struct weir_store **ret,
 		    struct weir_err *err)
 {
 	WEIR_CLEAN_STORE struct weir_store *store = calloc(1, sizeof(*store));
 	if (!store)
 		return weir_store_no_memory(err);
-	int r = set_path(store->path, sizeof(store->path), dir, "", err);
-	if (r == 0 && create_absent && access(store->path, F_OK) < 0 && errno == ENOENT)
+	int r = dir ? set_path(store->path, sizeof(store->path), dir, "", err) :
+		      open_in_memory(store, err);
+	if (r == 0 && dir && create_absent && access(store->path, F_OK) < 0 && errno == ENOENT)
 		r = create(dir, store->path, err);
-	if (r == 0)
+	if (r == 0 && dir)
 		r = open_existing(store, create_absent, err);
 	if (r < 0)
 		return r;

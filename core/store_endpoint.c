@@ -105,23 +105,20 @@ static int add_attachment(struct weir_store *store, const struct weir_endpoint *
 				      err);
 }
 
-/* `next` is what comes in its place, or NULL: an address that stays has not been freed. */
+/* An address that comes back at once counts as freed in the meantime; whoever hands out freed addresses
+ * looks whether they still are. */
 static int remove_attachment(struct weir_store *store, const char *endpoint,
-			     const struct weir_attachment *att, const struct weir_attachment *next,
-			     struct weir_err *err)
+			     const struct weir_attachment *att, struct weir_err *err)
 {
 	int r = weir_store_exec(store, WEIR_SQL_REMOVE_ATTACHMENT, NULL, err, "tt", endpoint,
 				att->network);
 	if (r == 0)
 		r = weir_store_exec(store, WEIR_SQL_RELEASE_IFNAME, NULL, err, "t",
 				    att->host_ifname);
-	for (int family = WEIR_IPV4; r == 0 && family < WEIR_NUM_FAMILIES; family++) {
-		const struct weir_addr *addr = &att->addrs[family];
-		if (weir_addr_is_set(addr) &&
-		    (!next || weir_addr_cmp(addr, &next->addrs[family]) != 0))
-			r = weir_store_exec(store, WEIR_SQL_FREE, NULL, err, "at", addr,
-					    att->network);
-	}
+	for (int family = WEIR_IPV4; r == 0 && family < WEIR_NUM_FAMILIES; family++)
+		if (weir_addr_is_set(&att->addrs[family]))
+			r = weir_store_exec(store, WEIR_SQL_FREE, NULL, err, "at",
+					    &att->addrs[family], att->network);
 	return r;
 }
 
@@ -142,7 +139,7 @@ static int replace_attachments(struct weir_store *store, const struct weir_endpo
 		const struct weir_attachment *had = &old->attachments[i];
 		const struct weir_attachment *next = find_attachment(ep, had->network);
 		if (!next || !weir_attachment_equal(had, next))
-			r = remove_attachment(store, ep->name, had, next, err);
+			r = remove_attachment(store, ep->name, had, err);
 	}
 	for (size_t i = 0; r == 0 && i < ep->n_attachments; i++) {
 		const struct weir_attachment *next = &ep->attachments[i];

@@ -302,12 +302,27 @@ static int collect(struct weir_store *store, enum weir_sql all_sql, bool all, co
 	return r;
 }
 
+static int add_members(struct weir_store *store, const char *network, struct names *names,
+		       struct weir_err *err)
+{
+	WEIR_CLEAN_QUERY sqlite3_stmt *row = NULL;
+	int r = weir_store_query(store, WEIR_SQL_ATTACHED, &row, err, "t", network);
+	while (r == 0 && (r = weir_store_step(store, row, err)) == 1) {
+		const char *name = weir_arena_strdup(&names->arena, weir_store_text(row, 0));
+		r = name ? add_name(names, name, err) : weir_store_no_memory(err);
+	}
+	return r;
+}
+
 static int load_endpoints(struct weir_store *store, const struct weir_scope *scope,
 			  struct weir_model *model, struct weir_err *err)
 {
 	CLEAN_NAMES struct names names = { 0 };
 	int r = collect(store, WEIR_SQL_ENDPOINTS, scope->all, scope->endpoints, scope->n_endpoints,
 			&names, err);
+	for (size_t i = 0; r == 0 && scope->members && i < scope->n_networks; i++)
+		r = add_members(store, scope->networks[i], &names, err);
+	sort_names(&names);
 	const struct weir_model had = *model; /* sorted; what is added now has other names */
 	for (size_t i = 0; r == 0 && i < names.n; i++)
 		if (!weir_model_endpoint(&had, names.items[i]))
@@ -337,7 +352,7 @@ int weir_store_load(struct weir_store *store, const struct weir_scope *scope,
 {
 	weir_model_sort(model);
 	size_t first_endpoint = model->n_endpoints;
-	int r = load_endpoints(store, scope, model, err);
+	int r = scope->only_networks ? 0 : load_endpoints(store, scope, model, err);
 	if (r == 0)
 		r = load_networks(store, scope, first_endpoint, model, err);
 	weir_model_sort(model);

@@ -105,7 +105,7 @@ const char *const weir_store_sql[] = {
 	/* Stored subnets are disjoint: when any overlaps, the one with the highest base does. */
 	[WEIR_SQL_OVERLAP] = "SELECT network, base, len, last FROM subnet"
 			     " WHERE base <= ?2 AND network IS NOT ?3 ORDER BY base DESC LIMIT 1",
-	[WEIR_SQL_ATTACHED] = "SELECT endpoint FROM attachment WHERE network = ? LIMIT 1",
+	[WEIR_SQL_ATTACHED] = "SELECT endpoint FROM attachment WHERE network = ?",
 	[WEIR_SQL_COUNT_ATTACHED] = "SELECT count(*) FROM attachment WHERE network = ?",
 
 	[WEIR_SQL_IFNAME] = "SELECT network, endpoint FROM ifname WHERE name = ?",

@@ -283,6 +283,22 @@ int weir_namespace_ensure(struct weir_links *links, const struct weir_endpoint *
 	return 0;
 }
 
+int weir_namespace_check(struct weir_links *links, const struct weir_endpoint *ep, struct weir_err *err)
+{
+	struct weir_err why = { 0 };
+	struct weir_iface lo;
+	int r = open_known(links, ep, &why);
+
+	if (r == -ENOENT || r == -ESTALE || r == -EINVAL)
+		return weir_err_set(err, ep->netns == WEIR_NETNS_OWN ? ESTALE : ENOENT, "%s", why.text);
+	r = weir_request_allow(r, 0, &why, err);
+	if (r == 0)
+		r = weir_iface_get(&links->inside.channel, "lo", &lo, err);
+	if (r == 0 && !lo.up)
+		r = weir_err_set(err, ESTALE, "its loopback is down");
+	return r;
+}
+
 int weir_namespace_taken(struct weir_links *links, const struct weir_endpoint *ep, bool *ret,
 			 struct weir_err *err)
 {

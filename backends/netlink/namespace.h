@@ -19,6 +19,7 @@ void weir_inside_forget(struct weir_links *links, const struct weir_netns_id *id
 /* Of struct weir_link_ops. */
 int weir_namespace_ensure(struct weir_links *links, const struct weir_endpoint *ep,
 			  struct weir_netns_id *ret_id, bool *ret_changed, struct weir_err *err);
+int weir_namespace_check(struct weir_links *links, const struct weir_endpoint *ep, struct weir_err *err);
 int weir_namespace_taken(struct weir_links *links, const struct weir_endpoint *ep, bool *ret,
 			 struct weir_err *err);
 int weir_namespace_remove(struct weir_links *links, const struct weir_endpoint *ep, struct weir_err *err);

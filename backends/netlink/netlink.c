@@ -112,6 +112,7 @@ const struct weir_link_ops weir_netlink = {
 	.network_up = weir_bridge_set_up,
 	.network_check = weir_bridge_check,
 	.netns_ensure = weir_namespace_ensure,
+	.netns_check = weir_namespace_check,
 	.netns_taken = weir_namespace_taken,
 	.names_ensure = weir_names_ensure,
 	.netns_remove = weir_namespace_remove,
