@@ -164,6 +164,13 @@ static void what_is_never_handed_out(void **state)
 	net.n_excluded = 0;
 	put_network(f, &net);
 	attach(f, &net, WEIR_IPV4, "e", "10.0.0.2");
+	/* nobody lives to see half a /64 counted through */
+	struct weir_network six = network(f, "six", "fd00:6::/64", NULL);
+	excluded[0] = (struct weir_range){ addr("fd00:6::2"), addr("fd00:6::8000:0:0:0") };
+	six.excluded = excluded;
+	six.n_excluded = 1;
+	put_network(f, &six);
+	attach(f, &six, WEIR_IPV6, "g", "fd00:6::8000:0:0:1");
 }
 
 static void the_ends_of_a_subnet(void **state)
@@ -321,6 +328,9 @@ static void subnets_from_declared_pools(void **state)
 	take_subnet(f, NULL, 0, WEIR_IPV6, NULL, 0, "fd99:0:0:1::/64");
 	FAILS(f, ENOSPC, "no pool of IPv6 subnets is declared",
 	      weir_ipam_choose_subnet(f->store, pools, 1, WEIR_IPV6, NULL, 0, &none, &f->err));
+	const struct weir_pool vast = { prefix("fd00::/16"), 64, { { 0 }, 0, 0 } };
+	wide = prefix("fd00::/17");
+	take_subnet(f, &vast, 1, WEIR_IPV6, &wide, 1, "fd00:8000::/64");
 	const struct weir_pool end = { prefix("255.255.255.0/24"), 25, { { 0 }, 0, 0 } };
 	take_subnet(f, &end, 1, WEIR_IPV4, NULL, 0, "255.255.255.0/25");
 	take_subnet(f, &end, 1, WEIR_IPV4, NULL, 0, "255.255.255.128/25");

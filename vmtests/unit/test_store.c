@@ -209,6 +209,10 @@ static void conflicts_name_the_owner(void **state)
 	publish(f, &other, "127.0.0.1:8080:80"); /* one address beside any */
 	publish(f, &other, "8080:80/udp");
 	put_endpoint(f, &other);
+	publish(f, &other, "8080:80/udp"); /* one that it has, and once more */
+	begin(f);
+	FAILS(f, EEXIST, "port 8080/udp is published twice by endpoint \"other\"",
+	      weir_store_put_endpoint(f->store, &other, &f->err));
 }
 
 static void networks_do_not_overlap(void **state)

@@ -10,6 +10,7 @@
 #include "store_fixture.h"
 
 static int calls, fail_at, fail_with;
+static bool unsynced;	  /* something was written since the last sync */
 static bool disk_is_full; /* from fail_at on no write succeeds, but the rest does */
 
 static bool fails(void)
@@ -41,6 +42,7 @@ int ftruncate64(int fd, off64_t size);
 
 ssize_t pwrite64(int fd, const void *buf, size_t n, off64_t at)
 {
+	unsynced = true;
 	return write_fails() ? -1 : syscall(SYS_pwrite64, fd, buf, n, at);
 }
 
@@ -56,6 +58,7 @@ int ftruncate64(int fd, off64_t size)
 
 int fsync(int fd)
 {
+	unsynced = false;
 	return fails() ? -1 : (int)syscall(SYS_fsync, fd);
 }
 
@@ -64,8 +67,10 @@ int fdatasync(int fd)
 	return fails() ? -1 : (int)syscall(SYS_fdatasync, fd);
 }
 
+/* Else a power cut could leave an empty file of the new name. */
 int rename(const char *from, const char *to)
 {
+	assert_false(unsynced);
 	return fails() ? -1 : (int)syscall(SYS_rename, from, to);
 }
 
