@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "backends/netlink/namespace.h"
+#include "backends/netlink/neighbour.h"
 
 static int attach_open(struct weir_attach *a, struct weir_err *err)
 {
@@ -140,12 +141,21 @@ int weir_attach_up(struct weir_links *links, const struct weir_model *model,
 		   struct weir_err *err)
 {
 	struct weir_attach a = { .links = links, .ep = ep, .att = att };
+	bool tell = false;
 	int r = open_in_model(&a, model, err);
 
+	/* Our questions before the carrier: with it the kernel sends IPv6's first messages, which on a
+	 * bridge of 1,000 ports keeps everybody waiting for 6 ms. */
+	if (r == 0)
+		r = weir_inside_end_up(&a, model, err);
+	if (r == 0)
+		r = weir_neighbours_may_be_wrong(&a, &tell, err);
 	if (r == 0 && a.net->mode == WEIR_MODE_BRIDGE)
 		r = weir_iface_set_up(&links->host, att->host_ifname, true, err);
 	if (r == 0)
-		r = weir_inside_end_up(&a, model, err);
+		weir_inside_end_settle(&a);
+	if (r == 0 && tell)
+		r = weir_neighbours_tell(&a, err);
 	if (r < 0)
 		return weir_err_wrap(err, r, "bringing up \"%s\" in \"%s\"", ep->name, att->network);
 	return 0;

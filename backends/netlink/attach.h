@@ -31,8 +31,10 @@ struct weir_iface_want weir_host_end_want(const struct weir_attach *a, const str
 int weir_inside_end_ensure(const struct weir_attach *a, bool fresh, bool *changed, struct weir_err *err);
 int weir_inside_end_check(const struct weir_attach *a, const struct weir_model *model,
 			  struct weir_err *err);
-/* Up, routes, neighbours told. */
+/* Up, and its routes. */
 int weir_inside_end_up(const struct weir_attach *a, const struct weir_model *model, struct weir_err *err);
+/* Once both ends are up: it can send from here on. */
+void weir_inside_end_settle(const struct weir_attach *a);
 
 int weir_p2p_ensure(const struct weir_attach *a, bool *changed, struct weir_err *err);
 

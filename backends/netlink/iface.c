@@ -62,7 +62,6 @@ static void parse_ipv6(struct nlattr *nest, struct weir_iface *iface)
 		.disable_ipv6 = conf_value(attrs[IFLA_INET6_CONF], DEVCONF_DISABLE_IPV6),
 		.accept_ra = conf_value(attrs[IFLA_INET6_CONF], DEVCONF_ACCEPT_RA),
 		.accept_dad = conf_value(attrs[IFLA_INET6_CONF], DEVCONF_ACCEPT_DAD),
-		.ndisc_notify = conf_value(attrs[IFLA_INET6_CONF], DEVCONF_NDISC_NOTIFY),
 	};
 	if (attrs[IFLA_INET6_ADDR_GEN_MODE])
 		iface->addr_gen_none =
@@ -300,7 +299,6 @@ bool weir_iface_differs(const struct weir_iface *iface, const struct weir_iface_
 		{ "disable_ipv6", iface->ipv6.disable_ipv6, want->ipv6.disable_ipv6 },
 		{ "accept_ra", iface->ipv6.accept_ra, want->ipv6.accept_ra },
 		{ "accept_dad", iface->ipv6.accept_dad, want->ipv6.accept_dad },
-		{ "ndisc_notify", iface->ipv6.ndisc_notify, want->ipv6.ndisc_notify },
 	};
 
 	if (identity_differs(iface, want, text, size))

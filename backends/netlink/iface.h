@@ -11,7 +11,7 @@ enum weir_tri { WEIR_TRI_UNKNOWN = -1, WEIR_TRI_OFF, WEIR_TRI_ON };
 
 /* Settings of /proc/sys/net/ipv6/conf/<if>/, -1 unknown. */
 struct weir_ipv6_conf {
-	int disable_ipv6, accept_ra, accept_dad, ndisc_notify;
+	int disable_ipv6, accept_ra, accept_dad;
 };
 
 /* An interface as the kernel tells it. */
@@ -47,7 +47,7 @@ struct weir_iface_want {
 	/* Inside of namespaces and on bridges, by sysctl (-1 leaves alone). */
 	struct weir_ipv6_conf ipv6;
 };
-#define WEIR_IPV6_CONF_ANY { -1, -1, -1, -1 }
+#define WEIR_IPV6_CONF_ANY { -1, -1, -1 }
 
 /* -ENODEV when there is none (with words in err). */
 int weir_iface_get(struct weir_channel *channel, const char *name, struct weir_iface *ret,

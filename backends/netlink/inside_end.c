@@ -39,7 +39,6 @@ static struct weir_iface_want inside_want(const struct weir_attach *a)
 	if (ipv6) {
 		want.ipv6.accept_ra = 0;
 		want.ipv6.accept_dad = 0; /* the link-local address is usable at once */
-		want.ipv6.ndisc_notify = 1;
 	}
 	return want;
 }
@@ -125,6 +124,8 @@ int weir_inside_end_ensure(const struct weir_attach *a, bool fresh, bool *change
 	struct weir_addresses addresses = addresses_of(a, addrs, n_addrs, now.index);
 	r = weir_addresses_ensure(&a->inside->channel, &addresses, fresh, &moved, err);
 	*changed |= moved;
+	if (r == 0 && !fresh && weir_mac_cmp(&now.mac, &want.mac) != 0)
+		r = weir_neighbours_tell(a, err);
 	return r;
 }
 
@@ -197,7 +198,7 @@ static int with_routes(const struct weir_attach *a, const struct weir_model *mod
 
 /* ---- up ---- */
 
-static void settle_carrier(const struct weir_attach *a)
+void weir_inside_end_settle(const struct weir_attach *a)
 {
 	struct ethtool_value value = { .cmd = ETHTOOL_GLINK };
 	struct ifreq request = { .ifr_data = (void *)&value };
@@ -218,9 +219,7 @@ int weir_inside_end_up(const struct weir_attach *a, const struct weir_model *mod
 		r = weir_iface_set_up(&a->inside->channel, a->att->ifname, true, err);
 	if (r < 0)
 		return r;
-	settle_carrier(a);
-	r = with_routes(a, model, now.index, weir_routes_ensure, err);
-	return r < 0 ? r : weir_neighbours_tell(a, err);
+	return with_routes(a, model, now.index, weir_routes_ensure, err);
 }
 
 int weir_inside_end_check(const struct weir_attach *a, const struct weir_model *model,

@@ -3,24 +3,25 @@
  *
  * How it works: neighbours are told by the kernel itself. With arp_notify and ndisc_notify set, giving
  * an interface its MAC (the same one will do) sends gratuitous ARP and unsolicited neighbour
- * advertisements for all its addresses. A packet socket of our own would cost 8 to 16 ms to close
- * (packet_release waits for RCU), and with the switches on, a change in place is told by the kernel
- * as it happens.
+ * advertisements for all its addresses. A packet socket of our own would cost 8 to 16 ms to close,
+ * since packet_release waits for RCU.
  *
- * Telling floods every port of the bridge: 15 ms at 1,000 ports. So it is done where it is needed. A
- * MAC that weir derives from the address is the same whoever has the address, and no cache can be
- * wrong; unless an earlier holder had a MAC of the user's choice, which the host knows if it ever
- * spoke to it. */
+ * Telling floods every port of the bridge: 15 ms at 1,000 ports. So it is done where it is needed, and
+ * ndisc_notify, which would flood at each change of the carrier, is on only then. A MAC that weir
+ * derives from the address is the same whoever has the address, and no cache can be wrong; unless an
+ * earlier holder had a MAC of the user's choice, which the host knows if it ever spoke to it. */
 #include "backends/netlink/neighbour.h"
 
 #include <linux/if_link.h>
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include <netlink/attr.h>
-#include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "backends/netlink/family.h"
+#include "backends/netlink/sysctl.h"
+#include "backends/netns.h"
 #include "core/names.h"
 
 static bool is_derived(const struct weir_attach *a, const struct weir_mac *mac)
@@ -66,31 +67,47 @@ static bool host_is_wrong(const struct weir_attach *a, int bridge, const struct 
 	return weir_mac_is_set(&known) && weir_mac_cmp(&known, mac) != 0;
 }
 
-static int must_tell(const struct weir_attach *a, const struct weir_mac *mac, bool *ret,
-		     struct weir_err *err)
+int weir_neighbours_may_be_wrong(const struct weir_attach *a, bool *ret, struct weir_err *err)
 {
+	struct weir_mac mac = weir_attach_mac(a);
 	struct weir_iface bridge;
+	bool wrong = false;
 
 	/* on a wire there is one neighbour, and nobody to look into its cache for us */
-	*ret = a->net->mode != WEIR_MODE_BRIDGE || !is_derived(a, mac);
-	if (*ret)
+	if (a->net->mode != WEIR_MODE_BRIDGE || !is_derived(a, &mac)) {
+		*ret = true;
 		return 0;
+	}
 	int r = weir_iface_get(&a->links->host, a->net->ifname, &bridge, err);
-	for (int family = WEIR_IPV4; r == 0 && !*ret && family < WEIR_NUM_FAMILIES; family++)
+	for (int family = WEIR_IPV4; r == 0 && !wrong && family < WEIR_NUM_FAMILIES; family++)
 		if (weir_addr_is_set(&a->att->addrs[family]))
-			*ret = host_is_wrong(a, bridge.index, &a->att->addrs[family], mac);
+			wrong = host_is_wrong(a, bridge.index, &a->att->addrs[family], &mac);
+	if (r == 0)
+		*ret = wrong;
 	return r;
+}
+
+static int enable_notify(void *ctx, struct weir_err *err)
+{
+	const struct weir_attach *a = ctx;
+	char key[64 + WEIR_IFNAME_SIZE];
+	bool changed;
+
+	(void)snprintf(key, sizeof(key), "net/ipv6/conf/%s/ndisc_notify", a->att->ifname); /* fits */
+	return weir_sysctl_ensure(a->links->trace, key, 1, &changed, err);
 }
 
 int weir_neighbours_tell(const struct weir_attach *a, struct weir_err *err)
 {
 	struct weir_mac mac = weir_attach_mac(a);
 	struct ifinfomsg header = { 0 };
+	struct weir_attach inside = *a;
 	char text[WEIR_MAC_TEXT];
-	bool needed;
-	int r = must_tell(a, &mac, &needed, err);
+	int r = 0;
 
-	if (r < 0 || !needed)
+	if (weir_addr_is_set(&a->att->addrs[WEIR_IPV6]))
+		r = weir_netns_run(a->inside->fd, enable_notify, &inside, err);
+	if (r < 0)
 		return r;
 	WEIR_CLEAN_REQUEST struct weir_request request =
 		weir_request_make(RTM_NEWLINK, 0, &header, sizeof(header));

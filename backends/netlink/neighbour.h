@@ -5,7 +5,9 @@
 
 #include "backends/netlink/attach.h"
 
-/* Tells the neighbours which MAC the attachment's addresses have, where they could think otherwise. */
+/* Tells the neighbours which MAC the attachment's addresses have. */
 int weir_neighbours_tell(const struct weir_attach *a, struct weir_err *err);
+/* Could they think otherwise? */
+int weir_neighbours_may_be_wrong(const struct weir_attach *a, bool *ret, struct weir_err *err);
 
 #endif

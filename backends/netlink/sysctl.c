@@ -132,7 +132,6 @@ int weir_sysctl_ipv6_ensure(const struct weir_trace *trace, const char *ifname,
 		{ "disable_ipv6", have->disable_ipv6, want->disable_ipv6 },
 		{ "accept_ra", have->accept_ra, want->accept_ra },
 		{ "accept_dad", have->accept_dad, want->accept_dad },
-		{ "ndisc_notify", have->ndisc_notify, want->ndisc_notify },
 	};
 	char key[PATH_SIZE];
 

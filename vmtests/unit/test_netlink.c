@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The rtnetlink backend against the kernel: made, found so, mended, refused, removed without a trace.
  *
- * How it works: the program moves into a network and a mount namespace of its own, with an empty /run.
- * Every test starts without interfaces but loopback and ends by showing that none is left. The kernel
- * is changed and read back by ip(8) and packets, not by the code under test. Without root: skipped. */
+ * How it works: the program moves into a network and a mount namespace of its own, with an empty /run
+ * and /etc. Every test starts without interfaces but loopback and ends by showing that none is left.
+ * The kernel is changed and read back by ip(8) and packets, not by the code under test. Without root:
+ * skipped. */
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -984,9 +985,11 @@ static int enter_world(void)
 	if (unshare(CLONE_NEWNET | CLONE_NEWNS) < 0)
 		return -errno;
 	if (mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) < 0 ||
-	    mount("none", "/run", "tmpfs", 0, "mode=0755") < 0)
+	    mount("none", "/run", "tmpfs", 0, "mode=0755") < 0 ||
+	    mount("none", "/etc", "tmpfs", 0, "mode=0755") < 0)
 		return -errno;
-	return 0;
+	/* what `ip netns exec` binds an endpoint's own files over */
+	return sh(": > /etc/resolv.conf && : > /etc/hosts") ? -EIO : 0;
 }
 
 int main(void)
