@@ -151,7 +151,8 @@ static bool folder_is_shared(void)
 	size_t room = 0;
 	bool shared = false;
 
-	if (statx(AT_FDCWD, WEIR_NETNS_DIR, 0, STATX_MNT_ID, &st) < 0 || !(st.stx_mask & STATX_MNT_ID))
+	if (statx(AT_FDCWD, WEIR_NETNS_DIR, 0, STATX_MNT_ID, &st) < 0 ||
+	    !(st.stx_mask & STATX_MNT_ID))
 		return false;
 	FILE *file = fopen("/proc/self/mountinfo", "re");
 	if (!file)
@@ -217,7 +218,8 @@ bool weir_netns_is_remnant(const char *path)
 
 	if (lstat(path, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size != 0)
 		return false;
-	return statfs(path, &fs) == 0 && fs.f_type != NSFS_MAGIC; /* those look regular and empty too */
+	return statfs(path, &fs) == 0 &&
+	       fs.f_type != NSFS_MAGIC; /* those look regular and empty too */
 }
 
 static int file_make(const char *path, struct weir_err *err)
@@ -306,6 +308,7 @@ int weir_netns_delete(const char *path, struct weir_err *err)
 		return weir_err_errno(err, errno, "unmounting %s", path);
 	if (unlink(path) < 0 && errno != ENOENT)
 		return weir_err_errno(err, errno, "removing %s", path);
-	(void)rmdir(WEIR_NETNS_DIR); /* only when empty and no mount point: ENOTEMPTY or EBUSY else */
+	(void)rmdir(
+		WEIR_NETNS_DIR); /* only when empty and no mount point: ENOTEMPTY or EBUSY else */
 	return 0;
 }

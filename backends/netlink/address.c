@@ -67,14 +67,15 @@ static int read_addresses(struct weir_channel *channel, const struct weir_addres
 		weir_request_make(RTM_GETADDR, NLM_F_DUMP, &header, sizeof(header));
 
 	present->index = addresses->index;
-	return weir_request_walk(channel, &request, take_address, present, err, "address list dev %s",
-				 addresses->ifname);
+	return weir_request_walk(channel, &request, take_address, present, err,
+				 "address list dev %s", addresses->ifname);
 }
 
 static bool holds(const struct weir_prefix *items, size_t n, const struct weir_prefix *prefix)
 {
 	for (size_t i = 0; i < n; i++)
-		if (items[i].len == prefix->len && weir_addr_cmp(&items[i].addr, &prefix->addr) == 0)
+		if (items[i].len == prefix->len &&
+		    weir_addr_cmp(&items[i].addr, &prefix->addr) == 0)
 			return true;
 	return false;
 }
@@ -111,7 +112,8 @@ static int remove_unwanted(struct weir_channel *channel, const struct weir_addre
 		if (holds(addresses->want, addresses->n_want, &present->items[i]))
 			continue;
 		struct weir_err why = { 0 };
-		int r = change_address(channel, RTM_DELADDR, 0, addresses, &present->items[i], &why);
+		int r = change_address(channel, RTM_DELADDR, 0, addresses, &present->items[i],
+				       &why);
 		/* gone already: a secondary address goes with its primary one */
 		r = weir_request_allow(r, EADDRNOTAVAIL, &why, err);
 		if (r < 0)
@@ -122,8 +124,8 @@ static int remove_unwanted(struct weir_channel *channel, const struct weir_addre
 	return 0;
 }
 
-int weir_addresses_ensure(struct weir_channel *channel, const struct weir_addresses *addresses, bool fresh,
-			  bool *ret_changed, struct weir_err *err)
+int weir_addresses_ensure(struct weir_channel *channel, const struct weir_addresses *addresses,
+			  bool fresh, bool *ret_changed, struct weir_err *err)
 {
 	struct present present = { 0 };
 	bool changed = false;

@@ -15,8 +15,8 @@ struct weir_addresses {
 };
 
 /* Removes what is not wanted, then adds what is missing. fresh: the interface has none yet. */
-int weir_addresses_ensure(struct weir_channel *channel, const struct weir_addresses *addresses, bool fresh,
-			  bool *ret_changed, struct weir_err *err);
+int weir_addresses_ensure(struct weir_channel *channel, const struct weir_addresses *addresses,
+			  bool fresh, bool *ret_changed, struct weir_err *err);
 /* -ESTALE with the first difference. */
 int weir_addresses_check(struct weir_channel *channel, const struct weir_addresses *addresses,
 			 struct weir_err *err);

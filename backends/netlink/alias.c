@@ -11,7 +11,8 @@ const char *weir_alias_text(const char *store, const char *endpoint, const char 
 {
 	/* names have at most WEIR_NAME_MAX bytes, a store's UUID 36: it fits */
 	(void)snprintf(buf, WEIR_ALIAS_SIZE, "weir %s%s%s%s%s", store, endpoint ? " endpoint " : "",
-		       endpoint ? endpoint : "", network ? " network " : "", network ? network : "");
+		       endpoint ? endpoint : "", network ? " network " : "",
+		       network ? network : "");
 	return buf;
 }
 
@@ -60,8 +61,8 @@ int weir_alias_check(const char *ifname, const char *alias, uint32_t group, cons
 	if (strcmp(alias, wanted) == 0 || (!alias[0] && group == WEIR_LINK_GROUP))
 		return 0;
 	if (!weir_alias_parse(alias, &theirs) || !weir_alias_parse(wanted, &mine))
-		return weir_err_set(err, EEXIST, "an interface %s that is not weir's exists already",
-				    ifname);
+		return weir_err_set(err, EEXIST,
+				    "an interface %s that is not weir's exists already", ifname);
 	if (strcmp(mine.store, theirs.store) != 0)
 		return weir_err_set(err, EEXIST, "interface %s belongs to another weir (store %s)",
 				    ifname, theirs.store);

@@ -20,8 +20,8 @@ static int find_bridge(const struct weir_attach *a, struct weir_iface *ret, stru
 	int r = weir_iface_find(&a->links->host, a->net->ifname, ret, err);
 
 	if (r == 0 && ret->index == 0)
-		return weir_err_set(err, ENOENT, "network \"%s\" has lost its bridge %s", a->net->name,
-				    a->net->ifname);
+		return weir_err_set(err, ENOENT, "network \"%s\" has lost its bridge %s",
+				    a->net->name, a->net->ifname);
 	if (r < 0)
 		return r;
 	return weir_alias_check(ret->name, ret->alias, ret->group,
@@ -67,10 +67,13 @@ static int make_pair(const struct weir_attach *a, uint32_t master, struct weir_e
 	int r = weir_veth_create(a, master, &why);
 
 	/* the kernel says EEXIST for either end: whose is it? */
-	if (r == -EEXIST && weir_iface_find(&a->inside->channel, a->att->ifname, &inside, NULL) == 0 &&
+	if (r == -EEXIST &&
+	    weir_iface_find(&a->inside->channel, a->att->ifname, &inside, NULL) == 0 &&
 	    inside.index)
-		return weir_err_set(err, EEXIST, "endpoint \"%s\" has an interface %s already that is not weir's",
-				    a->ep->name, a->att->ifname);
+		return weir_err_set(
+			err, EEXIST,
+			"endpoint \"%s\" has an interface %s already that is not weir's",
+			a->ep->name, a->att->ifname);
 	return weir_request_allow(r, 0, &why, err);
 }
 
@@ -128,7 +131,8 @@ int weir_attach_ensure(struct weir_links *links, const struct weir_network *net,
 	return 0;
 }
 
-static int open_in_model(struct weir_attach *a, const struct weir_model *model, struct weir_err *err)
+static int open_in_model(struct weir_attach *a, const struct weir_model *model,
+			 struct weir_err *err)
 {
 	a->net = weir_model_network(model, a->att->network);
 	if (!a->net)
@@ -157,7 +161,8 @@ int weir_attach_up(struct weir_links *links, const struct weir_model *model,
 	if (r == 0 && tell)
 		r = weir_neighbours_tell(&a, err);
 	if (r < 0)
-		return weir_err_wrap(err, r, "bringing up \"%s\" in \"%s\"", ep->name, att->network);
+		return weir_err_wrap(err, r, "bringing up \"%s\" in \"%s\"", ep->name,
+				     att->network);
 	return 0;
 }
 

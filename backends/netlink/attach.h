@@ -25,14 +25,17 @@ struct weir_mac weir_attach_mac(const struct weir_attach *a);
 int weir_veth_create(const struct weir_attach *a, uint32_t master, struct weir_err *err);
 
 /* The host's end, as it should be on this bridge. */
-struct weir_iface_want weir_host_end_want(const struct weir_attach *a, const struct weir_iface *bridge);
+struct weir_iface_want weir_host_end_want(const struct weir_attach *a,
+					  const struct weir_iface *bridge);
 
 /* The end inside. fresh: just made. Foreign: -EEXIST. */
-int weir_inside_end_ensure(const struct weir_attach *a, bool fresh, bool *changed, struct weir_err *err);
+int weir_inside_end_ensure(const struct weir_attach *a, bool fresh, bool *changed,
+			   struct weir_err *err);
 int weir_inside_end_check(const struct weir_attach *a, const struct weir_model *model,
 			  struct weir_err *err);
 /* Up, and its routes. */
-int weir_inside_end_up(const struct weir_attach *a, const struct weir_model *model, struct weir_err *err);
+int weir_inside_end_up(const struct weir_attach *a, const struct weir_model *model,
+		       struct weir_err *err);
 /* Once both ends are up: it can send from here on. */
 void weir_inside_end_settle(const struct weir_attach *a);
 
@@ -40,7 +43,7 @@ int weir_p2p_ensure(const struct weir_attach *a, bool *changed, struct weir_err 
 
 /* Of struct weir_link_ops. */
 int weir_wire_remove(struct weir_links *links, const struct weir_endpoint *ep,
-		    const struct weir_attachment *att, struct weir_err *err);
+		     const struct weir_attachment *att, struct weir_err *err);
 int weir_attach_ensure(struct weir_links *links, const struct weir_network *net,
 		       const struct weir_endpoint *ep, const struct weir_attachment *att,
 		       bool *ret_changed, struct weir_err *err);

@@ -35,7 +35,8 @@ static void plan_addresses(const struct weir_network *net, struct plan *plan)
 	}
 }
 
-static void plan_bridge(const struct weir_links *links, const struct weir_network *net, struct plan *plan)
+static void plan_bridge(const struct weir_links *links, const struct weir_network *net,
+			struct plan *plan)
 {
 	bool ipv6 = weir_network_subnet(net, WEIR_IPV6) != NULL;
 
@@ -64,8 +65,8 @@ static int create_bridge(struct weir_channel *host, const struct weir_iface_want
 			 struct weir_err *err)
 {
 	struct ifinfomsg header = { 0 };
-	WEIR_CLEAN_REQUEST struct weir_request request = weir_request_make(
-		RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, &header, sizeof(header));
+	WEIR_CLEAN_REQUEST struct weir_request request =
+		weir_request_make(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, &header, sizeof(header));
 
 	weir_request_text(&request, IFLA_IFNAME, want->name);
 	weir_request_u32(&request, IFLA_GROUP, WEIR_LINK_GROUP);
@@ -102,8 +103,8 @@ static struct weir_addresses plan_to_addresses(const struct plan *plan, int inde
 }
 
 /* Settings, then addresses. now: as it was found, or as it was made. */
-static int mend_bridge(struct weir_links *links, const struct plan *plan, const struct weir_iface *now,
-		       bool made, bool *changed, struct weir_err *err)
+static int mend_bridge(struct weir_links *links, const struct plan *plan,
+		       const struct weir_iface *now, bool made, bool *changed, struct weir_err *err)
 {
 	struct weir_addresses addresses = plan_to_addresses(plan, now->index);
 	char difference[160];
@@ -153,14 +154,16 @@ int weir_bridge_ensure(struct weir_links *links, const struct weir_network *net,
 	return r;
 }
 
-int weir_bridge_set_up(struct weir_links *links, const struct weir_network *net, struct weir_err *err)
+int weir_bridge_set_up(struct weir_links *links, const struct weir_network *net,
+		       struct weir_err *err)
 {
 	if (net->mode != WEIR_MODE_BRIDGE)
 		return 0;
 	return weir_iface_set_up(&links->host, net->ifname, true, err);
 }
 
-int weir_bridge_check(struct weir_links *links, const struct weir_network *net, struct weir_err *err)
+int weir_bridge_check(struct weir_links *links, const struct weir_network *net,
+		      struct weir_err *err)
 {
 	struct weir_iface now;
 	struct plan plan;

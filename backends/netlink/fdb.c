@@ -15,7 +15,7 @@ struct fdb {
 	struct entry {
 		int port;
 		struct weir_fdb_entry entry;
-	} *items;
+	} * items;
 	size_t n;
 };
 
@@ -78,8 +78,9 @@ static int copy_named(const struct fdb *fdb, struct weir_arena *arena, struct we
 	return 0;
 }
 
-int weir_bridge_fdb(struct weir_links *links, const struct weir_network *net, struct weir_arena *arena,
-		    struct weir_fdb_entry **ret, size_t *ret_n, struct weir_err *err)
+int weir_bridge_fdb(struct weir_links *links, const struct weir_network *net,
+		    struct weir_arena *arena, struct weir_fdb_entry **ret, size_t *ret_n,
+		    struct weir_err *err)
 {
 	WEIR_CLEAN_ARENA struct weir_arena scratch = { 0 };
 	struct fdb fdb = { .arena = &scratch };
@@ -98,7 +99,8 @@ int weir_bridge_fdb(struct weir_links *links, const struct weir_network *net, st
 		weir_request_make(RTM_GETNEIGH, NLM_F_DUMP, &header, sizeof(header));
 	fdb.bridge = (uint32_t)bridge.index;
 	weir_request_u32(&request, NDA_MASTER, fdb.bridge);
-	r = weir_request_walk(&links->host, &request, take_entry, &fdb, err, "fdb list %s", net->ifname);
+	r = weir_request_walk(&links->host, &request, take_entry, &fdb, err, "fdb list %s",
+			      net->ifname);
 	if (r == 0)
 		r = weir_iface_walk(&links->host, NULL, fdb.bridge, name_port, &fdb, err);
 	return r < 0 ? r : copy_named(&fdb, arena, ret, ret_n, err);

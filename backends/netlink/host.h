@@ -9,12 +9,12 @@ int weir_host_links_remove(struct weir_links *links, const char *const *ifnames,
 			   struct weir_err *err);
 int weir_host_links_list(struct weir_links *links, struct weir_arena *arena,
 			 struct weir_link_info **ret, size_t *ret_n, struct weir_err *err);
-int weir_host_routes(struct weir_links *links, struct weir_arena *arena, struct weir_host_route **ret,
-		     size_t *ret_n, struct weir_err *err);
+int weir_host_routes(struct weir_links *links, struct weir_arena *arena,
+		     struct weir_host_route **ret, size_t *ret_n, struct weir_err *err);
 int weir_host_ra_uplinks(struct weir_links *links, struct weir_arena *arena,
 			 char (**ret)[WEIR_IFNAME_SIZE], size_t *ret_n, struct weir_err *err);
-int weir_host_sockets(struct weir_links *links, struct weir_arena *arena, struct weir_host_socket **ret,
-		      size_t *ret_n, struct weir_err *err);
+int weir_host_sockets(struct weir_links *links, struct weir_arena *arena,
+		      struct weir_host_socket **ret, size_t *ret_n, struct weir_err *err);
 void weir_host_socket_owner(struct weir_links *links, uint32_t inode, char *buf, size_t size);
 
 #endif

@@ -32,11 +32,13 @@ static int check_removable(struct weir_links *links, const char *const *ifnames,
 		bool weirs = weir_alias_parse(now.alias, &alias);
 		bool remnant = !now.alias[0] && now.group == WEIR_LINK_GROUP;
 		if (!weirs && !remnant)
-			return weir_err_set(err, EPERM, "interface %s is not weir's: nothing is removed",
+			return weir_err_set(err, EPERM,
+					    "interface %s is not weir's: nothing is removed",
 					    ifnames[i]);
 		if (weirs && strcmp(alias.store, links->store) != 0)
 			return weir_err_set(err, EPERM,
-					    "interface %s belongs to another weir (store %s): nothing is removed",
+					    "interface %s belongs to another weir (store %s): "
+					    "nothing is removed",
 					    ifnames[i], alias.store);
 		ret_present[n_present++] = ifnames[i];
 	}

@@ -14,7 +14,7 @@ struct names {
 		int index;
 		char name[WEIR_IFNAME_SIZE];
 		bool weirs;
-	} *items;
+	} * items;
 	size_t n;
 };
 
@@ -87,8 +87,8 @@ static int take_route(const struct weir_route_entry *entry, void *ctx)
 	return 0;
 }
 
-int weir_host_routes(struct weir_links *links, struct weir_arena *arena, struct weir_host_route **ret,
-		     size_t *ret_n, struct weir_err *err)
+int weir_host_routes(struct weir_links *links, struct weir_arena *arena,
+		     struct weir_host_route **ret, size_t *ret_n, struct weir_err *err)
 {
 	WEIR_CLEAN_ARENA struct weir_arena scratch = { 0 };
 	struct names names = { .arena = &scratch };

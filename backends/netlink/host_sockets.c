@@ -11,9 +11,9 @@
 #include <inttypes.h>
 #include <linux/inet_diag.h>
 #include <linux/sock_diag.h>
-#include <netlink/attr.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <netlink/attr.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -119,8 +119,8 @@ static int take_line(struct sockets *sockets, const char *line)
 	unsigned port, state;
 
 	/* "sl: local:port remote:port state queues timer retransmits uid timeout inode" */
-	if (sscanf(line, " %*u: %32[0-9A-F]:%4x %*[0-9A-F]:%*x %2x %*s %*s %*s %*u %*u %" SCNu32, addr,
-		   &port, &state, &socket.inode) != 4)
+	if (sscanf(line, " %*u: %32[0-9A-F]:%4x %*[0-9A-F]:%*x %2x %*s %*s %*s %*u %*u %" SCNu32,
+		   addr, &port, &state, &socket.inode) != 4)
 		return 0; /* the heading */
 	unsigned bits = weir_family_bits(sockets->kind->family);
 	if (state != sockets->kind->state || strlen(addr) != bits / 4 ||
@@ -137,7 +137,8 @@ static int read_proc(struct sockets *sockets, struct weir_err *err)
 	size_t room = 0;
 	int r = 0;
 
-	(void)snprintf(path, sizeof(path), "/proc/thread-self/net/%s", sockets->kind->file); /* fits */
+	(void)snprintf(path, sizeof(path), "/proc/thread-self/net/%s",
+		       sockets->kind->file); /* fits */
 	FILE *file = fopen(path, "re");
 	if (!file) /* no such family in this kernel */
 		return errno == ENOENT ? 0 : weir_err_errno(err, errno, "reading %s", path);
@@ -148,8 +149,8 @@ static int read_proc(struct sockets *sockets, struct weir_err *err)
 	return r < 0 ? weir_err_errno(err, r, "reading %s", path) : 0;
 }
 
-int weir_host_sockets(struct weir_links *links, struct weir_arena *arena, struct weir_host_socket **ret,
-		      size_t *ret_n, struct weir_err *err)
+int weir_host_sockets(struct weir_links *links, struct weir_arena *arena,
+		      struct weir_host_socket **ret, size_t *ret_n, struct weir_err *err)
 {
 	struct sockets sockets = { .arena = arena };
 	struct weir_channel diag = { 0 };
@@ -222,7 +223,8 @@ void weir_host_socket_owner(struct weir_links *links, uint32_t inode, char *buf,
 	(void)snprintf(buf, size, "another process");
 	(void)snprintf(wanted, sizeof(wanted), "socket:[%" PRIu32 "]", inode);
 	while (dir && (entry = readdir(dir))) {
-		if (!isdigit((unsigned char)entry->d_name[0]) || !holds_socket(entry->d_name, wanted))
+		if (!isdigit((unsigned char)entry->d_name[0]) ||
+		    !holds_socket(entry->d_name, wanted))
 			continue;
 		name_process(entry->d_name, buf, size);
 		break;

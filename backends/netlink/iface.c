@@ -37,7 +37,8 @@ static int conf_value(struct nlattr *array, int index)
 
 	if (!array || nla_len(array) < (index + 1) * (int)sizeof(value))
 		return -1;
-	memcpy(&value, (const char *)nla_data(array) + (size_t)index * sizeof(value), sizeof(value));
+	memcpy(&value, (const char *)nla_data(array) + (size_t)index * sizeof(value),
+	       sizeof(value));
 	return value;
 }
 
@@ -64,8 +65,8 @@ static void parse_ipv6(struct nlattr *nest, struct weir_iface *iface)
 		.accept_dad = conf_value(attrs[IFLA_INET6_CONF], DEVCONF_ACCEPT_DAD),
 	};
 	if (attrs[IFLA_INET6_ADDR_GEN_MODE])
-		iface->addr_gen_none =
-			nla_get_u8(attrs[IFLA_INET6_ADDR_GEN_MODE]) == IN6_ADDR_GEN_MODE_NONE;
+		iface->addr_gen_none = nla_get_u8(attrs[IFLA_INET6_ADDR_GEN_MODE]) ==
+				       IN6_ADDR_GEN_MODE_NONE;
 }
 
 static void parse_families(struct nlattr *nest, struct weir_iface *iface)
@@ -183,7 +184,8 @@ int weir_iface_get(struct weir_channel *channel, const char *name, struct weir_i
 	if (r < 0)
 		return r;
 	if (!one.found)
-		return weir_err_set(err, EPROTO, "link show %s: the kernel's answer says nothing", name);
+		return weir_err_set(err, EPROTO, "link show %s: the kernel's answer says nothing",
+				    name);
 	*ret = one.iface;
 	return 0;
 }
@@ -227,7 +229,8 @@ static int walk_one(const struct nlmsghdr *message, void *ctx)
 int weir_iface_walk(struct weir_channel *channel, const char *kind, uint32_t master,
 		    weir_iface_each each, void *ctx, struct weir_err *err)
 {
-	WEIR_CLEAN_REQUEST struct weir_request request = link_request(RTM_GETLINK, NLM_F_DUMP, NULL);
+	WEIR_CLEAN_REQUEST struct weir_request request =
+		link_request(RTM_GETLINK, NLM_F_DUMP, NULL);
 	struct walk walk = { .each = each, .ctx = ctx, .kind = kind, .master = master };
 
 	weir_request_u32(&request, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
@@ -250,14 +253,14 @@ struct number_row {
 	long have, want;
 };
 
-static bool numbers_differ(const struct number_row *rows, size_t n, const struct weir_iface_want *want,
-			   char *text, size_t size)
+static bool numbers_differ(const struct number_row *rows, size_t n,
+			   const struct weir_iface_want *want, char *text, size_t size)
 {
 	for (size_t i = 0; i < n; i++) {
 		if (rows[i].want < 0 || rows[i].have < 0 || rows[i].have == rows[i].want)
 			continue;
-		(void)snprintf(text, size, "%s %s has %s %ld instead of %ld", want->what, want->name,
-			       rows[i].what, rows[i].have, rows[i].want);
+		(void)snprintf(text, size, "%s %s has %s %ld instead of %ld", want->what,
+			       want->name, rows[i].what, rows[i].have, rows[i].want);
 		return true;
 	}
 	return false;
@@ -273,7 +276,8 @@ static bool identity_differs(const struct weir_iface *iface, const struct weir_i
 	else if (want->alias && iface->group != WEIR_LINK_GROUP)
 		(void)snprintf(text, size, "%s %s has left weir's group", want->what, want->name);
 	else if (want->master && iface->master != want->master)
-		(void)snprintf(text, size, "%s %s is not a port of its bridge", want->what, want->name);
+		(void)snprintf(text, size, "%s %s is not a port of its bridge", want->what,
+			       want->name);
 	else if (weir_mac_is_set(&want->mac) && weir_mac_cmp(&iface->mac, &want->mac) != 0)
 		(void)snprintf(text, size, "%s %s has MAC %s instead of %s", want->what, want->name,
 			       weir_mac_text(&iface->mac, have), weir_mac_text(&want->mac, should));
@@ -282,8 +286,8 @@ static bool identity_differs(const struct weir_iface *iface, const struct weir_i
 	return true;
 }
 
-bool weir_iface_differs(const struct weir_iface *iface, const struct weir_iface_want *want, char *text,
-			size_t size)
+bool weir_iface_differs(const struct weir_iface *iface, const struct weir_iface_want *want,
+			char *text, size_t size)
 {
 	bool port = want->master != 0, bridge = want->bridge;
 	const struct number_row rows[] = {
@@ -357,7 +361,8 @@ static void put_families(struct weir_request *request, const struct weir_iface_w
 		if (want->arp_notify)
 			weir_request_u32(request, IPV4_DEVCONF_ARP_NOTIFY, 1);
 		if (want->bridge)
-			weir_request_u32(request, IPV4_DEVCONF_ROUTE_LOCALNET, want->route_localnet);
+			weir_request_u32(request, IPV4_DEVCONF_ROUTE_LOCALNET,
+					 want->route_localnet);
 		weir_request_close(request, conf);
 		weir_request_close(request, family);
 	}
@@ -390,7 +395,8 @@ static int stop_stp(struct weir_channel *channel, const char *name, struct weir_
 	weir_request_u32(&request, IFLA_BR_STP_STATE, 0);
 	weir_request_close(&request, data);
 	weir_request_close(&request, info);
-	return weir_request_send(channel, &request, err, "link set %s type bridge stp_state 0", name);
+	return weir_request_send(channel, &request, err, "link set %s type bridge stp_state 0",
+				 name);
 }
 
 int weir_iface_configure(struct weir_channel *channel, const struct weir_iface *now,
@@ -418,9 +424,10 @@ int weir_iface_configure(struct weir_channel *channel, const struct weir_iface *
 		put_info(&request, want);
 	if (want->arp_notify || want->bridge || want->addr_gen_none)
 		put_families(&request, want);
-	return weir_request_send(channel, &request, err, "link set %s alias \"%s\"%s%s%s", want->name,
-				 want->alias ? want->alias : "", want->isolated ? " isolated" : "",
-				 want->hairpin ? " hairpin" : "", want->nf_call ? " nf_call" : "");
+	return weir_request_send(channel, &request, err, "link set %s alias \"%s\"%s%s%s",
+				 want->name, want->alias ? want->alias : "",
+				 want->isolated ? " isolated" : "", want->hairpin ? " hairpin" : "",
+				 want->nf_call ? " nf_call" : "");
 }
 
 int weir_iface_set_up(struct weir_channel *channel, const char *name, bool up, struct weir_err *err)
@@ -430,7 +437,8 @@ int weir_iface_set_up(struct weir_channel *channel, const char *name, bool up, s
 		weir_request_make(RTM_NEWLINK, 0, &header, sizeof(header));
 
 	weir_request_text(&request, IFLA_IFNAME, name);
-	return weir_request_send(channel, &request, err, "link set %s %s", name, up ? "up" : "down");
+	return weir_request_send(channel, &request, err, "link set %s %s", name,
+				 up ? "up" : "down");
 }
 
 int weir_iface_delete(struct weir_channel *channel, const char *name, struct weir_err *err)

@@ -24,9 +24,9 @@ struct weir_iface {
 	struct weir_mac mac;
 	bool up;
 	bool addr_gen_none;
-	int isolated, hairpin; /* of a bridge's port, enum weir_tri */
+	int isolated, hairpin;			      /* of a bridge's port, enum weir_tri */
 	int stp, nf_call_iptables, nf_call_ip6tables; /* of a bridge */
-	uint32_t forward_delay; /* of a bridge */
+	uint32_t forward_delay;			      /* of a bridge */
 	int arp_notify, route_localnet;
 	struct weir_ipv6_conf ipv6;
 };
@@ -47,7 +47,10 @@ struct weir_iface_want {
 	/* Inside of namespaces and on bridges, by sysctl (-1 leaves alone). */
 	struct weir_ipv6_conf ipv6;
 };
-#define WEIR_IPV6_CONF_ANY { -1, -1, -1 }
+#define WEIR_IPV6_CONF_ANY \
+	{                  \
+		-1, -1, -1 \
+	}
 
 /* -ENODEV when there is none (with words in err). */
 int weir_iface_get(struct weir_channel *channel, const char *name, struct weir_iface *ret,
@@ -63,13 +66,14 @@ int weir_iface_walk(struct weir_channel *channel, const char *kind, uint32_t mas
 		    weir_iface_each each, void *ctx, struct weir_err *err);
 
 /* The first difference in words ("bridge wb-web has MTU 1500, not 1400"), or false. */
-bool weir_iface_differs(const struct weir_iface *iface, const struct weir_iface_want *want, char *text,
-			size_t size);
+bool weir_iface_differs(const struct weir_iface *iface, const struct weir_iface_want *want,
+			char *text, size_t size);
 /* Everything of want but `up` and the IPv6 settings, in one message. now (NULL: just made) may ask
  * for one before it: flags can only be set on what is a port of the bridge already. */
 int weir_iface_configure(struct weir_channel *channel, const struct weir_iface *now,
 			 const struct weir_iface_want *want, struct weir_err *err);
-int weir_iface_set_up(struct weir_channel *channel, const char *name, bool up, struct weir_err *err);
+int weir_iface_set_up(struct weir_channel *channel, const char *name, bool up,
+		      struct weir_err *err);
 int weir_iface_delete(struct weir_channel *channel, const char *name, struct weir_err *err);
 
 /* The attributes of a bridge into an IFLA_INFO_DATA. */

@@ -45,7 +45,8 @@ static struct weir_iface_want inside_want(const struct weir_attach *a)
 
 /* ---- addresses ---- */
 
-static size_t wanted_addresses(const struct weir_attach *a, struct weir_prefix want[WEIR_NUM_FAMILIES])
+static size_t wanted_addresses(const struct weir_attach *a,
+			       struct weir_prefix want[WEIR_NUM_FAMILIES])
 {
 	size_t n = 0;
 
@@ -60,8 +61,8 @@ static size_t wanted_addresses(const struct weir_attach *a, struct weir_prefix w
 	return n;
 }
 
-static struct weir_addresses addresses_of(const struct weir_attach *a, const struct weir_prefix *want,
-					  size_t n, int index)
+static struct weir_addresses addresses_of(const struct weir_attach *a,
+					  const struct weir_prefix *want, size_t n, int index)
 {
 	return (struct weir_addresses){
 		.what = "interface",
@@ -99,7 +100,8 @@ static int configure(const struct weir_attach *a, const struct weir_iface *now,
 	return r;
 }
 
-int weir_inside_end_ensure(const struct weir_attach *a, bool fresh, bool *changed, struct weir_err *err)
+int weir_inside_end_ensure(const struct weir_attach *a, bool fresh, bool *changed,
+			   struct weir_err *err)
 {
 	struct weir_iface_want want = inside_want(a);
 	struct weir_prefix addrs[WEIR_NUM_FAMILIES];
@@ -146,7 +148,8 @@ static void want_default(const struct weir_attach *a, const struct weir_model *m
 		return;
 	for (size_t i = 0; i < a->net->n_subnets; i++) {
 		const struct weir_addr *gateway = &a->net->subnets[i].gateway;
-		if (gateway->family != family || weir_addr_cmp(gateway, &a->att->addrs[family]) == 0)
+		if (gateway->family != family ||
+		    weir_addr_cmp(gateway, &a->att->addrs[family]) == 0)
 			continue;
 		if (!gives_default(a, model, family))
 			return;
@@ -157,8 +160,8 @@ static void want_default(const struct weir_attach *a, const struct weir_model *m
 }
 
 /* The routes of this attachment; the caller frees. NULL: no memory. */
-static struct weir_route_want *wanted_routes(const struct weir_attach *a, const struct weir_model *model,
-					     size_t *ret_n)
+static struct weir_route_want *wanted_routes(const struct weir_attach *a,
+					     const struct weir_model *model, size_t *ret_n)
 {
 	struct weir_route_want *want = calloc(WEIR_NUM_FAMILIES + a->ep->n_routes, sizeof(*want));
 	size_t n = 0;
@@ -190,7 +193,9 @@ static int with_routes(const struct weir_attach *a, const struct weir_model *mod
 
 	if (!want)
 		return weir_err_set(err, ENOMEM, "out of memory");
-	struct weir_routes routes = { .ifname = a->att->ifname, .index = index, .want = want, .n_want = n };
+	struct weir_routes routes = {
+		.ifname = a->att->ifname, .index = index, .want = want, .n_want = n
+	};
 	int r = work(&a->inside->channel, &routes, err);
 	free(want);
 	return r;
@@ -208,7 +213,8 @@ void weir_inside_end_settle(const struct weir_attach *a)
 	(void)ioctl(nl_socket_get_fd(a->inside->channel.sock), SIOCETHTOOL, &request);
 }
 
-int weir_inside_end_up(const struct weir_attach *a, const struct weir_model *model, struct weir_err *err)
+int weir_inside_end_up(const struct weir_attach *a, const struct weir_model *model,
+		       struct weir_err *err)
 {
 	struct weir_iface now;
 	int r = weir_iface_get(&a->inside->channel, a->att->ifname, &now, err);

@@ -25,8 +25,8 @@ struct place {
 	char mark[WEIR_ALIAS_SIZE + 4]; /* the first line */
 };
 
-static int find_place(const struct weir_links *links, const struct weir_endpoint *ep, struct place *ret,
-		      struct weir_err *err)
+static int find_place(const struct weir_links *links, const struct weir_endpoint *ep,
+		      struct place *ret, struct weir_err *err)
 {
 	char alias[WEIR_ALIAS_SIZE];
 	int r = weir_name_check("endpoint", ep->name, err); /* it becomes a folder's name */
@@ -53,7 +53,8 @@ static void write_hosts(FILE *out, const struct weir_endpoint *ep)
 		for (int family = WEIR_IPV4; family < WEIR_NUM_FAMILIES; family++)
 			if (weir_addr_is_set(&ep->attachments[i].addrs[family]))
 				(void)fprintf(out, "%s\t%s\n",
-					      weir_addr_text(&ep->attachments[i].addrs[family], text),
+					      weir_addr_text(&ep->attachments[i].addrs[family],
+							     text),
 					      ep->name);
 }
 
@@ -66,7 +67,8 @@ static void write_resolv(FILE *out, const struct weir_endpoint *ep)
 }
 
 /* The file's text, for free(); NULL: no memory. */
-static char *compose(const struct place *place, int file, const struct weir_endpoint *ep, size_t *ret_size)
+static char *compose(const struct place *place, int file, const struct weir_endpoint *ep,
+		     size_t *ret_size)
 {
 	char *text = NULL;
 	FILE *out = open_memstream(&text, ret_size);
@@ -88,7 +90,8 @@ static char *compose(const struct place *place, int file, const struct weir_endp
 /* What stands there already. */
 enum present { ABSENT, OURS, SAME, FOREIGN };
 
-static enum present compare(const char *path, const struct place *place, const char *text, size_t size)
+static enum present compare(const char *path, const struct place *place, const char *text,
+			    size_t size)
 {
 	size_t mark = strlen(place->mark), n;
 	char *there = calloc(1, size + 1);
@@ -114,7 +117,7 @@ static int write_file(const char *path, const char *text, size_t size, struct we
 	char fresh[PATH_SIZE + 8];
 
 	(void)snprintf(fresh, sizeof(fresh), "%s.weir", path); /* fits */
-	(void)unlink(fresh); /* a killed writer's, or nothing */
+	(void)unlink(fresh);				       /* a killed writer's, or nothing */
 	int fd = open(fresh, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
 	if (fd < 0)
 		return weir_err_errno(err, errno, "making %s", fresh);
@@ -183,7 +186,8 @@ int weir_names_ensure(struct weir_links *links, const struct weir_endpoint *ep, 
 	return r;
 }
 
-int weir_names_remove(struct weir_links *links, const struct weir_endpoint *ep, struct weir_err *err)
+int weir_names_remove(struct weir_links *links, const struct weir_endpoint *ep,
+		      struct weir_err *err)
 {
 	struct place place;
 	char path[PATH_SIZE];

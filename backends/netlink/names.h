@@ -11,6 +11,7 @@
 int weir_names_ensure(struct weir_links *links, const struct weir_endpoint *ep, bool *ret_changed,
 		      struct weir_err *err);
 /* What weir wrote, and the folders when they are empty then. */
-int weir_names_remove(struct weir_links *links, const struct weir_endpoint *ep, struct weir_err *err);
+int weir_names_remove(struct weir_links *links, const struct weir_endpoint *ep,
+		      struct weir_err *err);
 
 #endif

@@ -31,10 +31,12 @@ void weir_inside_forget(struct weir_links *links, const struct weir_netns_id *id
 static int namespace_path(const struct weir_endpoint *ep, char path[PATH_MAX], struct weir_err *err)
 {
 	if (ep->netns == WEIR_NETNS_HOST)
-		return weir_err_set(err, EINVAL, "endpoint \"%s\" has no namespace of its own", ep->name);
+		return weir_err_set(err, EINVAL, "endpoint \"%s\" has no namespace of its own",
+				    ep->name);
 	if (ep->netns == WEIR_NETNS_PATH) {
 		if (!ep->netns_path || snprintf(path, PATH_MAX, "%s", ep->netns_path) >= PATH_MAX)
-			return weir_err_set(err, ENAMETOOLONG, "endpoint \"%s\": no usable path", ep->name);
+			return weir_err_set(err, ENAMETOOLONG, "endpoint \"%s\": no usable path",
+					    ep->name);
 		return 0;
 	}
 	int r = weir_name_check("endpoint", ep->name, err); /* it becomes a file's name */
@@ -79,7 +81,8 @@ static int inside_enter(struct weir_links *links, int fd, struct weir_err *err)
 	return 0;
 }
 
-static int open_known(struct weir_links *links, const struct weir_endpoint *ep, struct weir_err *err)
+static int open_known(struct weir_links *links, const struct weir_endpoint *ep,
+		      struct weir_err *err)
 {
 	char path[PATH_MAX];
 	int fd, r = namespace_path(ep, path, err);
@@ -92,15 +95,16 @@ static int open_known(struct weir_links *links, const struct weir_endpoint *ep, 
 		return r;
 	if (weir_netns_id_is_set(&ep->netns_id) &&
 	    !weir_netns_id_equal(&links->inside.id, &ep->netns_id))
-		return weir_err_set(err, ESTALE, "the namespace at %s is not the one that endpoint \"%s\" had",
+		return weir_err_set(err, ESTALE,
+				    "the namespace at %s is not the one that endpoint \"%s\" had",
 				    path, ep->name);
 	if (weir_netns_id_equal(&links->inside.id, &links->id))
 		return weir_err_set(err, EBUSY, "the namespace at %s is the host's own", path);
 	return 0;
 }
 
-int weir_inside_open(struct weir_links *links, const struct weir_endpoint *ep, struct weir_inside **ret,
-		     struct weir_err *err)
+int weir_inside_open(struct weir_links *links, const struct weir_endpoint *ep,
+		     struct weir_inside **ret, struct weir_err *err)
 {
 	int r = open_known(links, ep, err);
 
@@ -181,7 +185,8 @@ static int prepare_new(void *ctx, struct weir_err *err)
 
 	if (r == 0)
 		r = set_loopback(&preparing->channel,
-				 weir_alias_text(preparing->links->store, preparing->ep->name, NULL, alias),
+				 weir_alias_text(preparing->links->store, preparing->ep->name, NULL,
+						 alias),
 				 err);
 	if (r == 0)
 		r = ensure_forwarding(preparing, err);
@@ -283,14 +288,16 @@ int weir_namespace_ensure(struct weir_links *links, const struct weir_endpoint *
 	return 0;
 }
 
-int weir_namespace_check(struct weir_links *links, const struct weir_endpoint *ep, struct weir_err *err)
+int weir_namespace_check(struct weir_links *links, const struct weir_endpoint *ep,
+			 struct weir_err *err)
 {
 	struct weir_err why = { 0 };
 	struct weir_iface lo;
 	int r = open_known(links, ep, &why);
 
 	if (r == -ENOENT || r == -ESTALE || r == -EINVAL)
-		return weir_err_set(err, ep->netns == WEIR_NETNS_OWN ? ESTALE : ENOENT, "%s", why.text);
+		return weir_err_set(err, ep->netns == WEIR_NETNS_OWN ? ESTALE : ENOENT, "%s",
+				    why.text);
 	r = weir_request_allow(r, 0, &why, err);
 	if (r == 0)
 		r = weir_iface_get(&links->inside.channel, "lo", &lo, err);
@@ -336,7 +343,8 @@ static int remove_own(struct weir_links *links, const struct weir_endpoint *ep, 
 	return weir_netns_delete(path, err);
 }
 
-int weir_namespace_remove(struct weir_links *links, const struct weir_endpoint *ep, struct weir_err *err)
+int weir_namespace_remove(struct weir_links *links, const struct weir_endpoint *ep,
+			  struct weir_err *err)
 {
 	char path[PATH_MAX];
 

@@ -53,7 +53,8 @@ static int take_mac(const struct nlmsghdr *message, void *ctx)
 static bool host_is_wrong(const struct weir_attach *a, int bridge, const struct weir_addr *addr,
 			  const struct weir_mac *mac)
 {
-	struct ndmsg header = { .ndm_family = weir_family_to_af(addr->family), .ndm_ifindex = bridge };
+	struct ndmsg header = { .ndm_family = weir_family_to_af(addr->family),
+				.ndm_ifindex = bridge };
 	WEIR_CLEAN_REQUEST struct weir_request request =
 		weir_request_make(RTM_GETNEIGH, 0, &header, sizeof(header));
 	struct weir_mac known = { 0 };
@@ -61,8 +62,9 @@ static bool host_is_wrong(const struct weir_attach *a, int bridge, const struct 
 
 	weir_request_addr(&request, NDA_DST, addr);
 	/* no entry, or a kernel that cannot be asked for one: nothing known */
-	if (weir_request_walk(&a->links->host, &request, take_mac, &known, NULL, "neighbour show %s dev %s",
-			      weir_addr_text(addr, text), a->net->ifname) < 0)
+	if (weir_request_walk(&a->links->host, &request, take_mac, &known, NULL,
+			      "neighbour show %s dev %s", weir_addr_text(addr, text),
+			      a->net->ifname) < 0)
 		return false;
 	return weir_mac_is_set(&known) && weir_mac_cmp(&known, mac) != 0;
 }
@@ -93,7 +95,8 @@ static int enable_notify(void *ctx, struct weir_err *err)
 	char key[64 + WEIR_IFNAME_SIZE];
 	bool changed;
 
-	(void)snprintf(key, sizeof(key), "net/ipv6/conf/%s/ndisc_notify", a->att->ifname); /* fits */
+	(void)snprintf(key, sizeof(key), "net/ipv6/conf/%s/ndisc_notify",
+		       a->att->ifname); /* fits */
 	return weir_sysctl_ensure(a->links->trace, key, 1, &changed, err);
 }
 

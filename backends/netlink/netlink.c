@@ -20,8 +20,8 @@
 #include "backends/netlink/attach.h"
 #include "backends/netlink/bridge.h"
 #include "backends/netlink/host.h"
-#include "backends/netlink/namespace.h"
 #include "backends/netlink/names.h"
+#include "backends/netlink/namespace.h"
 #include "backends/netlink/sysctl.h"
 #include "backends/netns.h"
 
@@ -98,7 +98,8 @@ static int port_range(struct weir_links *links, struct weir_ports *ret, struct w
 	if (r < 0)
 		return r;
 	if (range[0] < 1 || range[1] > UINT16_MAX || range[0] > range[1])
-		return weir_err_set(err, EPROTO, "net/ipv4/ip_local_port_range is no range of ports");
+		return weir_err_set(err, EPROTO,
+				    "net/ipv4/ip_local_port_range is no range of ports");
 	*ret = (struct weir_ports){ .lo = (uint16_t)range[0], .hi = (uint16_t)range[1] };
 	return 0;
 }

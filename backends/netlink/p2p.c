@@ -37,7 +37,8 @@ static int match_parked(const struct weir_iface *iface, void *ctx)
 	return 0;
 }
 
-static int take_parked(const struct weir_attach *a, const struct weir_iface *parked, struct weir_err *err)
+static int take_parked(const struct weir_attach *a, const struct weir_iface *parked,
+		       struct weir_err *err)
 {
 	struct ifinfomsg header = { .ifi_index = parked->index };
 	WEIR_CLEAN_REQUEST struct weir_request request =
@@ -78,7 +79,8 @@ static int make_parked(const struct weir_attach *a, struct weir_err *err)
 		.alias = a->alias,
 		.what = "interface",
 		.mtu = weir_attach_mtu(a),
-		.addr_gen_none = false, /* the endpoint that takes it in wants a link-local address */
+		.addr_gen_none =
+			false, /* the endpoint that takes it in wants a link-local address */
 		.ipv6 = WEIR_IPV6_CONF_ANY,
 	};
 	struct weir_iface there;
@@ -100,7 +102,8 @@ static int make_parked(const struct weir_attach *a, struct weir_err *err)
 }
 
 /* ret_parked: as it was found, or index 0. */
-static int obtain_end(const struct weir_attach *a, struct weir_iface *ret_parked, struct weir_err *err)
+static int obtain_end(const struct weir_attach *a, struct weir_iface *ret_parked,
+		      struct weir_err *err)
 {
 	struct search search = { .a = a };
 	int r = weir_iface_walk(&a->links->host, "veth", 0, match_parked, &search, err);
@@ -130,12 +133,13 @@ int weir_p2p_ensure(const struct weir_attach *a, bool *changed, struct weir_err 
 	if (r < 0 && parked.index)
 		return_parked(a, &parked);
 	else if (r < 0 && fresh)
-		(void)weir_iface_delete(&a->inside->channel, a->att->ifname, NULL); /* both ends go */
+		(void)weir_iface_delete(&a->inside->channel, a->att->ifname,
+					NULL); /* both ends go */
 	return r;
 }
 
 int weir_wire_remove(struct weir_links *links, const struct weir_endpoint *ep,
-		    const struct weir_attachment *att, struct weir_err *err)
+		     const struct weir_attachment *att, struct weir_err *err)
 {
 	struct weir_attach a = { .links = links, .ep = ep, .att = att };
 	struct weir_err why = { 0 };

@@ -65,11 +65,13 @@ void weir_channel_close(struct weir_channel *channel)
 	channel->sock = NULL;
 }
 
-struct weir_request weir_request_make(uint16_t type, uint16_t flags, const void *header, size_t size)
+struct weir_request weir_request_make(uint16_t type, uint16_t flags, const void *header,
+				      size_t size)
 {
 	struct weir_request request = { .msg = nlmsg_alloc_simple(type, NLM_F_REQUEST | flags) };
 
-	if (!request.msg || nlmsg_append(request.msg, (void *)(uintptr_t)header, size, NLMSG_ALIGNTO) < 0)
+	if (!request.msg ||
+	    nlmsg_append(request.msg, (void *)(uintptr_t)header, size, NLMSG_ALIGNTO) < 0)
 		request.broken = true;
 	return request;
 }
@@ -132,7 +134,7 @@ void weir_request_close(struct weir_request *request, struct nlattr *nest)
 struct exchange {
 	weir_answer_each each; /* NULL: only the ACK counts */
 	void *ctx;
-	int error;   /* the kernel's or each's, negative */
+	int error; /* the kernel's or each's, negative */
 	bool finished;
 	char reason[160]; /* the kernel's own words, or empty */
 };
@@ -255,8 +257,8 @@ static int fail(struct weir_err *err, int r, const char *words, const char *reas
 	return weir_err_errno(err, r, "%s", words);
 }
 
-int weir_request_send(struct weir_channel *channel, struct weir_request *request, struct weir_err *err,
-		      const char *words, ...)
+int weir_request_send(struct weir_channel *channel, struct weir_request *request,
+		      struct weir_err *err, const char *words, ...)
 {
 	struct exchange exchange = { 0 };
 	char text[WORDS_SIZE];
@@ -272,8 +274,9 @@ int weir_request_send(struct weir_channel *channel, struct weir_request *request
 	return r < 0 ? fail(err, r, text, exchange.reason) : 0;
 }
 
-int weir_request_walk(struct weir_channel *channel, struct weir_request *request, weir_answer_each each,
-		      void *ctx, struct weir_err *err, const char *words, ...)
+int weir_request_walk(struct weir_channel *channel, struct weir_request *request,
+		      weir_answer_each each, void *ctx, struct weir_err *err, const char *words,
+		      ...)
 {
 	struct exchange exchange = { 0 };
 	char text[WORDS_SIZE];

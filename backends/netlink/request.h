@@ -30,7 +30,8 @@ struct weir_request {
 };
 
 /* Starts with the family's header (ifinfomsg, ifaddrmsg, …); flags beside NLM_F_REQUEST. */
-struct weir_request weir_request_make(uint16_t type, uint16_t flags, const void *header, size_t size);
+struct weir_request weir_request_make(uint16_t type, uint16_t flags, const void *header,
+				      size_t size);
 void weir_request_free(struct weir_request *request);
 #define WEIR_CLEAN_REQUEST __attribute__((cleanup(weir_request_free)))
 
@@ -46,8 +47,9 @@ void weir_request_close(struct weir_request *request, struct nlattr *nest);
 
 /* Sends and waits for the ACK. The words say what it does ("link add wv-1 type veth"): for the trace
  * and, with the kernel's reason, for the error. */
-int weir_request_send(struct weir_channel *channel, struct weir_request *request, struct weir_err *err,
-		      const char *words, ...) __attribute__((format(printf, 4, 5)));
+int weir_request_send(struct weir_channel *channel, struct weir_request *request,
+		      struct weir_err *err, const char *words, ...)
+	__attribute__((format(printf, 4, 5)));
 
 /* For calls where one error is an answer ("is it there?"): 0 when r is -allowed; any other error is
  * handed on, with its words, from why to err. */
@@ -58,8 +60,8 @@ int weir_request_allow(int r, int allowed, const struct weir_err *why, struct we
 typedef int (*weir_answer_each)(const struct nlmsghdr *message, void *ctx);
 
 /* Sends a get (or a dump, with NLM_F_DUMP) and walks the answer. */
-int weir_request_walk(struct weir_channel *channel, struct weir_request *request, weir_answer_each each,
-		      void *ctx, struct weir_err *err, const char *words, ...)
-	__attribute__((format(printf, 6, 7)));
+int weir_request_walk(struct weir_channel *channel, struct weir_request *request,
+		      weir_answer_each each, void *ctx, struct weir_err *err, const char *words,
+		      ...) __attribute__((format(printf, 6, 7)));
 
 #endif

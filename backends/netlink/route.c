@@ -52,11 +52,14 @@ static bool parse_route(const struct nlmsghdr *message, struct weir_route_entry 
 		return false;
 	memcpy(&header, nlmsg_data(message), sizeof(header));
 	uint32_t table = attrs[RTA_TABLE] ? nla_get_u32(attrs[RTA_TABLE]) : header.rtm_table;
-	if (table != RT_TABLE_MAIN || (header.rtm_flags & RTM_F_CLONED) || !type_counts(header.rtm_type))
+	if (table != RT_TABLE_MAIN || (header.rtm_flags & RTM_F_CLONED) ||
+	    !type_counts(header.rtm_type))
 		return false;
-	struct weir_route_entry entry = { .protocol = header.rtm_protocol, .index = route_index(attrs) };
+	struct weir_route_entry entry = { .protocol = header.rtm_protocol,
+					  .index = route_index(attrs) };
 	entry.to.addr = route_addr(&header, attrs[RTA_DST]);
-	entry.to.addr.family = (uint8_t)weir_family_from_af(header.rtm_family); /* default has no RTA_DST */
+	entry.to.addr.family =
+		(uint8_t)weir_family_from_af(header.rtm_family); /* default has no RTA_DST */
 	entry.to.len = header.rtm_dst_len;
 	entry.via = route_addr(&header, attrs[RTA_GATEWAY]);
 	entry.metric = attrs[RTA_PRIORITY] ? nla_get_u32(attrs[RTA_PRIORITY]) : 0;
@@ -80,8 +83,8 @@ static int walk_one(const struct nlmsghdr *message, void *ctx)
 	return walk->each(&entry, walk->ctx);
 }
 
-int weir_routes_walk(struct weir_channel *channel, enum weir_family family, int index, uint8_t protocol,
-		     weir_route_each each, void *ctx, struct weir_err *err)
+int weir_routes_walk(struct weir_channel *channel, enum weir_family family, int index,
+		     uint8_t protocol, weir_route_each each, void *ctx, struct weir_err *err)
 {
 	struct rtmsg header = {
 		.rtm_family = weir_family_to_af(family),
@@ -130,7 +133,8 @@ static int read_routes(struct weir_channel *channel, const struct weir_routes *r
 	for (int family = WEIR_IPV4; family <= WEIR_IPV6; family++) {
 		present->keep = present->n;
 		struct weir_err why = { 0 };
-		int r = weir_routes_walk(channel, family, routes->index, 0, take_route, present, &why);
+		int r = weir_routes_walk(channel, family, routes->index, 0, take_route, present,
+					 &why);
 		r = weir_request_allow(r, EOPNOTSUPP, &why, err); /* a kernel without IPv6 */
 		if (r < 0)
 			return r;
@@ -204,11 +208,12 @@ static int sync_routes(struct weir_channel *channel, const struct weir_routes *r
 	}
 	for (size_t i = 0; r == 0 && i < routes->n_want; i++) {
 		const struct weir_route_want *want = &routes->want[i];
-		struct weir_route_entry entry = { .to = want->to, .via = want->via,
+		struct weir_route_entry entry = { .to = want->to,
+						  .via = want->via,
 						  .protocol = WEIR_RTPROT };
 		if (!is_present(present, want))
-			r = change_route(channel, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, routes,
-					 &entry, err);
+			r = change_route(channel, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE,
+					 routes, &entry, err);
 	}
 	return r;
 }
@@ -232,14 +237,18 @@ static int check_present(const struct weir_routes *routes, const struct present 
 
 	for (size_t i = 0; i < routes->n_want; i++)
 		if (!is_present(present, &routes->want[i]))
-			return weir_err_set(err, ESTALE, "interface %s has lost its route to %s via %s",
-					    routes->ifname, weir_prefix_text(&routes->want[i].to, to),
+			return weir_err_set(err, ESTALE,
+					    "interface %s has lost its route to %s via %s",
+					    routes->ifname,
+					    weir_prefix_text(&routes->want[i].to, to),
 					    weir_addr_text(&routes->want[i].via, via));
 	for (size_t i = 0; i < present->n; i++)
 		if (!find_want(routes, &present->items[i]))
-			return weir_err_set(err, ESTALE, "interface %s has a route to %s via %s, which it should not",
-					    routes->ifname, weir_prefix_text(&present->items[i].to, to),
-					    weir_addr_text(&present->items[i].via, via));
+			return weir_err_set(
+				err, ESTALE,
+				"interface %s has a route to %s via %s, which it should not",
+				routes->ifname, weir_prefix_text(&present->items[i].to, to),
+				weir_addr_text(&present->items[i].via, via));
 	return 0;
 }
 

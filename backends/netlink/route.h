@@ -18,11 +18,12 @@ struct weir_route_entry {
 	uint8_t protocol; /* RTPROT_… */
 };
 
-typedef int (*weir_route_each)(const struct weir_route_entry *entry, void *ctx); /* NULL: starts anew */
+typedef int (*weir_route_each)(const struct weir_route_entry *entry,
+			       void *ctx); /* NULL: starts anew */
 
 /* Unicast and refusing routes of the main table; index, protocol 0: any. */
-int weir_routes_walk(struct weir_channel *channel, enum weir_family family, int index, uint8_t protocol,
-		     weir_route_each each, void *ctx, struct weir_err *err);
+int weir_routes_walk(struct weir_channel *channel, enum weir_family family, int index,
+		     uint8_t protocol, weir_route_each each, void *ctx, struct weir_err *err);
 
 struct weir_route_want {
 	struct weir_prefix to; /* length 0: default */

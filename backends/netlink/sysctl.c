@@ -88,7 +88,8 @@ int weir_sysctl_read_pair(const char *key, long ret[2], struct weir_err *err)
 	return read_numbers(key, ret, 2, err);
 }
 
-int weir_sysctl_write(const struct weir_trace *trace, const char *key, long value, struct weir_err *err)
+int weir_sysctl_write(const struct weir_trace *trace, const char *key, long value,
+		      struct weir_err *err)
 {
 	char text[TEXT_SIZE];
 	int fd, len = snprintf(text, sizeof(text), "%ld\n", value);
@@ -99,14 +100,15 @@ int weir_sysctl_write(const struct weir_trace *trace, const char *key, long valu
 	ssize_t n = write(fd, text, (size_t)len);
 	int e = errno;
 	(void)close(fd); /* the kernel has answered the write already */
-	weir_trace(trace, n < 0 ? "sysctl %s = %ld: %s" : "sysctl %s = %ld", key, value, strerror(e));
+	weir_trace(trace, n < 0 ? "sysctl %s = %ld: %s" : "sysctl %s = %ld", key, value,
+		   strerror(e));
 	if (n < 0)
 		return weir_err_errno(err, e, "setting sysctl %s to %ld", key, value);
 	return 0;
 }
 
-int weir_sysctl_ensure(const struct weir_trace *trace, const char *key, long value, bool *ret_changed,
-		       struct weir_err *err)
+int weir_sysctl_ensure(const struct weir_trace *trace, const char *key, long value,
+		       bool *ret_changed, struct weir_err *err)
 {
 	struct weir_err why = { 0 };
 	long now = 0;
@@ -138,7 +140,8 @@ int weir_sysctl_ipv6_ensure(const struct weir_trace *trace, const char *ifname,
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		if (rows[i].want < 0 || rows[i].have < 0 || rows[i].want == rows[i].have)
 			continue;
-		(void)snprintf(key, sizeof(key), "net/ipv6/conf/%s/%s", ifname, rows[i].name); /* fits */
+		(void)snprintf(key, sizeof(key), "net/ipv6/conf/%s/%s", ifname,
+			       rows[i].name); /* fits */
 		int r = weir_sysctl_write(trace, key, rows[i].want, err);
 		if (r < 0)
 			return r;

@@ -7,10 +7,11 @@
 
 /* key: "net/ipv4/ip_forward", only below net/. -EINVAL: another key; -ENOENT: there is none here. */
 int weir_sysctl_read(const char *key, long *ret, struct weir_err *err);
-int weir_sysctl_write(const struct weir_trace *trace, const char *key, long value, struct weir_err *err);
+int weir_sysctl_write(const struct weir_trace *trace, const char *key, long value,
+		      struct weir_err *err);
 /* Writes only what differs; without such a key and with value 0 there is nothing to do. */
-int weir_sysctl_ensure(const struct weir_trace *trace, const char *key, long value, bool *ret_changed,
-		       struct weir_err *err);
+int weir_sysctl_ensure(const struct weir_trace *trace, const char *key, long value,
+		       bool *ret_changed, struct weir_err *err);
 
 /* The IPv6 settings of an interface: those of want that are not -1 and differ from have. */
 int weir_sysctl_ipv6_ensure(const struct weir_trace *trace, const char *ifname,

@@ -32,7 +32,8 @@ static void put_peer(struct weir_request *request, const struct weir_attach *a)
 	struct weir_mac mac = weir_attach_mac(a);
 	struct nlattr *peer = weir_request_open(request, VETH_INFO_PEER);
 
-	if (!request->broken && nlmsg_append(request->msg, &header, sizeof(header), NLMSG_ALIGNTO) < 0)
+	if (!request->broken &&
+	    nlmsg_append(request->msg, &header, sizeof(header), NLMSG_ALIGNTO) < 0)
 		request->broken = true;
 	weir_request_text(request, IFLA_IFNAME, a->att->ifname);
 	weir_request_u32(request, IFLA_NET_NS_FD, (uint32_t)a->inside->fd);
@@ -46,8 +47,8 @@ static void put_peer(struct weir_request *request, const struct weir_attach *a)
 int weir_veth_create(const struct weir_attach *a, uint32_t master, struct weir_err *err)
 {
 	struct ifinfomsg header = { 0 };
-	WEIR_CLEAN_REQUEST struct weir_request request = weir_request_make(
-		RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, &header, sizeof(header));
+	WEIR_CLEAN_REQUEST struct weir_request request =
+		weir_request_make(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, &header, sizeof(header));
 
 	weir_request_text(&request, IFLA_IFNAME, a->att->host_ifname);
 	weir_request_u32(&request, IFLA_GROUP, WEIR_LINK_GROUP);
@@ -66,7 +67,8 @@ int weir_veth_create(const struct weir_attach *a, uint32_t master, struct weir_e
 				 master ? a->net->ifname : "");
 }
 
-struct weir_iface_want weir_host_end_want(const struct weir_attach *a, const struct weir_iface *bridge)
+struct weir_iface_want weir_host_end_want(const struct weir_attach *a,
+					  const struct weir_iface *bridge)
 {
 	return (struct weir_iface_want){
 		.name = a->att->host_ifname,

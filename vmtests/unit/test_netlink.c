@@ -89,21 +89,21 @@ static bool output_has(const char *command, const char *text, bool hoped)
 #define assert_shows(command, text) assert_true(output_has(command, text, true))
 #define assert_hides(command, text) assert_false(output_has(command, text, false))
 
-#define assert_ok(bench, call)                                                                     \
-	do {                                                                                       \
-		int r_ = (call);                                                                   \
-		if (r_ != 0)                                                                       \
-			print_error("%s: %d %s\n", #call, r_, (bench)->err.text);                  \
-		assert_int_equal(r_, 0);                                                           \
+#define assert_ok(bench, call)                                                    \
+	do {                                                                      \
+		int r_ = (call);                                                  \
+		if (r_ != 0)                                                      \
+			print_error("%s: %d %s\n", #call, r_, (bench)->err.text); \
+		assert_int_equal(r_, 0);                                          \
 	} while (0)
-#define assert_fails(bench, code_, words, call)                                                    \
-	do {                                                                                       \
-		int r_ = (call);                                                                   \
-		if (r_ != -(code_) || !strstr((bench)->err.text, words))                           \
-			print_error("%s: %d \"%s\"\n", #call, r_, (bench)->err.text);              \
-		assert_int_equal(r_, -(code_));                                                    \
-		assert_non_null(strstr((bench)->err.text, words));                                 \
-		(bench)->err = (struct weir_err){ 0 };                                             \
+#define assert_fails(bench, code_, words, call)                                       \
+	do {                                                                          \
+		int r_ = (call);                                                      \
+		if (r_ != -(code_) || !strstr((bench)->err.text, words))              \
+			print_error("%s: %d \"%s\"\n", #call, r_, (bench)->err.text); \
+		assert_int_equal(r_, -(code_));                                       \
+		assert_non_null(strstr((bench)->err.text, words));                    \
+		(bench)->err = (struct weir_err){ 0 };                                \
 	} while (0)
 
 static double now_ms(void)
@@ -162,7 +162,8 @@ static void build_model(struct bench *bench)
 		    (const char *[]){ "10.88.1.1", "fd00:88:1::1" });
 	add_network(model, "plain", WEIR_MODE_BRIDGE, "wb-plain",
 		    (const char *[]){ "10.88.2.0/24", NULL }, (const char *[]){ "10.88.2.1" });
-	add_network(model, "wire", WEIR_MODE_P2P, "", (const char *[]){ "10.88.3.0/30", NULL }, NULL);
+	add_network(model, "wire", WEIR_MODE_P2P, "", (const char *[]){ "10.88.3.0/30", NULL },
+		    NULL);
 
 	struct weir_endpoint *ep = weir_model_add_endpoint(model);
 	ep->name = "a";
@@ -220,29 +221,31 @@ static void make_endpoint(struct bench *bench, struct weir_endpoint *ep)
 	for (size_t i = 0; i < ep->n_attachments; i++) {
 		struct weir_attachment *att = &ep->attachments[i];
 		const struct weir_network *net = weir_model_network(&bench->model, att->network);
-		assert_ok(bench, ops->attach_ensure(bench->links, net, ep, att, &changed, &bench->err));
+		assert_ok(bench,
+			  ops->attach_ensure(bench->links, net, ep, att, &changed, &bench->err));
 		assert_true(changed);
 	}
 	for (size_t i = 0; i < ep->n_attachments; i++)
-		assert_ok(bench, ops->attach_up(bench->links, &bench->model, ep, &ep->attachments[i],
-						&bench->err));
+		assert_ok(bench, ops->attach_up(bench->links, &bench->model, ep,
+						&ep->attachments[i], &bench->err));
 }
 
 static void check_all(struct bench *bench, struct weir_endpoint *ep)
 {
 	for (size_t i = 0; i < ep->n_attachments; i++)
-		assert_ok(bench, ops->attach_check(bench->links, &bench->model, ep, &ep->attachments[i],
-						   &bench->err));
+		assert_ok(bench, ops->attach_check(bench->links, &bench->model, ep,
+						   &ep->attachments[i], &bench->err));
 }
 
 /* Removes all that the bench made, and shows that nothing is left. */
 static void clear_all(struct bench *bench)
 {
-	const char *names[] = { "wv-a-web", "wv-b-web", "wv-c-plain", "wv-a-plain", "wv-a-wire",
-				"wv-b-wire", "wb-web", "wb-plain" };
+	const char *names[] = { "wv-a-web",  "wv-b-web",  "wv-c-plain", "wv-a-plain",
+				"wv-a-wire", "wv-b-wire", "wb-web",	"wb-plain" };
 	struct weir_endpoint *const eps[] = { bench->a, bench->b, bench->c };
 
-	assert_ok(bench, ops->remove(bench->links, names, sizeof(names) / sizeof(names[0]), &bench->err));
+	assert_ok(bench,
+		  ops->remove(bench->links, names, sizeof(names) / sizeof(names[0]), &bench->err));
 	for (size_t i = 0; i < sizeof(eps) / sizeof(eps[0]); i++)
 		assert_ok(bench, ops->netns_remove(bench->links, eps[i], &bench->err));
 	assert_int_equal(sh("test -z \"$(ls -A /run/netns 2>/dev/null)\""), 0);
@@ -288,7 +291,8 @@ static void drift_of_bridge(struct bench *bench, const char *command, const char
 	bool changed = false;
 
 	assert_int_equal(sh("%s", command), 0);
-	assert_fails(bench, ESTALE, words, ops->network_check(bench->links, bench->web, &bench->err));
+	assert_fails(bench, ESTALE, words,
+		     ops->network_check(bench->links, bench->web, &bench->err));
 	assert_ok(bench, ops->network_ensure(bench->links, bench->web, &changed, &bench->err));
 	assert_true(changed);
 	assert_ok(bench, ops->network_check(bench->links, bench->web, &bench->err));
@@ -299,12 +303,15 @@ static void test_bridge_drift(void **state)
 	struct bench *bench = *state;
 
 	make_network(bench, bench->web);
-	drift_of_bridge(bench, "ip addr del 10.88.1.1/24 dev wb-web", "bridge wb-web has lost 10.88.1.1/24");
+	drift_of_bridge(bench, "ip addr del 10.88.1.1/24 dev wb-web",
+			"bridge wb-web has lost 10.88.1.1/24");
 	drift_of_bridge(bench, "ip addr add 10.99.0.1/24 dev wb-web",
 			"bridge wb-web has 10.99.0.1/24, which it should not");
 	drift_of_bridge(bench, "ip link set wb-web mtu 1400", "has MTU 1400 instead of 1500");
-	drift_of_bridge(bench, "ip link set wb-web address 02:00:00:00:00:99", "has MAC 02:00:00:00:00:99");
-	drift_of_bridge(bench, "ip link set wb-web type bridge stp_state 1", "has STP 1 instead of 0");
+	drift_of_bridge(bench, "ip link set wb-web address 02:00:00:00:00:99",
+			"has MAC 02:00:00:00:00:99");
+	drift_of_bridge(bench, "ip link set wb-web type bridge stp_state 1",
+			"has STP 1 instead of 0");
 	drift_of_bridge(bench, "ip link set wb-web type bridge nf_call_iptables 1",
 			"has nf_call_iptables 1 instead of 0");
 	drift_of_bridge(bench, "echo 0 > /proc/sys/net/ipv4/conf/wb-web/route_localnet",
@@ -441,8 +448,8 @@ static void test_namespace_by_path(void **state)
 	assert_ok(bench, ops->remove(bench->links, names, 1, &bench->err));
 	assert_int_equal(sh("ip -n pod link add eth0 type bridge"), 0);
 	assert_fails(bench, EEXIST, "has an interface eth0 already",
-		     ops->attach_ensure(bench->links, bench->web, bench->a, &bench->a->attachments[0],
-					&changed, &bench->err));
+		     ops->attach_ensure(bench->links, bench->web, bench->a,
+					&bench->a->attachments[0], &changed, &bench->err));
 	assert_hides("ip link", "wv-a-web");
 	assert_int_equal(sh("ip netns del pod"), 0);
 
@@ -486,16 +493,18 @@ static void test_attach(void **state)
 	assert_shows("ip -n a link show eth0", "02:77:0a:58:01:02"); /* derived from the address */
 
 	check_all(bench, bench->a);
-	assert_ok(bench, ops->attach_ensure(bench->links, bench->web, bench->a, &bench->a->attachments[0],
-					    &changed, &bench->err));
+	assert_ok(bench, ops->attach_ensure(bench->links, bench->web, bench->a,
+					    &bench->a->attachments[0], &changed, &bench->err));
 	assert_false(changed);
-	assert_ok(bench, ops->attach_up(bench->links, &bench->model, bench->a, &bench->a->attachments[0],
-					&bench->err));
+	assert_ok(bench, ops->attach_up(bench->links, &bench->model, bench->a,
+					&bench->a->attachments[0], &bench->err));
 	check_all(bench, bench->a);
 
-	assert_ok(bench, ops->fdb(bench->links, bench->web, &bench->model.arena, &fdb, &n_fdb, &bench->err));
+	assert_ok(bench, ops->fdb(bench->links, bench->web, &bench->model.arena, &fdb, &n_fdb,
+				  &bench->err));
 	for (size_t i = 0; i < n_fdb; i++)
-		if (!fdb[i].permanent && fdb[i].mac.bytes[5] == (strcmp(fdb[i].ifname, "wv-a-web") ? 3 : 2))
+		if (!fdb[i].permanent &&
+		    fdb[i].mac.bytes[5] == (strcmp(fdb[i].ifname, "wv-a-web") ? 3 : 2))
 			found++;
 	assert_int_equal(found, 2);
 	clear_all(bench);
@@ -508,7 +517,8 @@ static void drift_of_attachment(struct bench *bench, const char *command, const 
 	assert_int_equal(sh("%s", command), 0);
 	assert_fails(bench, ESTALE, words,
 		     ops->attach_check(bench->links, &bench->model, bench->a, att, &bench->err));
-	assert_ok(bench, ops->attach_ensure(bench->links, bench->web, bench->a, att, NULL, &bench->err));
+	assert_ok(bench,
+		  ops->attach_ensure(bench->links, bench->web, bench->a, att, NULL, &bench->err));
 	assert_ok(bench, ops->attach_up(bench->links, &bench->model, bench->a, att, &bench->err));
 	check_all(bench, bench->a);
 	assert_int_equal(sh("ping -c1 -W1 -q 10.88.1.2 >/dev/null"), 0);
@@ -521,7 +531,8 @@ static void test_attach_drift(void **state)
 	make_network(bench, bench->web);
 	make_endpoint(bench, bench->a);
 	drift_of_attachment(bench, "ip link set wv-a-web down", "interface wv-a-web is down");
-	drift_of_attachment(bench, "ip link set wv-a-web nomaster", "wv-a-web is not a port of its bridge");
+	drift_of_attachment(bench, "ip link set wv-a-web nomaster",
+			    "wv-a-web is not a port of its bridge");
 	drift_of_attachment(bench, "bridge link set dev wv-a-web hairpin on isolated on",
 			    "the isolated flag 1 instead of 0");
 	drift_of_attachment(bench, "ip link set wv-a-web group default", "has left weir's group");
@@ -529,30 +540,32 @@ static void test_attach_drift(void **state)
 	drift_of_attachment(bench, "ip -n a link set eth0 down", "interface eth0 is down");
 	drift_of_attachment(bench, "ip -n a link set eth0 mtu 1300", "MTU 1300 instead of 1500");
 	drift_of_attachment(bench, "ip -n a link set eth0 address 02:00:00:00:00:07", "has MAC");
-	drift_of_attachment(bench, "ip -n a addr del 10.88.1.2/24 dev eth0", "has lost 10.88.1.2/24");
+	drift_of_attachment(bench, "ip -n a addr del 10.88.1.2/24 dev eth0",
+			    "has lost 10.88.1.2/24");
 	drift_of_attachment(bench, "ip -n a addr add 10.88.1.9/24 dev eth0", "has 10.88.1.9/24");
 	drift_of_attachment(bench, "ip -n a route del default", "has lost its route to 0.0.0.0/0");
 	drift_of_attachment(bench, "ip -n a -6 route add default via fd00:88:1::9 metric 50",
 			    "has a route to ::/0 via fd00:88:1::9");
 	drift_of_attachment(bench, "ip -n a link set eth0 down && ip -n a link set eth0 name eth9",
 			    "has lost its other end");
-	drift_of_attachment(bench, "ip netns exec a sh -c 'echo 1 > /proc/sys/net/ipv6/conf/eth0/accept_ra'",
-			    "has accept_ra 1 instead of 0");
+	drift_of_attachment(
+		bench, "ip netns exec a sh -c 'echo 1 > /proc/sys/net/ipv6/conf/eth0/accept_ra'",
+		"has accept_ra 1 instead of 0");
 	/* a route of the user's own stays */
 	assert_int_equal(sh("ip -n a route add 192.0.2.0/24 via 10.88.1.1"), 0);
 	check_all(bench, bench->a);
-	assert_ok(bench, ops->attach_up(bench->links, &bench->model, bench->a, &bench->a->attachments[0],
-					&bench->err));
+	assert_ok(bench, ops->attach_up(bench->links, &bench->model, bench->a,
+					&bench->a->attachments[0], &bench->err));
 	assert_shows("ip -n a route", "192.0.2.0/24");
 
 	bench->web->isolate = true;
 	assert_fails(bench, ESTALE, "the isolated flag 0 instead of 1",
-		     ops->attach_check(bench->links, &bench->model, bench->a, &bench->a->attachments[0],
-				       &bench->err));
+		     ops->attach_check(bench->links, &bench->model, bench->a,
+				       &bench->a->attachments[0], &bench->err));
 	assert_int_equal(sh("ip netns del a"), 0);
 	assert_fails(bench, ESTALE, "the namespace of endpoint \"a\" is gone",
-		     ops->attach_check(bench->links, &bench->model, bench->a, &bench->a->attachments[0],
-				       &bench->err));
+		     ops->attach_check(bench->links, &bench->model, bench->a,
+				       &bench->a->attachments[0], &bench->err));
 	clear_all(bench);
 }
 
@@ -565,7 +578,8 @@ static void test_hairpin(void **state)
 
 	if (global)
 		assert_int_equal(sh("for i in /proc/sys/net/bridge/bridge-nf-call-ip*tables; do "
-				    "echo 0 > $i; done"), 0);
+				    "echo 0 > $i; done"),
+				 0);
 	make_network(bench, bench->web);
 	make_endpoint(bench, bench->a);
 	assert_shows("bridge -d link show dev wv-a-web", "hairpin off");
@@ -573,11 +587,13 @@ static void test_hairpin(void **state)
 	assert_ok(bench, ops->network_ensure(bench->links, bench->web, NULL, &bench->err));
 	assert_fails(bench, ESTALE, "the hairpin flag 0 instead of 1",
 		     ops->attach_check(bench->links, &bench->model, bench->a, att, &bench->err));
-	assert_ok(bench, ops->attach_ensure(bench->links, bench->web, bench->a, att, NULL, &bench->err));
+	assert_ok(bench,
+		  ops->attach_ensure(bench->links, bench->web, bench->a, att, NULL, &bench->err));
 	assert_shows("bridge -d link show dev wv-a-web", "hairpin on");
 	bench->web->filter_bridged = false;
 	assert_ok(bench, ops->network_ensure(bench->links, bench->web, NULL, &bench->err));
-	assert_ok(bench, ops->attach_ensure(bench->links, bench->web, bench->a, att, NULL, &bench->err));
+	assert_ok(bench,
+		  ops->attach_ensure(bench->links, bench->web, bench->a, att, NULL, &bench->err));
 	assert_shows("bridge -d link show dev wv-a-web", "hairpin off");
 	if (global) {
 		assert_int_equal(sh("echo 1 > /proc/sys/net/bridge/bridge-nf-call-ip6tables"), 0);
@@ -602,7 +618,8 @@ static void test_change_in_place(void **state)
 	assert_int_equal(sh("ip netns exec b ping -c1 -W1 -q fd00:88:1::2 >/dev/null"), 0);
 	assert_shows("ip -n b neigh", "10.88.1.2 dev eth0 lladdr 02:77:0a:58:01:02");
 	assert_int_equal(weir_mac_parse("02:00:00:00:02:10", &att->mac, NULL), 0);
-	assert_ok(bench, ops->attach_ensure(bench->links, bench->web, bench->a, att, &changed, &bench->err));
+	assert_ok(bench, ops->attach_ensure(bench->links, bench->web, bench->a, att, &changed,
+					    &bench->err));
 	assert_true(changed);
 	assert_ok(bench, ops->attach_up(bench->links, &bench->model, bench->a, att, &bench->err));
 	assert_shows("ip -n b neigh", "10.88.1.2 dev eth0 lladdr 02:00:00:00:02:10");
@@ -610,7 +627,8 @@ static void test_change_in_place(void **state)
 
 	att->addrs[WEIR_IPV4] = addr("10.88.1.77");
 	att->mtu = 1400;
-	assert_ok(bench, ops->attach_ensure(bench->links, bench->web, bench->a, att, &changed, &bench->err));
+	assert_ok(bench, ops->attach_ensure(bench->links, bench->web, bench->a, att, &changed,
+					    &bench->err));
 	assert_ok(bench, ops->attach_up(bench->links, &bench->model, bench->a, att, &bench->err));
 	assert_int_equal(sh("ip netns exec b ping -c1 -W1 -q 10.88.1.77 >/dev/null"), 0);
 	assert_hides("ip -n a addr", "10.88.1.2/24");
@@ -632,19 +650,23 @@ static void test_address_used_again(void **state)
 	make_endpoint(bench, bench->a);
 	make_endpoint(bench, bench->b);
 	assert_int_equal(sh("ping -c1 -W1 -q 10.88.1.2 >/dev/null && "
-			    "ping -c1 -W1 -q fd00:88:1::2 >/dev/null"), 0);
+			    "ping -c1 -W1 -q fd00:88:1::2 >/dev/null"),
+			 0);
 	assert_ok(bench, ops->remove(bench->links, names, 1, &bench->err));
 	assert_shows("ip neigh", "10.88.1.2 dev wb-web lladdr 02:77:0a:58:01:02");
 	att->addrs[WEIR_IPV4] = addr("10.88.1.2");
 	att->addrs[WEIR_IPV6] = addr("fd00:88:1::2");
-	assert_ok(bench, ops->attach_ensure(bench->links, bench->web, bench->b, att, NULL, &bench->err));
+	assert_ok(bench,
+		  ops->attach_ensure(bench->links, bench->web, bench->b, att, NULL, &bench->err));
 	assert_ok(bench, ops->attach_up(bench->links, &bench->model, bench->b, att, &bench->err));
 	assert_shows("ip neigh", "10.88.1.2 dev wb-web lladdr 02:00:00:00:00:0b");
 	assert_shows("ip neigh", "fd00:88:1::2 dev wb-web lladdr 02:00:00:00:00:0b");
 
 	/* and by an interface that was not there a moment ago; another port keeps the bridge's carrier */
-	assert_int_equal(sh("ip link add d0 type veth peer d1 && ip link set d0 master wb-web up && "
-			    "ip link set d1 up"), 0);
+	assert_int_equal(
+		sh("ip link add d0 type veth peer d1 && ip link set d0 master wb-web up && "
+		   "ip link set d1 up"),
+		0);
 	names[0] = "wv-b-web";
 	assert_ok(bench, ops->remove(bench->links, names, 1, &bench->err));
 	assert_shows("ip neigh", "10.88.1.2 dev wb-web lladdr 02:00:00:00:00:0b");
@@ -718,14 +740,17 @@ static void test_wire(void **state)
 	check_all(bench, bench->a);
 	check_all(bench, bench->b);
 	bool changed = true;
-	assert_ok(bench, ops->attach_ensure(bench->links, bench->wire, bench->a, a, &changed, &bench->err));
+	assert_ok(bench, ops->attach_ensure(bench->links, bench->wire, bench->a, a, &changed,
+					    &bench->err));
 	assert_false(changed);
 
 	assert_ok(bench, ops->wire_remove(bench->links, bench->b, b, &bench->err));
-	assert_ok(bench, ops->wire_remove(bench->links, bench->b, b, &bench->err)); /* absent is fine */
+	assert_ok(bench,
+		  ops->wire_remove(bench->links, bench->b, b, &bench->err)); /* absent is fine */
 	assert_fails(bench, ESTALE, "interface eth0 is gone",
 		     ops->attach_check(bench->links, &bench->model, bench->a, a, &bench->err));
-	assert_ok(bench, ops->attach_ensure(bench->links, bench->wire, bench->a, a, &changed, &bench->err));
+	assert_ok(bench, ops->attach_ensure(bench->links, bench->wire, bench->a, a, &changed,
+					    &bench->err));
 	assert_shows("ip link", "wv-a-wire");
 	clear_all(bench);
 }
@@ -776,16 +801,17 @@ static void test_failure_leaves_nothing(void **state)
 	bool changed;
 
 	make_network(bench, bench->web);
-	assert_ok(bench, ops->netns_ensure(bench->links, bench->a, &bench->a->netns_id, &changed, &bench->err));
+	assert_ok(bench, ops->netns_ensure(bench->links, bench->a, &bench->a->netns_id, &changed,
+					   &bench->err));
 	bench->a->attachments[0].mac.bytes[0] = 0x01; /* multicast: the kernel takes no such MAC */
 	assert_fails(bench, EADDRNOTAVAIL, "attaching \"a\" to \"web\"",
-		     ops->attach_ensure(bench->links, bench->web, bench->a, &bench->a->attachments[0],
-					&changed, &bench->err));
+		     ops->attach_ensure(bench->links, bench->web, bench->a,
+					&bench->a->attachments[0], &changed, &bench->err));
 	assert_hides("ip link", "wv-a-web");
 	bench->a->attachments[0].mac = (struct weir_mac){ 0 };
 	bench->a->attachments[0].addrs[WEIR_IPV4] = addr("224.0.0.1"); /* after the veth is made */
-	if (ops->attach_ensure(bench->links, bench->web, bench->a, &bench->a->attachments[0], &changed,
-			       NULL) < 0)
+	if (ops->attach_ensure(bench->links, bench->web, bench->a, &bench->a->attachments[0],
+			       &changed, NULL) < 0)
 		assert_hides("ip link", "wv-a-web");
 	bench->web->mtu = 100000;
 	assert_fails(bench, EINVAL, "link set wb-web",
@@ -801,15 +827,16 @@ static void test_remove_many(void **state)
 	bool changed;
 
 	make_network(bench, bench->web);
-	assert_ok(bench, ops->netns_ensure(bench->links, bench->a, &bench->a->netns_id, &changed, &bench->err));
+	assert_ok(bench, ops->netns_ensure(bench->links, bench->a, &bench->a->netns_id, &changed,
+					   &bench->err));
 	for (int i = 0; i < 50; i++) {
 		struct weir_attachment att = bench->a->attachments[0];
 		(void)snprintf(att.host_ifname, sizeof(att.host_ifname), "wv-%d", i);
 		(void)snprintf(att.ifname, sizeof(att.ifname), "eth%d", i);
 		att.addrs[WEIR_IPV4].bytes[3] = (uint8_t)(10 + i);
 		att.addrs[WEIR_IPV6].bytes[15] = (uint8_t)(10 + i);
-		assert_ok(bench, ops->attach_ensure(bench->links, bench->web, bench->a, &att, &changed,
-						    &bench->err));
+		assert_ok(bench, ops->attach_ensure(bench->links, bench->web, bench->a, &att,
+						    &changed, &bench->err));
 		memcpy(names[i], att.host_ifname, sizeof(names[i]));
 		list[i] = names[i];
 	}
@@ -817,7 +844,8 @@ static void test_remove_many(void **state)
 	assert_ok(bench, ops->remove(bench->links, list, 1, &bench->err));
 	double one = now_ms() - start;
 	start = now_ms();
-	assert_ok(bench, ops->remove(bench->links, list, 50, &bench->err)); /* the first is gone already */
+	assert_ok(bench,
+		  ops->remove(bench->links, list, 50, &bench->err)); /* the first is gone already */
 	double many = now_ms() - start;
 	print_message("  removed 1 in %.1f ms, 49 in %.1f ms\n", one, many);
 	assert_hides("ip link", "wv-");
@@ -836,7 +864,8 @@ static void test_names(void **state)
 	bench->a->n_dns = 2;
 	assert_ok(bench, ops->names_ensure(bench->links, bench->a, &changed, &bench->err));
 	assert_true(changed);
-	assert_shows("ip netns exec a cat /etc/resolv.conf", "nameserver 9.9.9.9\nnameserver 2620:fe::fe\n");
+	assert_shows("ip netns exec a cat /etc/resolv.conf",
+		     "nameserver 9.9.9.9\nnameserver 2620:fe::fe\n");
 	assert_shows("ip netns exec a cat /etc/hosts", "10.88.1.2\ta\n");
 	assert_ok(bench, ops->names_ensure(bench->links, bench->a, &changed, &bench->err));
 	assert_false(changed);
@@ -865,9 +894,11 @@ static void test_host_facts(void **state)
 	make_network(bench, bench->web);
 	assert_int_equal(sh("ip link add up0 type veth peer name up1 && ip link set up0 up && "
 			    "ip link set up1 up && ip addr add 192.0.2.5/24 dev up0 && "
-			    "ip route add default via 192.0.2.1 && ip route add 198.51.100.0/24 via 192.0.2.1 && "
+			    "ip route add default via 192.0.2.1 && ip route add 198.51.100.0/24 "
+			    "via 192.0.2.1 && "
 			    "ip route add blackhole 203.0.113.0/24 && "
-			    "ip -6 route add fd77::/64 dev up1 proto ra"), 0);
+			    "ip -6 route add fd77::/64 dev up1 proto ra"),
+			 0);
 	assert_ok(bench, ops->routes(bench->links, arena, &routes, &n, &bench->err));
 	for (size_t i = 0; i < n; i++) {
 		char text[WEIR_PREFIX_TEXT];
@@ -890,8 +921,10 @@ static void test_host_facts(void **state)
 	assert_ok(bench, ops->sysctl_set(bench->links, "net/ipv4/ip_forward", 0, &bench->err));
 	assert_fails(bench, ENOENT, "net/ipv4/none",
 		     ops->sysctl_get(bench->links, "net/ipv4/none", &value, &bench->err));
-	static const char *const bad[] = { "kernel/hostname", "net/../kernel/pid_max", "net/", "/net/x",
-					   "net//x", "net/ipv4/..", "net/./x", "net" };
+	static const char *const bad[] = {
+		"kernel/hostname", "net/../kernel/pid_max", "net/",    "/net/x",
+		"net//x",	   "net/ipv4/..",	    "net/./x", "net"
+	};
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		assert_fails(bench, EINVAL, "is no network sysctl",
 			     ops->sysctl_get(bench->links, bad[i], &value, &bench->err));
@@ -916,7 +949,8 @@ static int bound(int family, int type, const void *address, socklen_t size, bool
 static void test_sockets(void **state)
 {
 	struct bench *bench = *state;
-	struct sockaddr_in v4 = { .sin_family = AF_INET, .sin_port = htons(7001),
+	struct sockaddr_in v4 = { .sin_family = AF_INET,
+				  .sin_port = htons(7001),
 				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	struct sockaddr_in6 v6 = { .sin6_family = AF_INET6, .sin6_port = htons(7002) };
 	struct weir_host_socket *list;
@@ -962,19 +996,22 @@ static void test_cost(void **state)
 		struct weir_attachment *att = &bench->a->attachments[0];
 		const char *name = att->host_ifname;
 		double t0 = now_ms();
-		assert_ok(bench, ops->netns_ensure(bench->links, bench->a, &bench->a->netns_id, &changed, &bench->err));
+		assert_ok(bench, ops->netns_ensure(bench->links, bench->a, &bench->a->netns_id,
+						   &changed, &bench->err));
 		double t1 = now_ms();
-		assert_ok(bench, ops->attach_ensure(bench->links, bench->web, bench->a, att, &changed, &bench->err));
+		assert_ok(bench, ops->attach_ensure(bench->links, bench->web, bench->a, att,
+						    &changed, &bench->err));
 		double t2 = now_ms();
-		assert_ok(bench, ops->attach_up(bench->links, &bench->model, bench->a, att, &bench->err));
+		assert_ok(bench,
+			  ops->attach_up(bench->links, &bench->model, bench->a, att, &bench->err));
 		double t3 = now_ms();
 		space += t1 - t0, ensure += t2 - t1, up += t3 - t2;
 		assert_ok(bench, ops->remove(bench->links, &name, 1, &bench->err));
 		assert_ok(bench, ops->netns_remove(bench->links, bench->a, &bench->err));
 		bench->a->netns_id = (struct weir_netns_id){ 0 };
 	}
-	print_message("  namespace %.2f ms, attach %.2f ms, up %.2f ms\n", space / ROUNDS, ensure / ROUNDS,
-		      up / ROUNDS);
+	print_message("  namespace %.2f ms, attach %.2f ms, up %.2f ms\n", space / ROUNDS,
+		      ensure / ROUNDS, up / ROUNDS);
 	clear_all(bench);
 }
 
@@ -996,16 +1033,34 @@ int main(void)
 {
 #define ROW(name) cmocka_unit_test_setup_teardown(test_##name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		ROW(bridge), ROW(bridge_drift), ROW(namespace), ROW(namespace_ends), ROW(namespace_folder),
-		ROW(namespace_by_path), ROW(attach), ROW(attach_drift), ROW(hairpin), ROW(change_in_place), ROW(address_used_again), ROW(ipv4_only),
-		ROW(two_networks), ROW(wire), ROW(foreign), ROW(failure_leaves_nothing), ROW(remove_many),
-		ROW(names), ROW(host_facts), ROW(sockets), ROW(cost),
+		ROW(bridge),
+		ROW(bridge_drift),
+		ROW(namespace),
+		ROW(namespace_ends),
+		ROW(namespace_folder),
+		ROW(namespace_by_path),
+		ROW(attach),
+		ROW(attach_drift),
+		ROW(hairpin),
+		ROW(change_in_place),
+		ROW(address_used_again),
+		ROW(ipv4_only),
+		ROW(two_networks),
+		ROW(wire),
+		ROW(foreign),
+		ROW(failure_leaves_nothing),
+		ROW(remove_many),
+		ROW(names),
+		ROW(host_facts),
+		ROW(sockets),
+		ROW(cost),
 	};
 	int r = enter_world();
 
 	if (r < 0) {
-		print_message("test_netlink: skipped: no namespaces of its own (%s); it needs root\n",
-			      strerror(-r));
+		print_message(
+			"test_netlink: skipped: no namespaces of its own (%s); it needs root\n",
+			strerror(-r));
 		return 0;
 	}
 	return cmocka_run_group_tests(tests, NULL, NULL);
