@@ -76,7 +76,8 @@ static const char *address_hint(const char *text)
 		return "a zone has no meaning here";
 	if (strchr(text, ':'))
 		return "an IPv6 address looks like fd00:88:1::10";
-	return "expected four numbers from 0 to 255 without leading zeros, like 10.88.1.10, or IPv6";
+	return "expected four numbers from 0 to 255 without leading zeros, like 10.88.1.10, or "
+	       "IPv6";
 }
 
 int weir_addr_parse(const char *text, struct weir_addr *ret, struct weir_err *err)
@@ -86,8 +87,8 @@ int weir_addr_parse(const char *text, struct weir_addr *ret, struct weir_err *er
 	if (inet_pton(AF_INET, text, addr.bytes) != 1) {
 		addr = (struct weir_addr){ .family = WEIR_IPV6 };
 		if (inet_pton(AF_INET6, text, addr.bytes) != 1)
-			return weir_err_set(err, EINVAL, "\"%.*s\" is not an address: %s", QUOTE_MAX,
-					    text, address_hint(text));
+			return weir_err_set(err, EINVAL, "\"%.*s\" is not an address: %s",
+					    QUOTE_MAX, text, address_hint(text));
 	}
 	*ret = addr;
 	return 0;
@@ -180,10 +181,11 @@ int weir_prefix_parse(const char *text, struct weir_prefix *ret, struct weir_err
 	struct weir_prefix prefix = { 0 };
 
 	if (!slash || (size_t)(slash - text) >= sizeof(base))
-		return weir_err_set(err, EINVAL,
-				    "\"%.*s\" is not a prefix: expected an address, \"/\" and a length, "
-				    "like 10.88.1.0/24 or fd00:88:1::/64",
-				    QUOTE_MAX, text);
+		return weir_err_set(
+			err, EINVAL,
+			"\"%.*s\" is not a prefix: expected an address, \"/\" and a length, "
+			"like 10.88.1.0/24 or fd00:88:1::/64",
+			QUOTE_MAX, text);
 	memcpy(base, text, (size_t)(slash - text));
 	base[slash - text] = '\0';
 	int r = weir_addr_parse(base, &prefix.addr, err);
@@ -192,10 +194,11 @@ int weir_prefix_parse(const char *text, struct weir_prefix *ret, struct weir_err
 	int len = parse_length(slash + 1);
 	int most = (int)weir_family_bits(prefix.addr.family);
 	if (len < 0 || len > most)
-		return weir_err_set(err, EINVAL,
-				    "\"%.*s\" is not a prefix: the length of an %s prefix is a number "
-				    "from 0 to %d",
-				    QUOTE_MAX, text, weir_family_name(prefix.addr.family), most);
+		return weir_err_set(
+			err, EINVAL,
+			"\"%.*s\" is not a prefix: the length of an %s prefix is a number "
+			"from 0 to %d",
+			QUOTE_MAX, text, weir_family_name(prefix.addr.family), most);
 	prefix.len = (uint8_t)len;
 	*ret = prefix;
 	return 0;
@@ -285,21 +288,23 @@ static bool read_mac(const char *text, uint8_t bytes[6])
 
 int weir_mac_parse(const char *text, struct weir_mac *ret, struct weir_err *err)
 {
-	struct weir_mac mac;
+	struct weir_mac mac = { 0 };
 
 	if (!read_mac(text, mac.bytes))
-		return weir_err_set(err, EINVAL,
-				    "\"%.*s\" is not a MAC address: expected six pairs of hexadecimal "
-				    "digits, like 02:00:00:00:00:10",
-				    QUOTE_MAX, text);
+		return weir_err_set(
+			err, EINVAL,
+			"\"%.*s\" is not a MAC address: expected six pairs of hexadecimal "
+			"digits, like 02:00:00:00:00:10",
+			QUOTE_MAX, text);
 	if (!weir_mac_is_set(&mac))
-		return weir_err_set(err, EINVAL, "MAC address %s is all zeros: no interface can have it",
-				    text);
-	if (mac.bytes[0] & 1)
 		return weir_err_set(err, EINVAL,
-				    "MAC address %s is a multicast one: its first byte must be even, "
-				    "like 02:00:00:00:00:10",
-				    text);
+				    "MAC address %s is all zeros: no interface can have it", text);
+	if (mac.bytes[0] & 1)
+		return weir_err_set(
+			err, EINVAL,
+			"MAC address %s is a multicast one: its first byte must be even, "
+			"like 02:00:00:00:00:10",
+			text);
 	*ret = mac;
 	return 0;
 }
@@ -346,8 +351,9 @@ static const char *parse_port(const char *text, uint16_t *ret, struct weir_err *
 								       : QUOTE_MAX,
 				   text, text[0] == '0' && text[1] ? " without leading zeros" : "");
 	else
-		(void)weir_err_set(err, EINVAL, "\"%.*s\" is not a port: expected a number from 1 to "
-						"65535 or a range like 8000-8010",
+		(void)weir_err_set(err, EINVAL,
+				   "\"%.*s\" is not a port: expected a number from 1 to "
+				   "65535 or a range like 8000-8010",
 				   QUOTE_MAX, text);
 	return NULL;
 }
@@ -369,8 +375,8 @@ int weir_ports_parse(const char *text, struct weir_ports *ret, struct weir_err *
 		return weir_err_set(err, EINVAL, "\"%.*s\" is not a port range: expected LOW-HIGH",
 				    QUOTE_MAX, text);
 	if (ports.lo > ports.hi)
-		return weir_err_set(err, EINVAL, "port range %u-%u is upside down: write %u-%u", ports.lo,
-				    ports.hi, ports.hi, ports.lo);
+		return weir_err_set(err, EINVAL, "port range %u-%u is upside down: write %u-%u",
+				    ports.lo, ports.hi, ports.hi, ports.lo);
 	*ret = ports;
 	return 0;
 }

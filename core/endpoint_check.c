@@ -8,12 +8,12 @@
 #include <string.h>
 
 enum {
-	LABEL_KEY_MAX = 253,  /* a DNS name, which prefixed keys begin with */
+	LABEL_KEY_MAX = 253, /* a DNS name, which prefixed keys begin with */
 	LABEL_VALUE_MAX = 255,
-	LABELS_MAX = 256,     /* these three: no real endpoint has so many, and each is */
-	ROUTES_MAX = 1024,    /* compared with every other */
+	LABELS_MAX = 256,  /* these three: no real endpoint has so many, and each is */
+	ROUTES_MAX = 1024, /* compared with every other */
 	ATTACHMENTS_MAX = 256,
-	DNS_MAX = 3	      /* MAXNS, resolv.h: what comes after is never asked */
+	DNS_MAX = 3 /* MAXNS, resolv.h: what comes after is never asked */
 };
 
 /* ---- the namespace ---- */
@@ -34,8 +34,8 @@ static int check_bare(const struct weir_endpoint *ep, const char *why, struct we
 	for (size_t i = 0; i < sizeof(wishes) / sizeof(wishes[0]); i++)
 		if (wishes[i].n)
 			return weir_err_at(err, EINVAL,
-					   i == 0 ? &ep->mappings[0].origin : &ep->origin,
-					   "%s: %s", wishes[i].what, why);
+					   i == 0 ? &ep->mappings[0].origin : &ep->origin, "%s: %s",
+					   wishes[i].what, why);
 	return 0;
 }
 
@@ -44,19 +44,22 @@ static int check_netns(const struct weir_endpoint *ep, struct weir_err *err)
 	const char *path = ep->netns_path;
 
 	if (ep->netns == WEIR_NETNS_HOST && ep->n_attachments)
-		return weir_err_at(err, EINVAL, &ep->attachments[0].origin,
-				   "networks: it shares the host's namespace (mode host) and has none of "
-				   "its own");
+		return weir_err_at(
+			err, EINVAL, &ep->attachments[0].origin,
+			"networks: it shares the host's namespace (mode host) and has none of "
+			"its own");
 	if (ep->netns == WEIR_NETNS_HOST)
-		return check_bare(ep, "it shares the host's namespace (mode host): its ports are the "
-				      "host's already",
+		return check_bare(ep,
+				  "it shares the host's namespace (mode host): its ports are the "
+				  "host's already",
 				  err);
 	if (ep->netns == WEIR_NETNS_PATH && (!path || path[0] != '/' || strlen(path) >= PATH_MAX))
 		return weir_err_set(err, EINVAL, "netns \"%.80s\" is not an absolute path",
 				    path ? path : "");
 	for (const char *c = path; c && *c; c++)
 		if ((unsigned char)*c < ' ' || *c == 0x7f)
-			return weir_err_set(err, EINVAL, "netns \"%.80s\" has a control character", path);
+			return weir_err_set(err, EINVAL, "netns \"%.80s\" has a control character",
+					    path);
 	if (!ep->n_attachments)
 		return check_bare(ep, "it has no network: name one under networks", err);
 	return 0;
@@ -100,10 +103,12 @@ static int check_pair(const struct weir_attachment *a, const struct weir_attachm
 	char text[WEIR_ADDR_TEXT];
 
 	if (strcmp(a->network, b->network) == 0)
-		return weir_err_set(err, EINVAL, "it is attached to network \"%s\" twice", a->network);
+		return weir_err_set(err, EINVAL, "it is attached to network \"%s\" twice",
+				    a->network);
 	if (a->ifname[0] && strcmp(a->ifname, b->ifname) == 0)
-		return weir_err_set(err, EINVAL, "interface name \"%s\" is asked for in networks \"%s\" "
-						 "and \"%s\"",
+		return weir_err_set(err, EINVAL,
+				    "interface name \"%s\" is asked for in networks \"%s\" "
+				    "and \"%s\"",
 				    a->ifname, a->network, b->network);
 	for (int family = WEIR_IPV4; family < WEIR_NUM_FAMILIES; family++)
 		if (weir_addr_is_set(&a->addrs[family]) &&
@@ -162,8 +167,10 @@ static int refuse_pair(const struct weir_mapping *a, const struct weir_mapping *
 			   weir_mapping_text(a, one), weir_mapping_text(b, two), how);
 }
 
-/* In order, every overlap shows in neighbours; ports that are still to be chosen take what is free. */
-static int check_neighbours(const struct weir_mapping *const *sorted, size_t n, struct weir_err *err)
+/* In order, every overlap shows in neighbours; ports that are still to be chosen take what is
+ * free. */
+static int check_neighbours(const struct weir_mapping *const *sorted, size_t n,
+			    struct weir_err *err)
 {
 	const struct weir_mapping *last = NULL;
 
@@ -186,7 +193,8 @@ static int check_mapping(const struct weir_endpoint *ep, const struct weir_mappi
 
 	if (m->proto <= WEIR_NO_PROTO || m->proto >= WEIR_NUM_PROTOS || !m->ports.lo ||
 	    m->ports.lo > m->ports.hi || m->host_ports.lo > m->host_ports.hi)
-		return weir_err_at(err, EINVAL, &m->origin, "a published port needs ports and a protocol");
+		return weir_err_at(err, EINVAL, &m->origin,
+				   "a published port needs ports and a protocol");
 	if (m->network && !weir_endpoint_attachment(ep, m->network))
 		return weir_err_at(err, EINVAL, &m->origin,
 				   "published port %s: it is not attached to network \"%s\"",
@@ -226,10 +234,11 @@ static int check_label(const struct weir_label *label, struct weir_err *err)
 	size_t len = strlen(label->key);
 
 	if (!len || len > LABEL_KEY_MAX || label->key[strspn(label->key, alphabet)])
-		return weir_err_set(err, EINVAL,
-				    "label \"%.80s\" may have letters, digits and any of - _ . / and "
-				    "up to %d bytes",
-				    label->key, LABEL_KEY_MAX);
+		return weir_err_set(
+			err, EINVAL,
+			"label \"%.80s\" may have letters, digits and any of - _ . / and "
+			"up to %d bytes",
+			label->key, LABEL_KEY_MAX);
 	if (strlen(label->value) > LABEL_VALUE_MAX)
 		return weir_err_set(err, EINVAL, "the value of label \"%s\" has more than %d bytes",
 				    label->key, LABEL_VALUE_MAX);
@@ -244,8 +253,8 @@ static int check_label(const struct weir_label *label, struct weir_err *err)
 static int check_labels(const struct weir_endpoint *ep, struct weir_err *err)
 {
 	if (ep->n_labels > LABELS_MAX)
-		return weir_err_set(err, EINVAL, "%zu labels are too many: at most %d", ep->n_labels,
-				    LABELS_MAX);
+		return weir_err_set(err, EINVAL, "%zu labels are too many: at most %d",
+				    ep->n_labels, LABELS_MAX);
 	for (size_t i = 0; i < ep->n_labels; i++) {
 		int r = check_label(&ep->labels[i], err);
 		if (r < 0)
@@ -266,17 +275,20 @@ static int check_route(const struct weir_route *route, struct weir_err *err)
 	(void)weir_prefix_text(&route->to, to);
 	(void)weir_addr_text(&route->via, via);
 	if (!weir_addr_is_set(&route->via) || route->via.family != route->to.addr.family)
-		return weir_err_set(err, EINVAL, "route to %s via %s: both must be of one family", to, via);
+		return weir_err_set(err, EINVAL, "route to %s via %s: both must be of one family",
+				    to, via);
 	if (!route->to.len)
-		return weir_err_set(err, EINVAL, "route to %s: the default route goes to the gateway of "
-						 "the network with the highest priority",
+		return weir_err_set(err, EINVAL,
+				    "route to %s: the default route goes to the gateway of "
+				    "the network with the highest priority",
 				    to);
 	if (weir_addr_cmp(&right.addr, &route->to.addr) != 0)
-		return weir_err_set(err, EINVAL, "route to %s has host bits set: did you mean %s?", to,
-				    weir_prefix_text(&right, want));
+		return weir_err_set(err, EINVAL, "route to %s has host bits set: did you mean %s?",
+				    to, weir_prefix_text(&right, want));
 	if (weir_addr_is_any(&route->via) || weir_addr_is_multicast(&route->via) ||
 	    weir_addr_is_loopback(&route->via))
-		return weir_err_set(err, EINVAL, "route to %s via %s: no router has that address", to, via);
+		return weir_err_set(err, EINVAL, "route to %s via %s: no router has that address",
+				    to, via);
 	return 0;
 }
 
@@ -285,8 +297,8 @@ static int check_routes(const struct weir_endpoint *ep, struct weir_err *err)
 	char text[WEIR_PREFIX_TEXT];
 
 	if (ep->n_routes > ROUTES_MAX)
-		return weir_err_set(err, EINVAL, "%zu routes are too many: at most %d", ep->n_routes,
-				    ROUTES_MAX);
+		return weir_err_set(err, EINVAL, "%zu routes are too many: at most %d",
+				    ep->n_routes, ROUTES_MAX);
 	for (size_t i = 0; i < ep->n_routes; i++) {
 		const struct weir_route *route = &ep->routes[i];
 		int r = check_route(route, err);
@@ -308,7 +320,8 @@ static int check_dns(const struct weir_endpoint *ep, struct weir_err *err)
 	char text[WEIR_ADDR_TEXT];
 
 	if (ep->n_dns > DNS_MAX)
-		return weir_err_set(err, EINVAL, "%zu dns servers are too many: a resolver asks at most %d",
+		return weir_err_set(err, EINVAL,
+				    "%zu dns servers are too many: a resolver asks at most %d",
 				    ep->n_dns, DNS_MAX);
 	for (size_t i = 0; i < ep->n_dns; i++)
 		if (!weir_addr_is_set(&ep->dns[i]) || weir_addr_is_any(&ep->dns[i]) ||
@@ -321,7 +334,8 @@ static int check_dns(const struct weir_endpoint *ep, struct weir_err *err)
 int weir_endpoint_check(const struct weir_endpoint *ep, struct weir_err *err)
 {
 	static int (*const checks[])(const struct weir_endpoint *ep, struct weir_err *err) = {
-		check_netns, check_attachments, check_mappings, check_labels, check_routes, check_dns,
+		check_netns,  check_attachments, check_mappings,
+		check_labels, check_routes,	 check_dns,
 	};
 
 	int r = weir_name_check("endpoint", ep->name, err);

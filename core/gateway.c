@@ -5,7 +5,8 @@
 #include <errno.h>
 #include <string.h>
 
-const struct weir_subnet *weir_network_subnet(const struct weir_network *net, enum weir_family family)
+const struct weir_subnet *weir_network_subnet(const struct weir_network *net,
+					      enum weir_family family)
 {
 	for (size_t i = 0; i < net->n_subnets; i++)
 		if (net->subnets[i].prefix.addr.family == family)
@@ -32,8 +33,8 @@ int weir_network_resolve_gateways(struct weir_network *net, struct weir_err *err
 		const struct weir_addr *wish = &net->gateways[family];
 		if (weir_addr_is_set(wish) && !weir_network_subnet_of(net, wish))
 			return weir_err_at(err, EINVAL, &net->origin,
-					   "network \"%s\": gateway %s is outside its subnets", net->name,
-					   weir_addr_text(wish, text));
+					   "network \"%s\": gateway %s is outside its subnets",
+					   net->name, weir_addr_text(wish, text));
 	}
 	for (size_t i = 0; i < net->n_subnets; i++) {
 		struct weir_subnet *subnet = &net->subnets[i];
@@ -43,7 +44,8 @@ int weir_network_resolve_gateways(struct weir_network *net, struct weir_err *err
 		if (weir_prefix_contains(&subnet->prefix, wish))
 			subnet->gateway = *wish;
 		else
-			(void)weir_addr_add(&base, 1, &subnet->gateway); /* the check refuses a last one */
+			(void)weir_addr_add(&base, 1,
+					    &subnet->gateway); /* the check refuses a last one */
 	}
 	return 0;
 }
@@ -63,7 +65,8 @@ void weir_network_set_gateway(struct weir_network *net, const struct weir_attach
 static bool leads_out(const struct weir_network *net, const struct weir_endpoint *ep,
 		      enum weir_family family)
 {
-	if (net->internal || (net->gateway_endpoint && strcmp(net->gateway_endpoint, ep->name) == 0))
+	if (net->internal ||
+	    (net->gateway_endpoint && strcmp(net->gateway_endpoint, ep->name) == 0))
 		return false;
 	for (size_t i = 0; i < net->n_subnets; i++) {
 		const struct weir_addr *gateway = &net->subnets[i].gateway;

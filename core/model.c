@@ -37,12 +37,12 @@ static void *append(struct weir_arena *arena, void **items, size_t *n, size_t si
 	return memset(more + (*n)++ * size, 0, size);
 }
 
-#define APPEND(arena, items, n)                                                                    \
-	({                                                                                         \
-		void *items_ = (items);                                                            \
-		void *item_ = append((arena), &items_, &(n), sizeof(*(items)));                    \
-		(items) = items_;                                                                  \
-		item_;                                                                             \
+#define APPEND(arena, items, n)                                                 \
+	({                                                                      \
+		void *items_ = (items);                                         \
+		void *item_ = append((arena), &items_, &(n), sizeof(*(items))); \
+		(items) = items_;                                               \
+		item_;                                                          \
 	})
 
 struct weir_network *weir_model_add_network(struct weir_model *model)
@@ -55,7 +55,8 @@ struct weir_endpoint *weir_model_add_endpoint(struct weir_model *model)
 	return APPEND(&model->arena, model->endpoints, model->n_endpoints);
 }
 
-struct weir_attachment *weir_endpoint_add_attachment(struct weir_model *model, struct weir_endpoint *ep)
+struct weir_attachment *weir_endpoint_add_attachment(struct weir_model *model,
+						     struct weir_endpoint *ep)
 {
 	return APPEND(&model->arena, ep->attachments, ep->n_attachments);
 }
@@ -69,7 +70,8 @@ struct weir_mapping *weir_endpoint_add_mapping(struct weir_model *model, struct 
 
 static int compare_networks(const void *a, const void *b)
 {
-	return strcmp(((const struct weir_network *)a)->name, ((const struct weir_network *)b)->name);
+	return strcmp(((const struct weir_network *)a)->name,
+		      ((const struct weir_network *)b)->name);
 }
 
 static int compare_endpoints(const void *a, const void *b)
@@ -157,12 +159,13 @@ struct weir_endpoint *weir_model_endpoint(const struct weir_model *model, const 
 	const struct weir_endpoint key = { .name = name };
 
 	return !model->n_endpoints ? NULL
-				   : bsearch(&key, model->endpoints, model->n_endpoints, sizeof(key),
-					     compare_endpoints);
+				   : bsearch(&key, model->endpoints, model->n_endpoints,
+					     sizeof(key), compare_endpoints);
 }
 
 /* Few, and asked for while they are still unsorted. */
-struct weir_attachment *weir_endpoint_attachment(const struct weir_endpoint *ep, const char *network)
+struct weir_attachment *weir_endpoint_attachment(const struct weir_endpoint *ep,
+						 const char *network)
 {
 	for (size_t i = 0; i < ep->n_attachments; i++)
 		if (strcmp(ep->attachments[i].network, network) == 0)
@@ -174,7 +177,8 @@ struct weir_attachment *weir_endpoint_attachment(const struct weir_endpoint *ep,
 
 /* With room up to the next power of two, as weir_arena_grow() expects of an array that it extends.
  * 0, or -ENOMEM. */
-static int copy_array(struct weir_arena *arena, const void *items, size_t n, size_t size, void **ret)
+static int copy_array(struct weir_arena *arena, const void *items, size_t n, size_t size,
+		      void **ret)
 {
 	size_t room = 1;
 
@@ -190,13 +194,13 @@ static int copy_array(struct weir_arena *arena, const void *items, size_t n, siz
 	return 0;
 }
 
-#define COPY_ARRAY(arena, dst, src, items, n)                                                      \
-	({                                                                                         \
-		void *copy_;                                                                       \
-		int r_ = copy_array((arena), (src)->items, (src)->n, sizeof(*(src)->items),        \
-				    &copy_);                                                       \
-		(dst)->items = copy_;                                                              \
-		r_;                                                                                \
+#define COPY_ARRAY(arena, dst, src, items, n)                                               \
+	({                                                                                  \
+		void *copy_;                                                                \
+		int r_ = copy_array((arena), (src)->items, (src)->n, sizeof(*(src)->items), \
+				    &copy_);                                                \
+		(dst)->items = copy_;                                                       \
+		r_;                                                                         \
 	})
 
 /* A string in place; NULL stays NULL. */
@@ -210,7 +214,8 @@ static int copy_string(struct weir_arena *arena, const char **text)
 	return 0;
 }
 
-int weir_network_copy(struct weir_model *to, struct weir_network *dst, const struct weir_network *src)
+int weir_network_copy(struct weir_model *to, struct weir_network *dst,
+		      const struct weir_network *src)
 {
 	struct weir_arena *arena = &to->arena;
 	struct weir_network net = *src;
@@ -241,7 +246,8 @@ static int copy_endpoint_strings(struct weir_arena *arena, struct weir_endpoint 
 	return r < 0 ? -ENOMEM : 0;
 }
 
-int weir_endpoint_copy(struct weir_model *to, struct weir_endpoint *dst, const struct weir_endpoint *src)
+int weir_endpoint_copy(struct weir_model *to, struct weir_endpoint *dst,
+		       const struct weir_endpoint *src)
 {
 	struct weir_arena *arena = &to->arena;
 	struct weir_endpoint ep = *src;
@@ -300,8 +306,8 @@ static bool same_network_lists(const struct weir_network *a, const struct weir_n
 bool weir_network_equal(const struct weir_network *a, const struct weir_network *b)
 {
 	return same_text(a->name, b->name) && a->mode == b->mode &&
-	       strcmp(a->ifname, b->ifname) == 0 && same_subnets(a, b) && same_network_lists(a, b) &&
-	       same_text(a->gateway_endpoint, b->gateway_endpoint) &&
+	       strcmp(a->ifname, b->ifname) == 0 && same_subnets(a, b) &&
+	       same_network_lists(a, b) && same_text(a->gateway_endpoint, b->gateway_endpoint) &&
 	       same_addrs(a->gateways, b->gateways, WEIR_NUM_FAMILIES) && a->nat == b->nat &&
 	       same_addrs(a->nat_addr, b->nat_addr, WEIR_NUM_FAMILIES) && a->mtu == b->mtu &&
 	       weir_mac_cmp(&a->mac, &b->mac) == 0 && a->internal == b->internal &&

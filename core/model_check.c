@@ -7,8 +7,8 @@
 #include <string.h>
 
 enum {
-	QUOTE_MAX = 80,	   /* of what a user wrote, in a message */
-	TRUSTED_MAX = 64,  /* interfaces; no real network trusts so many, and each is compared */
+	QUOTE_MAX = 80,	    /* of what a user wrote, in a message */
+	TRUSTED_MAX = 64,   /* interfaces; no real network trusts so many, and each is compared */
 	MTU_MIN_IPV6 = 1280 /* RFC 8200 5 */
 };
 
@@ -29,20 +29,22 @@ int weir_name_check(const char *what, const char *name, struct weir_err *err)
 		return weir_err_set(err, EINVAL, "the name of the %s is empty", what);
 	if (len > WEIR_NAME_MAX)
 		return weir_err_set(err, EINVAL,
-				    "%s name \"%.*s…\" is too long: %zu bytes, at most %d", what, 20,
-				    name, len, WEIR_NAME_MAX);
+				    "%s name \"%.*s…\" is too long: %zu bytes, at most %d", what,
+				    20, name, len, WEIR_NAME_MAX);
 	if (!is_alnum(name[0]))
 		return weir_err_set(err, EINVAL,
-				    "%s name \"%s\" must begin with a letter or a digit", what, name);
+				    "%s name \"%s\" must begin with a letter or a digit", what,
+				    name);
 	if (name[strspn(name, alphabet)])
-		return weir_err_set(err, EINVAL,
-				    "%s name \"%s\" may have letters, digits, \"-\", \"_\" and \".\" only",
-				    what, name);
+		return weir_err_set(
+			err, EINVAL,
+			"%s name \"%s\" may have letters, digits, \"-\", \"_\" and \".\" only",
+			what, name);
 	return 0;
 }
 
-/* Beyond dev_valid_name(): quotes, '*' and '+' mean something to nft and iptables, '%' makes the kernel
- * number interfaces by itself, a leading '-' looks like an option. */
+/* Beyond dev_valid_name(): quotes, '*' and '+' mean something to nft and iptables, '%' makes the
+ * kernel number interfaces by itself, a leading '-' looks like an option. */
 int weir_ifname_check(const char *name, struct weir_err *err)
 {
 	size_t len = strnlen(name, WEIR_IFNAME_SIZE);
@@ -50,9 +52,10 @@ int weir_ifname_check(const char *name, struct weir_err *err)
 	if (!len)
 		return weir_err_set(err, EINVAL, "the interface name is empty");
 	if (len >= WEIR_IFNAME_SIZE)
-		return weir_err_set(err, EINVAL,
-				    "interface name \"%.*s\" is too long: the kernel takes %d bytes",
-				    QUOTE_MAX, name, WEIR_IFNAME_SIZE - 1);
+		return weir_err_set(
+			err, EINVAL,
+			"interface name \"%.*s\" is too long: the kernel takes %d bytes", QUOTE_MAX,
+			name, WEIR_IFNAME_SIZE - 1);
 	for (const char *c = name; *c; c++)
 		if (*c <= ' ' || *c >= 0x7f || strchr("/:\"'`\\*+%", *c))
 			return weir_err_set(err, EINVAL,
@@ -70,9 +73,9 @@ int weir_own_ifname_check(const char *name, struct weir_err *err)
 
 	for (size_t i = 0; i < sizeof(taken) / sizeof(taken[0]); i++)
 		if (strcmp(name, taken[i]) == 0)
-			return weir_err_set(err, EINVAL,
-					    "interface name \"%s\" is the kernel's own: choose another",
-					    name);
+			return weir_err_set(
+				err, EINVAL,
+				"interface name \"%s\" is the kernel's own: choose another", name);
 	return weir_ifname_check(name, err);
 }
 
@@ -81,15 +84,15 @@ int weir_mtu_check(unsigned mtu, bool ipv6, struct weir_err *err)
 	unsigned least = ipv6 ? MTU_MIN_IPV6 : WEIR_MTU_MIN;
 
 	if (mtu && (mtu < least || mtu > WEIR_MTU_MAX))
-		return weir_err_set(err, EINVAL, "mtu %u is not between %u and %d%s", mtu, least, WEIR_MTU_MAX,
-				    ipv6 ? " (IPv6 needs 1280)" : "");
+		return weir_err_set(err, EINVAL, "mtu %u is not between %u and %d%s", mtu, least,
+				    WEIR_MTU_MAX, ipv6 ? " (IPv6 needs 1280)" : "");
 	return 0;
 }
 
 /* ---- subnets ---- */
 
-/* How long a prefix may be. The short end is where a mistake begins, the long end leaves a gateway and
- * an endpoint; two addresses are enough where there is no gateway. */
+/* How long a prefix may be. The short end is where a mistake begins, the long end leaves a
+ * gateway and an endpoint; two addresses are enough where there is no gateway. */
 static const struct {
 	uint8_t shortest, longest, longest_p2p;
 } lengths[] = {
@@ -126,7 +129,8 @@ static int check_host_bits(const char *what, const struct weir_prefix *prefix, s
 static int check_length(const struct weir_prefix *prefix, enum weir_mode mode, struct weir_err *err)
 {
 	enum weir_family family = prefix->addr.family;
-	unsigned longest = mode == WEIR_MODE_P2P ? lengths[family].longest_p2p : lengths[family].longest;
+	unsigned longest = mode == WEIR_MODE_P2P ? lengths[family].longest_p2p
+						 : lengths[family].longest;
 	char text[WEIR_PREFIX_TEXT];
 
 	if (prefix->len >= lengths[family].shortest && prefix->len <= longest)
@@ -142,8 +146,9 @@ static int check_reserved(const char *what, const struct weir_prefix *prefix, st
 
 	for (size_t i = 0; i < sizeof(reserved) / sizeof(reserved[0]); i++)
 		if (weir_prefix_overlaps(&reserved[i].prefix, prefix))
-			return weir_err_set(err, EINVAL, "%s %s touches %s, which is for %s addresses",
-					    what, weir_prefix_text(prefix, text),
+			return weir_err_set(err, EINVAL,
+					    "%s %s touches %s, which is for %s addresses", what,
+					    weir_prefix_text(prefix, text),
 					    weir_prefix_text(&reserved[i].prefix, with),
 					    reserved[i].what);
 	return 0;
@@ -183,8 +188,8 @@ static int check_subnets(const struct weir_network *net, struct weir_err *err)
 	char a[WEIR_PREFIX_TEXT], b[WEIR_PREFIX_TEXT];
 
 	if (net->n_subnets > WEIR_SUBNETS_MAX)
-		return weir_err_set(err, EINVAL, "%zu subnets are too many: at most %d", net->n_subnets,
-				    WEIR_SUBNETS_MAX);
+		return weir_err_set(err, EINVAL, "%zu subnets are too many: at most %d",
+				    net->n_subnets, WEIR_SUBNETS_MAX);
 	for (size_t i = 0; i < net->n_subnets; i++) {
 		const struct weir_subnet *subnet = &net->subnets[i];
 		int r = weir_subnet_check(&subnet->prefix, net->mode, err);
@@ -223,7 +228,8 @@ int weir_subnet_check_host(const struct weir_prefix *prefix, const char *what,
 
 /* ---- addresses of a network ---- */
 
-static int check_gateway(const struct weir_network *net, enum weir_family family, struct weir_err *err)
+static int check_gateway(const struct weir_network *net, enum weir_family family,
+			 struct weir_err *err)
 {
 	const struct weir_addr *gateway = &net->gateways[family];
 	const struct weir_subnet *subnet = weir_network_subnet_of(net, gateway);
@@ -233,19 +239,22 @@ static int check_gateway(const struct weir_network *net, enum weir_family family
 		return 0;
 	(void)weir_addr_text(gateway, text);
 	if (net->mode == WEIR_MODE_P2P)
-		return weir_err_set(err, EINVAL,
-				    "gateway %s: the host has no address in a p2p network; the gateway "
-				    "can be the endpoint at the other end, by name",
-				    text);
+		return weir_err_set(
+			err, EINVAL,
+			"gateway %s: the host has no address in a p2p network; the gateway "
+			"can be the endpoint at the other end, by name",
+			text);
 	if (net->gateway_endpoint)
-		return weir_err_set(err, EINVAL, "gateway %s: the gateway is endpoint \"%s\" already",
-				    text, net->gateway_endpoint);
-	if (!net->n_subnets)
 		return weir_err_set(err, EINVAL,
-				    "gateway %s: name the subnet as well, automatic ones choose theirs",
-				    text);
+				    "gateway %s: the gateway is endpoint \"%s\" already", text,
+				    net->gateway_endpoint);
+	if (!net->n_subnets)
+		return weir_err_set(
+			err, EINVAL,
+			"gateway %s: name the subnet as well, automatic ones choose theirs", text);
 	if (!subnet)
-		return weir_err_set(err, EINVAL, "gateway %s is outside the network's subnets", text);
+		return weir_err_set(err, EINVAL, "gateway %s is outside the network's subnets",
+				    text);
 	return weir_subnet_check_host(&subnet->prefix, "gateway", gateway, err);
 }
 
@@ -258,12 +267,15 @@ static int check_excluded(const struct weir_network *net, struct weir_err *err)
 
 		(void)weir_addr_text(&range->lo, lo);
 		(void)weir_addr_text(&range->hi, hi);
-		if (range->lo.family != range->hi.family || weir_addr_cmp(&range->lo, &range->hi) > 0)
-			return weir_err_set(err, EINVAL, "excluded range %s-%s is upside down", lo, hi);
+		if (range->lo.family != range->hi.family ||
+		    weir_addr_cmp(&range->lo, &range->hi) > 0)
+			return weir_err_set(err, EINVAL, "excluded range %s-%s is upside down", lo,
+					    hi);
 		if (!subnet || !weir_prefix_contains(&subnet->prefix, &range->hi))
-			return weir_err_set(err, EINVAL,
-					    "excluded %s%s%s is not inside one subnet of the network", lo,
-					    strcmp(lo, hi) ? "-" : "", strcmp(lo, hi) ? hi : "");
+			return weir_err_set(
+				err, EINVAL,
+				"excluded %s%s%s is not inside one subnet of the network", lo,
+				strcmp(lo, hi) ? "-" : "", strcmp(lo, hi) ? hi : "");
 	}
 	return 0;
 }
@@ -275,11 +287,13 @@ static int check_nat_address(const struct weir_network *net, const struct weir_a
 
 	(void)weir_addr_text(addr, text);
 	if (weir_addr_is_any(addr) || weir_addr_is_loopback(addr) || weir_addr_is_multicast(addr))
-		return weir_err_set(err, EINVAL, "nat %s: no packet can leave with that source", text);
-	if (weir_network_subnet_of(net, addr))
-		return weir_err_set(err, EINVAL,
-				    "nat %s lies in the network itself: expected an address of the host's",
+		return weir_err_set(err, EINVAL, "nat %s: no packet can leave with that source",
 				    text);
+	if (weir_network_subnet_of(net, addr))
+		return weir_err_set(
+			err, EINVAL,
+			"nat %s lies in the network itself: expected an address of the host's",
+			text);
 	if (net->n_subnets && !weir_network_subnet(net, addr->family))
 		return weir_err_set(err, EINVAL, "nat %s: the network has no %s subnet", text,
 				    weir_family_name(addr->family));
@@ -293,10 +307,12 @@ static int check_nat(const struct weir_network *net, struct weir_err *err)
 	if (net->nat != WEIR_NAT_ADDRESS)
 		return 0;
 	if (net->internal || net->gateway_endpoint || net->mode == WEIR_MODE_P2P)
-		return weir_err_set(err, EINVAL, "nat to an address: nothing leaves the host from %s",
-				    net->internal	    ? "an internal network"
-				    : net->gateway_endpoint ? "a network whose gateway is an endpoint"
-							    : "a p2p network");
+		return weir_err_set(err, EINVAL,
+				    "nat to an address: nothing leaves the host from %s",
+				    net->internal ? "an internal network"
+				    : net->gateway_endpoint
+					    ? "a network whose gateway is an endpoint"
+					    : "a p2p network");
 	for (int family = WEIR_IPV4; family < WEIR_NUM_FAMILIES; family++) {
 		const struct weir_addr *addr = &net->nat_addr[family];
 		int r = weir_addr_is_set(addr) ? check_nat_address(net, addr, err) : 0;
@@ -333,7 +349,8 @@ static int check_trusted(const struct weir_network *net, struct weir_err *err)
 	return 0;
 }
 
-/* A p2p network is one veth pair: there is no bridge, and its packets never meet the host's hooks. */
+/* A p2p network is one veth pair: there is no bridge, and its packets never meet the host's
+ * hooks. */
 static int check_p2p(const struct weir_network *net, struct weir_err *err)
 {
 	const struct {
@@ -353,10 +370,11 @@ static int check_p2p(const struct weir_network *net, struct weir_err *err)
 		return 0;
 	for (size_t i = 0; i < sizeof(bridge_only) / sizeof(bridge_only[0]); i++)
 		if (bridge_only[i].set)
-			return weir_err_set(err, EINVAL,
-					    "%s has no meaning in a p2p network: its packets go from "
-					    "endpoint to endpoint and never meet the host",
-					    bridge_only[i].what);
+			return weir_err_set(
+				err, EINVAL,
+				"%s has no meaning in a p2p network: its packets go from "
+				"endpoint to endpoint and never meet the host",
+				bridge_only[i].what);
 	return 0;
 }
 

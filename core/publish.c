@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The grammar of a published port.
  *
- * How it works: everything in the text is plain ASCII of one alphabet, which is checked first. The
- * text is then cut at "/" into fields and protocol, and the fields at ":" (an address in brackets is
- * taken off before). What a field means follows from how many there are, so an address without
- * brackets or without a host port never passes for something else: it is refused with the form that
- * was meant. Each complaint knows the byte that it is about. */
+ * How it works: everything in the text is plain ASCII of one alphabet, which is checked first.
+ * The text is then cut at "/" into fields and protocol, and the fields at ":" (an address in
+ * brackets is taken off before). What a field means follows from how many there are, so an
+ * address without brackets or without a host port never passes for something else: it is refused
+ * with the form that was meant. Each complaint knows the byte that it is about. */
 #include "core/publish.h"
 
 #include <errno.h>
@@ -13,9 +13,9 @@
 #include <string.h>
 
 enum {
-	TEXT_MAX = 128,	 /* the longest mapping is 75 bytes */
-	FIELDS_MAX = 3,	 /* address, host ports, ports */
-	QUOTE_MAX = 80	 /* of the user's text, in a message */
+	TEXT_MAX = 128, /* the longest mapping is 75 bytes */
+	FIELDS_MAX = 3, /* address, host ports, ports */
+	QUOTE_MAX = 80	/* of the user's text, in a message */
 };
 
 struct field {
@@ -29,9 +29,9 @@ struct parser {
 };
 
 /* An error that points at the byte `where`. */
-#define fail(parser, where, ...)                                                                   \
-	weir_err_at((parser)->err, EINVAL,                                                         \
-		    &(struct weir_place){ .column = (unsigned)((where) - (parser)->text) + 1 },     \
+#define fail(parser, where, ...)                                                                \
+	weir_err_at((parser)->err, EINVAL,                                                      \
+		    &(struct weir_place){ .column = (unsigned)((where) - (parser)->text) + 1 }, \
 		    __VA_ARGS__)
 
 static bool is_digit(char c)
@@ -43,14 +43,16 @@ static bool is_digit(char c)
 
 static int check_alphabet(struct parser *p)
 {
-	static const char alphabet[] = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-				       ".:-/[]%";
+	static const char alphabet[] =
+		"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+		".:-/[]%";
 	size_t good = strspn(p->text, alphabet);
 	unsigned char bad = (unsigned char)p->text[good];
 
 	if (good == 0 && !bad)
-		return fail(p, p->text, "it is empty: expected [[HOST-ADDRESS:]HOST-PORTS:]PORTS[/PROTO], "
-					"like 8080:80");
+		return fail(p, p->text,
+			    "it is empty: expected [[HOST-ADDRESS:]HOST-PORTS:]PORTS[/PROTO], "
+			    "like 8080:80");
 	if (good > TEXT_MAX)
 		return fail(p, p->text + TEXT_MAX, "it is longer than any published port");
 	if (!bad)
@@ -58,7 +60,8 @@ static int check_alphabet(struct parser *p)
 	if (bad == ' ' || bad == '\t')
 		return fail(p, p->text + good, "spaces have no place in it");
 	if (bad == ',')
-		return fail(p, p->text + good, "one published port at a time: \",\" does not belong here");
+		return fail(p, p->text + good,
+			    "one published port at a time: \",\" does not belong here");
 	if (bad < 0x20 || bad >= 0x7f)
 		return fail(p, p->text + good, "unexpected byte 0x%02x", bad);
 	return fail(p, p->text + good, "unexpected \"%c\"", bad);
@@ -83,7 +86,8 @@ static int read_port(struct parser *p, const char **at, const char *end, uint16_
 	if (*start == '0' && c - start > 1)
 		return fail(p, start, "port %.*s has a leading zero", (int)(c - start), start);
 	if (value < 1 || value > UINT16_MAX)
-		return fail(p, start, "port %.*s is not between 1 and 65535", (int)(c - start), start);
+		return fail(p, start, "port %.*s is not between 1 and 65535", (int)(c - start),
+			    start);
 	*at = c;
 	*ret = (uint16_t)value;
 	return 0;
@@ -104,7 +108,8 @@ static int read_ports(struct parser *p, struct field field, struct weir_ports *r
 		if (r < 0)
 			return r;
 		if (ports.hi < ports.lo)
-			return fail(p, second, "the range is upside down: write %u-%u", ports.hi, ports.lo);
+			return fail(p, second, "the range is upside down: write %u-%u", ports.hi,
+				    ports.lo);
 	}
 	if (at < end)
 		return fail(p, at, "unexpected \"%c\" after a port", *at);
@@ -128,7 +133,8 @@ static bool is_mapped_ipv4(const struct weir_addr *addr)
 
 static bool is_link_local_ipv6(const struct weir_addr *addr)
 {
-	return addr->family == WEIR_IPV6 && addr->bytes[0] == 0xfe && (addr->bytes[1] & 0xc0) == 0x80;
+	return addr->family == WEIR_IPV6 && addr->bytes[0] == 0xfe &&
+	       (addr->bytes[1] & 0xc0) == 0x80;
 }
 
 static bool is_broadcast(const struct weir_addr *addr)
@@ -142,18 +148,21 @@ static bool is_broadcast(const struct weir_addr *addr)
 static int check_address(struct parser *p, const char *where, const struct weir_addr *addr)
 {
 	if (weir_addr_is_any(addr))
-		return fail(p, where, "every address of the host is meant when none is given: leave the "
-				      "address out");
+		return fail(p, where,
+			    "every address of the host is meant when none is given: leave the "
+			    "address out");
 	if (is_mapped_ipv4(addr))
 		return fail(p, where, "write an IPv4 address as itself, not inside an IPv6 one");
 	if (addr->family == WEIR_IPV6 && weir_addr_is_loopback(addr))
-		return fail(p, where, "[::1] cannot be published: no kernel translates connections to it "
-				      "(127.0.0.1 can, and so can the host's other IPv6 addresses)");
+		return fail(p, where,
+			    "[::1] cannot be published: no kernel translates connections to it "
+			    "(127.0.0.1 can, and so can the host's other IPv6 addresses)");
 	if (weir_addr_is_multicast(addr) || is_broadcast(addr))
 		return fail(p, where, "a multicast or broadcast address cannot be published");
 	if (is_link_local_ipv6(addr))
-		return fail(p, where, "a link-local address means nothing without its interface: name "
-				      "another address of the host");
+		return fail(p, where,
+			    "a link-local address means nothing without its interface: name "
+			    "another address of the host");
 	return 0;
 }
 
@@ -187,7 +196,8 @@ static int read_proto(struct parser *p, const char *slash, enum weir_proto *ret)
 	const char *name = slash + 1;
 
 	if (!*name)
-		return fail(p, name, "a protocol is missing after \"/\": expected tcp, udp or sctp");
+		return fail(p, name,
+			    "a protocol is missing after \"/\": expected tcp, udp or sctp");
 	if (weir_proto_parse(name, ret, NULL) < 0)
 		return fail(p, name, "unknown protocol \"%s\": expected tcp, udp or sctp", name);
 	return 0;
@@ -250,19 +260,22 @@ static bool looks_like_ipv6(struct field first, const char *end)
 static int refuse_count(struct parser *p, const struct field *fields, const char *end)
 {
 	if (looks_like_ipv6(fields[0], end))
-		return fail(p, fields[0].start, "an IPv6 address stands in brackets, like "
-						"[2001:db8::1]:8443:443");
-	return fail(p, fields[2].start + fields[2].len, "too many colons: expected "
-							"[[HOST-ADDRESS:]HOST-PORTS:]PORTS[/PROTO]");
+		return fail(p, fields[0].start,
+			    "an IPv6 address stands in brackets, like "
+			    "[2001:db8::1]:8443:443");
+	return fail(p, fields[2].start + fields[2].len,
+		    "too many colons: expected "
+		    "[[HOST-ADDRESS:]HOST-PORTS:]PORTS[/PROTO]");
 }
 
 /* ADDRESS:PORTS could mean the host's port or the endpoint's. */
 static int refuse_two(struct parser *p, struct field addr, struct field ports)
 {
-	return fail(p, addr.start, "an address and one port could mean either side: write %.*s::%.*s for "
-				   "a free host port, or %.*s:%.*s:%.*s",
-		    (int)addr.len, addr.start, (int)ports.len, ports.start, (int)addr.len, addr.start,
-		    (int)ports.len, ports.start, (int)ports.len, ports.start);
+	return fail(p, addr.start,
+		    "an address and one port could mean either side: write %.*s::%.*s for "
+		    "a free host port, or %.*s:%.*s:%.*s",
+		    (int)addr.len, addr.start, (int)ports.len, ports.start, (int)addr.len,
+		    addr.start, (int)ports.len, ports.start, (int)ports.len, ports.start);
 }
 
 static bool is_address_like(struct field field)
@@ -280,21 +293,23 @@ static int check_lengths(struct parser *p, const struct weir_mapping *m, struct 
 		return fail(p, ports.start, "a range needs host ports of its own: write %.*s:%.*s",
 			    (int)ports.len, ports.start, (int)ports.len, ports.start);
 	if (n_host && n > 1 && n_host != n)
-		return fail(p, host.start, "%u host port%s cannot meet %u ports: both ranges must be of the "
-					   "same length",
+		return fail(p, host.start,
+			    "%u host port%s cannot meet %u ports: both ranges must be of the "
+			    "same length",
 			    n_host, n_host == 1 ? "" : "s", n);
 	return 0;
 }
 
 /* HOST-PORTS:PORTS or PORTS; host.start is NULL when there is none. */
-static int read_both_ports(struct parser *p, struct field host, struct field ports, bool may_be_empty,
-			   struct weir_mapping *m)
+static int read_both_ports(struct parser *p, struct field host, struct field ports,
+			   bool may_be_empty, struct weir_mapping *m)
 {
 	int r = 0;
 
 	if (host.start && !host.len && !may_be_empty)
-		return fail(p, host.start, "a host port is missing before \":\": leave the colon out for a "
-					   "free one");
+		return fail(p, host.start,
+			    "a host port is missing before \":\": leave the colon out for a "
+			    "free one");
 	if (host.start && host.len)
 		r = read_ports(p, host, &m->host_ports);
 	if (r == 0)
@@ -312,9 +327,11 @@ static int read_bracketed(struct parser *p, const char *end, struct weir_mapping
 		return r;
 	size_t n = cut_fields(at, end, fields);
 	if (n == 1)
-		return refuse_two(p, (struct field){ p->text, (size_t)(at - 1 - p->text) }, fields[0]);
+		return refuse_two(p, (struct field){ p->text, (size_t)(at - 1 - p->text) },
+				  fields[0]);
 	if (n > 2)
-		return fail(p, fields[1].start + fields[1].len, "too many colons after the address");
+		return fail(p, fields[1].start + fields[1].len,
+			    "too many colons after the address");
 	return read_both_ports(p, fields[0], fields[1], true, m);
 }
 
@@ -334,8 +351,9 @@ static int read_plain(struct parser *p, const char *end, struct weir_mapping *m)
 		if (n > FIELDS_MAX || looks_like_ipv6(fields[0], end))
 			return refuse_count(p, fields, end);
 	if (!fields[0].len)
-		return fail(p, p->text, "a host address is missing before \":\": leave the colon out when "
-					"every address is meant");
+		return fail(p, p->text,
+			    "a host address is missing before \":\": leave the colon out when "
+			    "every address is meant");
 	int r = read_address(p, fields[0], WEIR_IPV4, &m->host);
 	return r < 0 ? r : read_both_ports(p, fields[1], fields[2], true, m);
 }
@@ -369,8 +387,9 @@ const char *weir_mapping_text(const struct weir_mapping *mapping, char buf[WEIR_
 	(void)snprintf(buf, WEIR_MAPPING_TEXT, "%s%s%s%s%s%s%s%s%s", six ? "[" : "",
 		       weir_addr_text(&mapping->host, host), six ? "]" : "", addr ? ":" : "",
 		       weir_ports_text(mapping->host_ports, host_ports),
-		       addr || mapping->host_ports.lo ? ":" : "", weir_ports_text(mapping->ports, ports),
-		       named ? "/" : "", named ? weir_proto_name(mapping->proto) : "");
+		       addr || mapping->host_ports.lo ? ":" : "",
+		       weir_ports_text(mapping->ports, ports), named ? "/" : "",
+		       named ? weir_proto_name(mapping->proto) : "");
 	return buf;
 }
 

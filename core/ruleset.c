@@ -22,7 +22,8 @@ static const char *const drop_reasons[] = {
 	[WEIR_DROP_HOST] = "host closed to this network",
 	[WEIR_DROP_ROUTER] = "forwarding not for weir",
 };
-static_assert(sizeof(drop_reasons) / sizeof(drop_reasons[0]) == WEIR_NUM_DROPS, "a reason for each");
+static_assert(sizeof(drop_reasons) / sizeof(drop_reasons[0]) == WEIR_NUM_DROPS,
+	      "a reason for each");
 
 const char *weir_drop_reason(enum weir_drop drop)
 {
@@ -101,7 +102,8 @@ void weir_ruleset_free(struct weir_ruleset *rules)
 	rules->n = 0;
 }
 
-int weir_ruleset_add(struct weir_ruleset *rules, const struct weir_entry *entry, struct weir_err *err)
+int weir_ruleset_add(struct weir_ruleset *rules, const struct weir_entry *entry,
+		     struct weir_err *err)
 {
 	struct weir_entry *entries =
 		weir_arena_grow(&rules->arena, rules->entries, rules->n, sizeof(*entries));
@@ -110,7 +112,8 @@ int weir_ruleset_add(struct weir_ruleset *rules, const struct weir_entry *entry,
 	char *copy = entries ? weir_arena_strndup(&rules->arena, owner, len) : NULL;
 
 	if (!copy)
-		return weir_err_set(err, ENOMEM, "no memory for a ruleset of %zu entries", rules->n + 1);
+		return weir_err_set(err, ENOMEM, "no memory for a ruleset of %zu entries",
+				    rules->n + 1);
 	entries[rules->n] = *entry;
 	entries[rules->n].owner = copy;
 	rules->entries = entries;
@@ -140,11 +143,12 @@ static int report_collision(const struct weir_entry *a, const struct weir_entry 
 				   "\"%s\": host port %s%s%s/%s is already published by \"%s\"%s%s",
 				   later->owner, weir_addr_text(&first->addr, host),
 				   weir_addr_is_set(&first->addr) ? " " : "",
-				   weir_ports_text(first->ports, ports), weir_proto_name(first->proto),
-				   first->owner, first->origin.line ? " at " : "",
-				   first->origin.line ? weir_place_text(&first->origin, place,
-									sizeof(place))
-						      : "");
+				   weir_ports_text(first->ports, ports),
+				   weir_proto_name(first->proto), first->owner,
+				   first->origin.line ? " at " : "",
+				   first->origin.line
+					   ? weir_place_text(&first->origin, place, sizeof(place))
+					   : "");
 	}
 	return weir_err_at(err, EEXIST, &b->origin, "\"%s\" and \"%s\" both want: %s", a->owner,
 			   b->owner, weir_entry_text(a, text));
@@ -224,8 +228,8 @@ static void print_subnet(const struct weir_entry *e, char *buf)
 	struct weir_prefix prefix = { .addr = e->addr, .len = e->prefix_len };
 	char text[WEIR_PREFIX_TEXT], to[WEIR_ADDR_TEXT];
 
-	(void)snprintf(buf, WEIR_ENTRY_TEXT, "subnet %s on %s nat %s", weir_prefix_text(&prefix, text),
-		       e->ifname,
+	(void)snprintf(buf, WEIR_ENTRY_TEXT, "subnet %s on %s nat %s",
+		       weir_prefix_text(&prefix, text), e->ifname,
 		       e->nat == WEIR_NAT_MASQUERADE ? "masquerade"
 		       : e->nat == WEIR_NAT_ADDRESS  ? weir_addr_text(&e->to, to)
 						     : "none");
@@ -256,8 +260,8 @@ static const char *host_text(const struct weir_addr *addr, char buf[WEIR_ADDR_TE
 	char text[WEIR_ADDR_TEXT];
 	bool six = addr->family == WEIR_IPV6;
 
-	(void)snprintf(buf, WEIR_ADDR_TEXT + 2, "%s%s%s", six ? "[" : "", weir_addr_text(addr, text),
-		       six ? "]" : "");
+	(void)snprintf(buf, WEIR_ADDR_TEXT + 2, "%s%s%s", six ? "[" : "",
+		       weir_addr_text(addr, text), six ? "]" : "");
 	return buf;
 }
 
@@ -265,7 +269,8 @@ static void print_mapping(const struct weir_entry *e, char *buf)
 {
 	char host[WEIR_ADDR_TEXT + 2], to[WEIR_ADDR_TEXT + 2], ports[WEIR_PORTS_TEXT];
 	char to_ports[WEIR_PORTS_TEXT];
-	struct weir_ports target = { e->to_port, (uint16_t)(e->to_port + (e->ports.hi - e->ports.lo)) };
+	struct weir_ports target = { e->to_port,
+				     (uint16_t)(e->to_port + (e->ports.hi - e->ports.lo)) };
 
 	(void)snprintf(buf, WEIR_ENTRY_TEXT, "mapping %s:%s/%s -> %s:%s",
 		       weir_addr_is_set(&e->addr) ? host_text(&e->addr, host) : "any",

@@ -14,12 +14,14 @@
 
 static int read_networks(struct weir_spec *spec, const struct weir_spec_node *value, void *unused)
 {
-	return weir_spec_read_names(spec, value, "a map of networks", weir_spec_read_network, unused);
+	return weir_spec_read_names(spec, value, "a map of networks", weir_spec_read_network,
+				    unused);
 }
 
 static int read_endpoints(struct weir_spec *spec, const struct weir_spec_node *value, void *unused)
 {
-	return weir_spec_read_names(spec, value, "a map of endpoints", weir_spec_read_endpoint, unused);
+	return weir_spec_read_names(spec, value, "a map of endpoints", weir_spec_read_endpoint,
+				    unused);
 }
 
 static int read_pools(struct weir_spec *spec, const struct weir_spec_node *value, void *unused)
@@ -59,8 +61,8 @@ static int check_twins(const struct weir_model *model, struct weir_err *err)
 	return 0;
 }
 
-int weir_spec_from_tree(const struct weir_spec_node *root, const char *file, struct weir_model *model,
-			struct weir_err *err)
+int weir_spec_from_tree(const struct weir_spec_node *root, const char *file,
+			struct weir_model *model, struct weir_err *err)
 {
 	struct weir_spec spec = { .model = model, .file = file, .err = err };
 
@@ -107,7 +109,8 @@ static int read_all(int fd, char **ret, size_t *ret_len)
 	for (;;) {
 		if (len == size) {
 			size = size ? size * 2 : 65536;
-			char *more = size > 2 * (size_t)WEIR_SPEC_MAX_BYTES ? NULL : realloc(text, size);
+			char *more = size > 2 * (size_t)WEIR_SPEC_MAX_BYTES ? NULL
+									    : realloc(text, size);
 			if (!more)
 				return len > WEIR_SPEC_MAX_BYTES ? -EFBIG : -ENOMEM;
 			text = more;

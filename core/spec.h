@@ -11,12 +11,12 @@ enum {
 	WEIR_SPEC_MAX_RANGE = 65535
 };
 
-/* Reads a file ("-": standard input) and appends what it declares to the model, everything marked
- * declared, then sorts. The same name in two files is -EEXIST with both places.
- * Runs the checks of weir_network_check() and weir_endpoint_check(); a network that an endpoint
- * names may stand in the store, so whether it exists is the engine's to check.
- * An empty file declares nothing, which is fine. After an error the model is good for
- * weir_model_free() only. -ENOENT, -EACCES, -EINVAL, -EFBIG; err->at tells file, line and column. */
+/* Reads a file ("-": standard input) and appends what it declares to the model, everything
+ * marked declared, then sorts. The same name in two files is -EEXIST with both places. Runs the
+ * checks of weir_network_check() and weir_endpoint_check(); a network that an endpoint names may
+ * stand in the store, so whether it exists is the engine's to check. An empty file declares
+ * nothing, which is fine. After an error the model is good for weir_model_free() only. -ENOENT,
+ * -EACCES, -EINVAL, -EFBIG; err->at tells file, line and column. */
 int weir_spec_read(const char *file, struct weir_model *model, struct weir_err *err);
 
 /* The same from memory; `file` is for messages. */

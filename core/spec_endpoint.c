@@ -10,8 +10,8 @@
 
 enum {
 	WHAT_TEXT = 2 * WEIR_NAME_MAX + 64,
-	PID_MAX = 4194304,	/* PID_MAX_LIMIT, linux/threads.h */
-	PRIORITY_MIN = -32768,	/* any order is possible within */
+	PID_MAX = 4194304,     /* PID_MAX_LIMIT, linux/threads.h */
+	PRIORITY_MIN = -32768, /* any order is possible within */
 	PRIORITY_MAX = 32767
 };
 
@@ -69,8 +69,9 @@ static int read_mtu(struct weir_spec *spec, const struct weir_spec_node *value, 
 }
 
 static const struct weir_spec_key attachment_keys[] = {
-	{ "ip", read_ips },	       { "mac", read_mac }, { "ifname", read_ifname },
-	{ "priority", read_priority }, { "mtu", read_mtu },
+	{ "ip", read_ips },	   { "mac", read_mac },
+	{ "ifname", read_ifname }, { "priority", read_priority },
+	{ "mtu", read_mtu },
 };
 
 static struct weir_attachment *add_attachment(struct weir_spec *spec, struct weir_endpoint *ep,
@@ -98,20 +99,23 @@ static int read_attachment(struct weir_spec *spec, const struct weir_spec_node *
 	struct weir_attachment *att = add_attachment(spec, ep, key);
 	if (!att)
 		return weir_spec_no_memory(spec);
-	(void)snprintf(what, sizeof(what), "network \"%s\" of endpoint \"%s\"", key->text, ep->name);
+	(void)snprintf(what, sizeof(what), "network \"%s\" of endpoint \"%s\"", key->text,
+		       ep->name);
 	return weir_spec_read_keys(spec, value, what, attachment_keys,
 				   sizeof(attachment_keys) / sizeof(attachment_keys[0]), att);
 }
 
-static int read_attachment_name(struct weir_spec *spec, const struct weir_spec_node *value, void *object)
+static int read_attachment_name(struct weir_spec *spec, const struct weir_spec_node *value,
+				void *object)
 {
 	const char *name;
 
 	int r = weir_spec_read_name(spec, value, "network", &name);
 	if (r < 0)
 		return r;
-	return add_attachment(spec, ((struct reading *)object)->ep, value) ? 0
-									   : weir_spec_no_memory(spec);
+	return add_attachment(spec, ((struct reading *)object)->ep, value)
+		       ? 0
+		       : weir_spec_no_memory(spec);
 }
 
 static int read_networks(struct weir_spec *spec, const struct weir_spec_node *value, void *object)
@@ -143,7 +147,8 @@ static int read_port(struct weir_spec *spec, const struct weir_spec_node *value,
 
 static int read_net(struct weir_spec *spec, const struct weir_spec_node *value, void *object)
 {
-	return weir_spec_read_name(spec, value, "network", &((struct weir_mapping *)object)->network);
+	return weir_spec_read_name(spec, value, "network",
+				   &((struct weir_mapping *)object)->network);
 }
 
 static const struct weir_spec_key mapping_keys[] = {
@@ -179,7 +184,8 @@ static int claim_netns(struct weir_spec *spec, const struct weir_spec_node *valu
 		       struct reading *reading, const char *key)
 {
 	if (reading->netns_key)
-		return weir_spec_fail(spec, value, "\"%s\" and \"%s\" contradict each other: keep one",
+		return weir_spec_fail(spec, value,
+				      "\"%s\" and \"%s\" contradict each other: keep one",
 				      reading->netns_key, key);
 	reading->netns_key = key;
 	return 0;
@@ -202,7 +208,8 @@ static int read_netns(struct weir_spec *spec, const struct weir_spec_node *value
 
 	int r = claim_netns(spec, value, reading, "netns");
 	if (r == 0)
-		r = weir_spec_read_text(spec, value, "the name or path of a network namespace", &text);
+		r = weir_spec_read_text(spec, value, "the name or path of a network namespace",
+					&text);
 	if (r < 0)
 		return r;
 	if (text[0] == '/')
@@ -259,7 +266,8 @@ static int read_label(struct weir_spec *spec, const struct weir_spec_node *key,
 	if (!more)
 		return weir_spec_no_memory(spec);
 	struct weir_label label = { weir_arena_strdup(arena, key->text),
-				    weir_arena_strdup(arena, weir_spec_is_null(value) ? "" : value->text) };
+				    weir_arena_strdup(
+					    arena, weir_spec_is_null(value) ? "" : value->text) };
 	if (!label.key || !label.value)
 		return weir_spec_no_memory(spec);
 	more[ep->n_labels++] = label;
@@ -309,7 +317,8 @@ static int read_route(struct weir_spec *spec, const struct weir_spec_node *value
 
 static int read_routes(struct weir_spec *spec, const struct weir_spec_node *value, void *object)
 {
-	return weir_spec_read_items(spec, value, "a list of routes like [{to: 10.0.0.0/8, via: 10.88.1.9}]",
+	return weir_spec_read_items(spec, value,
+				    "a list of routes like [{to: 10.0.0.0/8, via: 10.88.1.9}]",
 				    read_route, object);
 }
 
@@ -321,7 +330,8 @@ static int read_server(struct weir_spec *spec, const struct weir_spec_node *valu
 	int r = weir_spec_read_addr(spec, value, &addr);
 	if (r < 0)
 		return r;
-	struct weir_addr *more = weir_arena_grow(&spec->model->arena, ep->dns, ep->n_dns, sizeof(*more));
+	struct weir_addr *more =
+		weir_arena_grow(&spec->model->arena, ep->dns, ep->n_dns, sizeof(*more));
 	if (!more)
 		return weir_spec_no_memory(spec);
 	more[ep->n_dns++] = addr;
@@ -368,6 +378,7 @@ int weir_spec_read_endpoint(struct weir_spec *spec, const struct weir_spec_node 
 	r = weir_spec_read_keys(spec, value, what, endpoint_keys,
 				sizeof(endpoint_keys) / sizeof(endpoint_keys[0]), &reading);
 	if (r == 0 && reading.no_networks && reading.ep->n_attachments)
-		r = weir_spec_fail(spec, reading.networks, "networks: there are none with \"mode: none\"");
+		r = weir_spec_fail(spec, reading.networks,
+				   "networks: there are none with \"mode: none\"");
 	return r < 0 ? r : weir_endpoint_check(reading.ep, spec->err);
 }

@@ -11,7 +11,8 @@ static unsigned least(unsigned a, unsigned b)
 	return a < b ? a : b;
 }
 
-/* Edit distance with neighbours swapped as one step ("subent"): the whole table, since words are short. */
+/* Edit distance with neighbours swapped as one step ("subent"): the whole table, since words are
+ * short. */
 static unsigned distance(const char *a, size_t n_a, const char *b, size_t n_b)
 {
 	unsigned d[WORD_MAX + 1][WORD_MAX + 1];

@@ -26,8 +26,8 @@ static int read_subnet(struct weir_spec *spec, const struct weir_spec_node *valu
 	int r = weir_spec_read_prefix(spec, value, &prefix);
 	if (r < 0)
 		return r;
-	struct weir_subnet *subnets = weir_arena_grow(&spec->model->arena, net->subnets, net->n_subnets,
-						      sizeof(*subnets));
+	struct weir_subnet *subnets = weir_arena_grow(&spec->model->arena, net->subnets,
+						      net->n_subnets, sizeof(*subnets));
 	if (!subnets)
 		return weir_spec_no_memory(spec);
 	subnets[net->n_subnets++] =
@@ -41,15 +41,17 @@ static int read_subnets(struct weir_spec *spec, const struct weir_spec_node *val
 	struct reading *reading = object;
 
 	if (reading->has_subnets)
-		return weir_spec_fail(spec, value, "\"subnet\" and \"subnets\" say the same: keep one");
+		return weir_spec_fail(spec, value,
+				      "\"subnet\" and \"subnets\" say the same: keep one");
 	reading->has_subnets = true;
 	if (weir_spec_is_null(value))
 		return weir_spec_expected(spec, value, "a prefix or a list of prefixes");
-	return weir_spec_read_one_or_more(spec, value, "a prefix or a list of prefixes", read_subnet,
-					  object);
+	return weir_spec_read_one_or_more(spec, value, "a prefix or a list of prefixes",
+					  read_subnet, object);
 }
 
-static int read_gateway_addr(struct weir_spec *spec, const struct weir_spec_node *value, void *object)
+static int read_gateway_addr(struct weir_spec *spec, const struct weir_spec_node *value,
+			     void *object)
 {
 	return weir_spec_read_addr_slot(spec, value, ((struct reading *)object)->net->gateways);
 }
@@ -64,8 +66,10 @@ static int read_gateway(struct weir_spec *spec, const struct weir_spec_node *val
 {
 	struct reading *reading = object;
 
-	if (value->kind == WEIR_SPEC_SCALAR && !weir_spec_is_null(value) && !means_address(value->text))
-		return weir_spec_read_name(spec, value, "endpoint", &reading->net->gateway_endpoint);
+	if (value->kind == WEIR_SPEC_SCALAR && !weir_spec_is_null(value) &&
+	    !means_address(value->text))
+		return weir_spec_read_name(spec, value, "endpoint",
+					   &reading->net->gateway_endpoint);
 	return weir_spec_read_one_or_more(spec, value, "addresses or the name of an endpoint",
 					  read_gateway_addr, object);
 }
@@ -86,7 +90,8 @@ static int read_nat(struct weir_spec *spec, const struct weir_spec_node *value, 
 	else if (scalar && strcmp(value->text, "none") == 0)
 		net->nat = WEIR_NAT_NONE;
 	else if (scalar && (weir_spec_is_null(value) || !means_address(value->text)))
-		return weir_spec_expected(spec, value, "masquerade, none or an address of the host's");
+		return weir_spec_expected(spec, value,
+					  "masquerade, none or an address of the host's");
 	else
 		return weir_spec_read_one_or_more(spec, value, "addresses", read_nat_addr, object);
 	return 0;
@@ -136,8 +141,8 @@ static int read_excluded(struct weir_spec *spec, const struct weir_spec_node *va
 	int r = parse_excluded(value->text, &range, spec->err);
 	if (r < 0)
 		return weir_spec_blame(spec, value, r);
-	struct weir_range *more = weir_arena_grow(&spec->model->arena, net->excluded, net->n_excluded,
-						  sizeof(*more));
+	struct weir_range *more =
+		weir_arena_grow(&spec->model->arena, net->excluded, net->n_excluded, sizeof(*more));
 	if (!more)
 		return weir_spec_no_memory(spec);
 	more[net->n_excluded++] = range;
@@ -190,7 +195,8 @@ static int read_isolate(struct weir_spec *spec, const struct weir_spec_node *val
 	return weir_spec_read_bool(spec, value, &((struct reading *)object)->net->isolate);
 }
 
-static int read_filter_bridged(struct weir_spec *spec, const struct weir_spec_node *value, void *object)
+static int read_filter_bridged(struct weir_spec *spec, const struct weir_spec_node *value,
+			       void *object)
 {
 	return weir_spec_read_bool(spec, value, &((struct reading *)object)->net->filter_bridged);
 }
@@ -210,7 +216,8 @@ static int read_bridge(struct weir_spec *spec, const struct weir_spec_node *valu
 	return weir_spec_read_ifname(spec, value, ((struct reading *)object)->net->ifname);
 }
 
-static int read_trusted_one(struct weir_spec *spec, const struct weir_spec_node *value, void *object)
+static int read_trusted_one(struct weir_spec *spec, const struct weir_spec_node *value,
+			    void *object)
 {
 	struct weir_network *net = ((struct reading *)object)->net;
 	char ifname[WEIR_IFNAME_SIZE];
@@ -218,8 +225,8 @@ static int read_trusted_one(struct weir_spec *spec, const struct weir_spec_node 
 	int r = weir_spec_read_ifname(spec, value, ifname);
 	if (r < 0)
 		return r;
-	const char **more = weir_arena_grow(&spec->model->arena, net->trusted, net->n_trusted,
-					    sizeof(*more));
+	const char **more =
+		weir_arena_grow(&spec->model->arena, net->trusted, net->n_trusted, sizeof(*more));
 	const char *copy = weir_arena_strdup(&spec->model->arena, ifname);
 	if (!more || !copy)
 		return weir_spec_no_memory(spec);
@@ -230,24 +237,32 @@ static int read_trusted_one(struct weir_spec *spec, const struct weir_spec_node 
 
 static int read_trusted(struct weir_spec *spec, const struct weir_spec_node *value, void *object)
 {
-	return weir_spec_read_items(spec, value, "a list of interface names", read_trusted_one, object);
+	return weir_spec_read_items(spec, value, "a list of interface names", read_trusted_one,
+				    object);
 }
 
 static const struct weir_spec_key network_keys[] = {
-	{ "subnet", read_subnets },   { "subnets", read_subnets },
-	{ "gateway", read_gateway },  { "mode", read_mode },
-	{ "nat", read_nat },	      { "internal", read_internal },
-	{ "isolate", read_isolate },  { "host", read_host },
-	{ "mtu", read_mtu },	      { "bridge", read_bridge },
-	{ "exclude", read_exclude },  { "trusted", read_trusted },
+	{ "subnet", read_subnets },
+	{ "subnets", read_subnets },
+	{ "gateway", read_gateway },
+	{ "mode", read_mode },
+	{ "nat", read_nat },
+	{ "internal", read_internal },
+	{ "isolate", read_isolate },
+	{ "host", read_host },
+	{ "mtu", read_mtu },
+	{ "bridge", read_bridge },
+	{ "exclude", read_exclude },
+	{ "trusted", read_trusted },
 	{ "filter_bridged", read_filter_bridged },
 };
 
 static int finish_network(struct weir_spec *spec, struct reading *reading)
 {
 	if (reading->net->internal && reading->host_allow)
-		return weir_spec_fail(spec, reading->host_allow,
-				      "an internal network is closed to the host: leave \"host: allow\" out");
+		return weir_spec_fail(
+			spec, reading->host_allow,
+			"an internal network is closed to the host: leave \"host: allow\" out");
 	reading->net->host_deny |= reading->net->internal;
 	return weir_network_check(reading->net, spec->err);
 }
@@ -277,7 +292,8 @@ int weir_spec_read_network(struct weir_spec *spec, const struct weir_spec_node *
 
 /* ---- pools ---- */
 
-static int read_pool_prefix(struct weir_spec *spec, const struct weir_spec_node *value, void *object)
+static int read_pool_prefix(struct weir_spec *spec, const struct weir_spec_node *value,
+			    void *object)
 {
 	return weir_spec_read_prefix(spec, value, &((struct weir_pool *)object)->prefix);
 }
@@ -319,8 +335,8 @@ int weir_spec_read_pool(struct weir_spec *spec, const struct weir_spec_node *val
 	r = weir_pool_check(&pool, spec->err);
 	if (r < 0)
 		return weir_spec_blame(spec, value, r);
-	struct weir_pool *pools = weir_arena_grow(&model->arena, model->pools, model->n_pools,
-						  sizeof(*pools));
+	struct weir_pool *pools =
+		weir_arena_grow(&model->arena, model->pools, model->n_pools, sizeof(*pools));
 	if (!pools)
 		return weir_spec_no_memory(spec);
 	pools[model->n_pools++] = pool;

@@ -11,7 +11,7 @@
 #include "core/spec.h"
 
 enum {
-	QUOTE_MAX = 60,	/* of a user's text, in a message */
+	QUOTE_MAX = 60, /* of a user's text, in a message */
 	KEYS_MAX = 16,	/* in any table of keys */
 	DIGITS_MAX = 18 /* of a number, so that it fits a long */
 };
@@ -137,11 +137,12 @@ static int refuse_key(struct weir_spec *spec, const struct weir_spec_node *key, 
 				   "unknown key \"%.*s\" in %s (did you mean \"%s\"?)", QUOTE_MAX,
 				   key->text, what, nearest);
 	list_words(known, sizeof(known), names, n);
-	return weir_err_at(spec->err, EINVAL, &at, "unknown key \"%.*s\" in %s: expected %s", QUOTE_MAX,
-			   key->text, what, known);
+	return weir_err_at(spec->err, EINVAL, &at, "unknown key \"%.*s\" in %s: expected %s",
+			   QUOTE_MAX, key->text, what, known);
 }
 
-static const struct weir_spec_key *find_key(const char *name, const struct weir_spec_key *keys, size_t n)
+static const struct weir_spec_key *find_key(const char *name, const struct weir_spec_key *keys,
+					    size_t n)
 {
 	for (size_t i = 0; i < n; i++)
 		if (strcmp(keys[i].name, name) == 0)
@@ -169,8 +170,8 @@ int weir_spec_read_keys(struct weir_spec *spec, const struct weir_spec_node *map
 	return 0;
 }
 
-int weir_spec_read_items(struct weir_spec *spec, const struct weir_spec_node *list, const char *what,
-			 weir_spec_reader read, void *object)
+int weir_spec_read_items(struct weir_spec *spec, const struct weir_spec_node *list,
+			 const char *what, weir_spec_reader read, void *object)
 {
 	if (list->kind != WEIR_SPEC_LIST)
 		return weir_spec_expected(spec, list, what);
@@ -184,8 +185,8 @@ int weir_spec_read_items(struct weir_spec *spec, const struct weir_spec_node *li
 	return 0;
 }
 
-int weir_spec_read_one_or_more(struct weir_spec *spec, const struct weir_spec_node *node, const char *what,
-			       weir_spec_reader read, void *object)
+int weir_spec_read_one_or_more(struct weir_spec *spec, const struct weir_spec_node *node,
+			       const char *what, weir_spec_reader read, void *object)
 {
 	if (node->kind == WEIR_SPEC_LIST)
 		return weir_spec_read_items(spec, node, what, read, object);
@@ -243,8 +244,8 @@ int weir_spec_read_bool(struct weir_spec *spec, const struct weir_spec_node *nod
 	return weir_spec_expected(spec, node, "true or false");
 }
 
-int weir_spec_read_number(struct weir_spec *spec, const struct weir_spec_node *node, long least, long most,
-			  long *ret)
+int weir_spec_read_number(struct weir_spec *spec, const struct weir_spec_node *node, long least,
+			  long most, long *ret)
 {
 	char what[80];
 	const char *text = node->text;
@@ -254,7 +255,8 @@ int weir_spec_read_number(struct weir_spec *spec, const struct weir_spec_node *n
 	long value = 0;
 
 	(void)snprintf(what, sizeof(what), "a number from %ld to %ld", least, most);
-	if (!is_text(node) || !len || len > DIGITS_MAX || digits[len] || (digits[0] == '0' && len > 1))
+	if (!is_text(node) || !len || len > DIGITS_MAX || digits[len] ||
+	    (digits[0] == '0' && len > 1))
 		return weir_spec_expected(spec, node, what);
 	for (size_t i = 0; i < len; i++)
 		value = value * 10 + (digits[i] - '0');
@@ -280,7 +282,8 @@ int weir_spec_read_word(struct weir_spec *spec, const struct weir_spec_node *nod
 	return weir_spec_expected(spec, node, what);
 }
 
-int weir_spec_read_addr(struct weir_spec *spec, const struct weir_spec_node *node, struct weir_addr *ret)
+int weir_spec_read_addr(struct weir_spec *spec, const struct weir_spec_node *node,
+			struct weir_addr *ret)
 {
 	if (!is_text(node))
 		return weir_spec_expected(spec, node, "an address");
@@ -297,7 +300,8 @@ int weir_spec_read_prefix(struct weir_spec *spec, const struct weir_spec_node *n
 	return r < 0 ? weir_spec_blame(spec, node, r) : 0;
 }
 
-int weir_spec_read_mac(struct weir_spec *spec, const struct weir_spec_node *node, struct weir_mac *ret)
+int weir_spec_read_mac(struct weir_spec *spec, const struct weir_spec_node *node,
+		       struct weir_mac *ret)
 {
 	if (!is_text(node))
 		return weir_spec_expected(spec, node, "a MAC address like \"02:00:00:00:00:10\"");

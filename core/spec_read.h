@@ -16,7 +16,8 @@ struct weir_spec {
 	struct weir_err *err;
 };
 
-typedef int (*weir_spec_reader)(struct weir_spec *spec, const struct weir_spec_node *value, void *object);
+typedef int (*weir_spec_reader)(struct weir_spec *spec, const struct weir_spec_node *value,
+				void *object);
 
 /* One key of a map. */
 struct weir_spec_key {
@@ -37,16 +38,17 @@ int weir_spec_blame(struct weir_spec *spec, const struct weir_spec_node *node, i
 
 bool weir_spec_is_null(const struct weir_spec_node *node);
 
-/* Reads every key by the table; unknown ones are refused, with the nearest of the table. `what` is for
- * the message: "network \"web\"". A null value is a map without keys. */
+/* Reads every key by the table; unknown ones are refused, with the nearest of the table. `what`
+ * is for the message: "network \"web\"". A null value is a map without keys. */
 int weir_spec_read_keys(struct weir_spec *spec, const struct weir_spec_node *map, const char *what,
 			const struct weir_spec_key *keys, size_t n_keys, void *object);
-/* Calls read for each item of a list, with its path ("….subnets[1]"). `what` is the list wished for. */
-int weir_spec_read_items(struct weir_spec *spec, const struct weir_spec_node *list, const char *what,
-			 weir_spec_reader read, void *object);
+/* Calls read for each item of a list, with its path ("….subnets[1]"). `what` is the list wished
+ * for. */
+int weir_spec_read_items(struct weir_spec *spec, const struct weir_spec_node *list,
+			 const char *what, weir_spec_reader read, void *object);
 /* The same for a list or a single value. */
-int weir_spec_read_one_or_more(struct weir_spec *spec, const struct weir_spec_node *node, const char *what,
-			       weir_spec_reader read, void *object);
+int weir_spec_read_one_or_more(struct weir_spec *spec, const struct weir_spec_node *node,
+			       const char *what, weir_spec_reader read, void *object);
 /* Calls read_name(spec, key, value, object) for each key of a map, with its path. */
 int weir_spec_read_names(struct weir_spec *spec, const struct weir_spec_node *map, const char *what,
 			 int (*read_name)(struct weir_spec *spec, const struct weir_spec_node *key,
@@ -57,15 +59,17 @@ int weir_spec_read_names(struct weir_spec *spec, const struct weir_spec_node *ma
 int weir_spec_read_text(struct weir_spec *spec, const struct weir_spec_node *node, const char *what,
 			const char **ret);
 int weir_spec_read_bool(struct weir_spec *spec, const struct weir_spec_node *node, bool *ret);
-int weir_spec_read_number(struct weir_spec *spec, const struct weir_spec_node *node, long least, long most,
-			  long *ret);
+int weir_spec_read_number(struct weir_spec *spec, const struct weir_spec_node *node, long least,
+			  long most, long *ret);
 /* One of n words; *ret is its index. */
 int weir_spec_read_word(struct weir_spec *spec, const struct weir_spec_node *node,
 			const char *const *words, size_t n, size_t *ret);
-int weir_spec_read_addr(struct weir_spec *spec, const struct weir_spec_node *node, struct weir_addr *ret);
+int weir_spec_read_addr(struct weir_spec *spec, const struct weir_spec_node *node,
+			struct weir_addr *ret);
 int weir_spec_read_prefix(struct weir_spec *spec, const struct weir_spec_node *node,
 			  struct weir_prefix *ret);
-int weir_spec_read_mac(struct weir_spec *spec, const struct weir_spec_node *node, struct weir_mac *ret);
+int weir_spec_read_mac(struct weir_spec *spec, const struct weir_spec_node *node,
+		       struct weir_mac *ret);
 int weir_spec_read_name(struct weir_spec *spec, const struct weir_spec_node *node, const char *what,
 			const char **ret);
 int weir_spec_read_ifname(struct weir_spec *spec, const struct weir_spec_node *node,
@@ -77,8 +81,8 @@ int weir_spec_read_addr_slot(struct weir_spec *spec, const struct weir_spec_node
 /* -ENOMEM with its text. */
 int weir_spec_no_memory(struct weir_spec *spec);
 
-/* The objects (core/spec_network.c, core/spec_endpoint.c): one entry of `networks`, of `endpoints`, of
- * `pools`. */
+/* The objects (core/spec_network.c, core/spec_endpoint.c): one entry of `networks`, of
+ * `endpoints`, of `pools`. */
 int weir_spec_read_network(struct weir_spec *spec, const struct weir_spec_node *key,
 			   const struct weir_spec_node *value, void *unused);
 int weir_spec_read_endpoint(struct weir_spec *spec, const struct weir_spec_node *key,

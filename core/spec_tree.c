@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* YAML into a tree of values, by libfyaml's events.
  *
- * How it works: libfyaml's own documents compare each key of a map with every other and follow aliases.
- * Its events do neither, so the tree is built from them here: keys are compared after sorting, aliases are
- * refused, and depth is bounded by what a spec can need. libfyaml collects its complaints instead of
- * printing them; the first becomes the error. */
+ * How it works: libfyaml's own documents compare each key of a map with every other and follow
+ * aliases. Its events do neither, so the tree is built from them here: keys are compared after
+ * sorting, aliases are refused, and depth is bounded by what a spec can need. libfyaml collects
+ * its complaints instead of printing them; the first becomes the error. */
 #include "core/spec_tree.h"
 
 #include <errno.h>
@@ -13,7 +13,7 @@
 #include <string.h>
 
 enum {
-	DEPTH_MAX = 16, /* endpoints → name → networks → name → ip → item: a spec needs six */
+	DEPTH_MAX = 16, /* a spec needs six: endpoints, name, networks, name, ip, item */
 	QUOTE_MAX = 60	/* of a user's text, in a message */
 };
 
@@ -55,7 +55,8 @@ static int report_diagnostics(struct reader *r)
 
 /* ---- events ---- */
 
-/* The next event, which the caller frees; NULL with err set at the end of the stream or on an error. */
+/* The next event, which the caller frees; NULL with err set at the end of the stream or on an
+ * error. */
 static struct fy_event *next_event(struct reader *r, int *ret_error)
 {
 	struct fy_event *event = fy_parser_parse(r->parser);
@@ -100,13 +101,15 @@ static int read_scalar(struct reader *r, struct fy_event *event, struct weir_spe
 	if (!node)
 		return no_memory(r);
 	if (text && memchr(text, 0, len))
-		return refuse(r, fy_event_start_mark(event), "a NUL character has no place in a value");
+		return refuse(r, fy_event_start_mark(event),
+			      "a NUL character has no place in a value");
 	node->text = text ? weir_arena_strndup(r->arena, text, len) : NULL;
 	if (!node->text)
 		return no_memory(r);
 	node->plain = style == FYSS_PLAIN || style == FYSS_ANY;
-	node->one_line = (node->plain || style == FYSS_SINGLE_QUOTED || style == FYSS_DOUBLE_QUOTED) &&
-			 !strchr(node->text, '\n');
+	node->one_line =
+		(node->plain || style == FYSS_SINGLE_QUOTED || style == FYSS_DOUBLE_QUOTED) &&
+		!strchr(node->text, '\n');
 	*ret = node;
 	return 0;
 }
@@ -179,8 +182,8 @@ static int refuse_twin(struct reader *r, const struct weir_spec_node *first,
 {
 	struct weir_place at = weir_place_make(r->file, second->line, second->column);
 
-	return weir_err_at(r->err, EINVAL, &at, "key \"%.*s\" is there twice, first in line %u", QUOTE_MAX,
-			   second->text, first->line);
+	return weir_err_at(r->err, EINVAL, &at, "key \"%.*s\" is there twice, first in line %u",
+			   QUOTE_MAX, second->text, first->line);
 }
 
 static int check_keys_unique(struct reader *r, const struct weir_spec_node *map)
@@ -209,7 +212,8 @@ static int read_entry(struct reader *r, struct weir_spec_node *map, struct weir_
 	struct weir_spec_node *value;
 
 	if (key->kind != WEIR_SPEC_SCALAR)
-		return weir_err_at(r->err, EINVAL, &at, "a key must be a word, not a list or a map");
+		return weir_err_at(r->err, EINVAL, &at,
+				   "a key must be a word, not a list or a map");
 	int error = read_next(r, FYET_NONE, depth, &value);
 	if (error < 0)
 		return error;
@@ -250,7 +254,8 @@ static int read_collection(struct reader *r, struct fy_event *event, unsigned de
 	if (!node)
 		return no_memory(r);
 	if (depth >= DEPTH_MAX)
-		return refuse(r, fy_event_start_mark(event), "nested deeper than anything that weir knows");
+		return refuse(r, fy_event_start_mark(event),
+			      "nested deeper than anything that weir knows");
 	int error = list ? read_list(r, node, depth + 1) : read_map(r, node, depth + 1);
 	if (error == 0)
 		*ret = node;
@@ -284,7 +289,8 @@ static int read_stream(struct reader *r, struct weir_spec_node **ret)
 		if (!event)
 			return error;
 		bool end = event->type == FYET_STREAM_END;
-		bool value = event->type != FYET_STREAM_START && event->type != FYET_DOCUMENT_START &&
+		bool value = event->type != FYET_STREAM_START &&
+			     event->type != FYET_DOCUMENT_START &&
 			     event->type != FYET_DOCUMENT_END && !end;
 		if (value && root)
 			error = refuse(r, fy_event_start_mark(event),
@@ -339,8 +345,8 @@ static int check_bytes(struct reader *r, const char *text, size_t len)
 		if (step)
 			continue;
 		struct weir_place place = weir_place_make(r->file, line, 0);
-		return weir_err_at(r->err, EINVAL, &place, "byte 0x%02x is not UTF-8 text: expected YAML",
-				   at[i]);
+		return weir_err_at(r->err, EINVAL, &place,
+				   "byte 0x%02x is not UTF-8 text: expected YAML", at[i]);
 	}
 	return 0;
 }
@@ -378,7 +384,8 @@ int weir_spec_tree_read(const char *text, size_t len, const char *file, struct w
 		return error;
 	r.diag = make_diag();
 	struct fy_parse_cfg config = {
-		.flags = FYPCF_QUIET | FYPCF_COLLECT_DIAG | FYPCF_DEFAULT_VERSION_1_2 | FYPCF_JSON_NONE,
+		.flags = FYPCF_QUIET | FYPCF_COLLECT_DIAG | FYPCF_DEFAULT_VERSION_1_2 |
+			 FYPCF_JSON_NONE,
 		.diag = r.diag,
 	};
 	r.parser = r.diag ? fy_parser_create(&config) : NULL;

@@ -11,13 +11,15 @@
 
 enum weir_spec_kind { WEIR_SPEC_SCALAR, WEIR_SPEC_LIST, WEIR_SPEC_MAP };
 
+/* line and column count from 1. Those of a quoted scalar are its text's, behind the quote; those of
+ * a value that is missing are its key's. */
 struct weir_spec_node {
 	enum weir_spec_kind kind;
-	unsigned line, column; /* from 1; of a quoted scalar: behind the quote. A missing value has its key's */
-	bool plain;	       /* a scalar without quotes: may be null, a number, true */
-	bool one_line;	       /* byte n of text stands n columns further */
-	const char *text;	      /* of a scalar, without NUL bytes inside; never NULL */
-	struct weir_spec_node **keys; /* of a map: n scalars, each once */
+	unsigned line, column;
+	bool plain;		       /* a scalar without quotes: may be null, a number, true */
+	bool one_line;		       /* byte n of text stands n columns further */
+	const char *text;	       /* of a scalar, without NUL bytes inside; never NULL */
+	struct weir_spec_node **keys;  /* of a map: n scalars, each once */
 	struct weir_spec_node **items; /* of a list or a map: n values */
 	size_t n;
 };

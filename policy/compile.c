@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What a model means, as a ruleset.
  *
- * How it works: each object contributes entries of its own, and none depends on what other objects of its
- * kind there are; an endpoint's depend on the networks that it attaches to. So part of a model compiles to
- * part of the ruleset. A p2p network contributes nothing: its packets never meet the host. */
+ * How it works: each object contributes entries of its own, and none depends on what other
+ * objects of its kind there are; an endpoint's depend on the networks that it attaches to. So
+ * part of a model compiles to part of the ruleset. A p2p network contributes nothing: its
+ * packets never meet the host. */
 #include "policy/compile.h"
 
 #include <errno.h>
@@ -30,7 +31,9 @@ static void set_ifname(char to[WEIR_IFNAME_SIZE], const char *from)
 
 static int add_network(struct compiler *c, const struct weir_network *net)
 {
-	struct weir_entry entry = { .kind = WEIR_ENTRY_NETWORK, .owner = net->name, .origin = net->origin };
+	struct weir_entry entry = { .kind = WEIR_ENTRY_NETWORK,
+				    .owner = net->name,
+				    .origin = net->origin };
 
 	set_ifname(entry.ifname, net->ifname);
 	if (net->internal)
@@ -42,9 +45,10 @@ static int add_network(struct compiler *c, const struct weir_network *net)
 	return add(c, &entry);
 }
 
-/* The host does not route for a network whose gateway is an endpoint: nothing to translate. Nothing leaves
- * an internal network, but what has a translation is guarded against direct access from outside, so it gets
- * one. A family without the address that the user wished for the other is masqueraded. */
+/* The host does not route for a network whose gateway is an endpoint: nothing to translate.
+ * Nothing leaves an internal network, but what has a translation is guarded against direct
+ * access from outside, so it gets one. A family without the address that the user wished for the
+ * other is masqueraded. */
 static enum weir_nat subnet_nat(const struct weir_network *net, enum weir_family family)
 {
 	if (net->gateway_endpoint)
@@ -95,7 +99,9 @@ static int add_gateway(struct compiler *c, const struct weir_network *net,
 
 static int add_trusted(struct compiler *c, const struct weir_network *net, const char *from)
 {
-	struct weir_entry entry = { .kind = WEIR_ENTRY_TRUSTED, .owner = net->name, .origin = net->origin };
+	struct weir_entry entry = { .kind = WEIR_ENTRY_TRUSTED,
+				    .owner = net->name,
+				    .origin = net->origin };
 
 	set_ifname(entry.from_ifname, from);
 	set_ifname(entry.ifname, net->ifname);
@@ -145,8 +151,8 @@ static int compile_attachment(struct compiler *c, const struct weir_endpoint *ep
 
 	if (!net)
 		return weir_err_at(c->err, ENOENT, &att->origin,
-				   "endpoint \"%s\": no network named \"%s\" (weir network ls)", ep->name,
-				   att->network);
+				   "endpoint \"%s\": no network named \"%s\" (weir network ls)",
+				   ep->name, att->network);
 	return net->mode == WEIR_MODE_BRIDGE ? add_sources(c, ep, att, net) : 0;
 }
 
@@ -181,25 +187,28 @@ static int refuse_mapping(struct compiler *c, const struct weir_endpoint *ep,
 			weir_model_network(c->model, ep->attachments[i].network);
 		const char *why = net ? unpublishable(net) : NULL;
 		if (why && (!m->network || strcmp(m->network, net->name) == 0))
-			return weir_err_at(c->err, EINVAL, &m->origin,
-					   "endpoint \"%s\": %s cannot be published: network \"%s\" %s",
-					   ep->name, text, net->name, why);
+			return weir_err_at(
+				c->err, EINVAL, &m->origin,
+				"endpoint \"%s\": %s cannot be published: network \"%s\" %s",
+				ep->name, text, net->name, why);
 	}
-	return weir_err_at(c->err, EINVAL, &m->origin,
-			   "endpoint \"%s\": %s cannot be published: it has no %s%saddress in %s%s%s",
-			   ep->name, text,
-			   weir_addr_is_set(&m->host) ? weir_family_name(m->host.family) : "",
-			   weir_addr_is_set(&m->host) ? " " : "",
-			   m->network ? "network \"" : "any network with a gateway",
-			   m->network ? m->network : "", m->network ? "\"" : "");
+	return weir_err_at(
+		c->err, EINVAL, &m->origin,
+		"endpoint \"%s\": %s cannot be published: it has no %s%saddress in %s%s%s",
+		ep->name, text, weir_addr_is_set(&m->host) ? weir_family_name(m->host.family) : "",
+		weir_addr_is_set(&m->host) ? " " : "",
+		m->network ? "network \"" : "any network with a gateway",
+		m->network ? m->network : "", m->network ? "\"" : "");
 }
 
 /* Where connections of one family go; NULL: nowhere. */
-static const struct weir_addr *mapping_target(const struct compiler *c, const struct weir_endpoint *ep,
+static const struct weir_addr *mapping_target(const struct compiler *c,
+					      const struct weir_endpoint *ep,
 					      const struct weir_mapping *m, enum weir_family family)
 {
-	const struct weir_attachment *att = m->network ? weir_endpoint_attachment(ep, m->network)
-						       : weir_endpoint_default(c->model, ep, family);
+	const struct weir_attachment *att = m->network
+						    ? weir_endpoint_attachment(ep, m->network)
+						    : weir_endpoint_default(c->model, ep, family);
 	const struct weir_network *net = att ? weir_model_network(c->model, att->network) : NULL;
 
 	if (!net || unpublishable(net) || !weir_addr_is_set(&att->addrs[family]))

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What happens to the first packet of a flow.
  *
- * How it works: the packet's way is walked as a filter sees it, but over the model, never over the ruleset,
- * so that a mistake of the compiler shows as a difference:
+ * How it works: the packet's way is walked as a filter sees it, but over the model, never over the
+ * ruleset, so that a mistake of the compiler shows as a difference:
  *
  *	arrival      what must not come in from where it comes
  *	translation  a local destination may be a published port
@@ -57,7 +57,8 @@ static void drop(struct walk *w, enum weir_drop why, const struct weir_network *
 
 static void accept(struct walk *w, const char *reason, const struct weir_network *net)
 {
-	answer(w, WEIR_ACCEPT, reason, "network", net ? net->name : NULL, net ? &net->origin : NULL);
+	answer(w, WEIR_ACCEPT, reason, "network", net ? net->name : NULL,
+	       net ? &net->origin : NULL);
 }
 
 static void accept_published(struct walk *w)
@@ -67,8 +68,8 @@ static void accept_published(struct walk *w)
 	w->answer->verdict = WEIR_ACCEPT;
 	w->answer->reason = "published";
 	w->answer->origin = w->mapping->origin;
-	(void)snprintf(w->answer->text, sizeof(w->answer->text), "published: %s %s", w->published->name,
-		       weir_mapping_text(w->mapping, text));
+	(void)snprintf(w->answer->text, sizeof(w->answer->text), "published: %s %s",
+		       w->published->name, weir_mapping_text(w->mapping, text));
 }
 
 /* ---- places ---- */
@@ -80,7 +81,8 @@ static bool host_routes(const struct weir_network *net)
 }
 
 /* The network that the host would send addr into. */
-static const struct weir_network *network_of(const struct weir_model *model, const struct weir_addr *addr)
+static const struct weir_network *network_of(const struct weir_model *model,
+					     const struct weir_addr *addr)
 {
 	for (size_t i = 0; i < model->n_networks; i++)
 		if (host_routes(&model->networks[i]) &&
@@ -97,7 +99,8 @@ static bool is_gateway(const struct weir_network *net, const struct weir_addr *a
 }
 
 /* The network in which addr is the host's own. */
-static const struct weir_network *gateway_of(const struct weir_model *model, const struct weir_addr *addr)
+static const struct weir_network *gateway_of(const struct weir_model *model,
+					     const struct weir_addr *addr)
 {
 	const struct weir_network *net = network_of(model, addr);
 
@@ -166,8 +169,9 @@ static bool refused_on_arrival(struct walk *w)
 static const struct weir_addr *target(const struct walk *w, const struct weir_endpoint *ep,
 				      const struct weir_mapping *m, enum weir_family family)
 {
-	const struct weir_attachment *att = m->network ? weir_endpoint_attachment(ep, m->network)
-						       : weir_endpoint_default(w->model, ep, family);
+	const struct weir_attachment *att = m->network
+						    ? weir_endpoint_attachment(ep, m->network)
+						    : weir_endpoint_default(w->model, ep, family);
 	const struct weir_network *net = att ? weir_model_network(w->model, att->network) : NULL;
 
 	if (!net || !host_routes(net) || net->internal || !weir_addr_is_set(&att->addrs[family]))
@@ -175,7 +179,8 @@ static const struct weir_addr *target(const struct walk *w, const struct weir_en
 	return &att->addrs[family];
 }
 
-static bool mapping_matches(const struct weir_mapping *m, const struct weir_flow *flow, bool specific)
+static bool mapping_matches(const struct weir_mapping *m, const struct weir_flow *flow,
+			    bool specific)
 {
 	if (m->proto != flow->proto || flow->dport < m->host_ports.lo ||
 	    flow->dport > m->host_ports.hi)
@@ -183,7 +188,8 @@ static bool mapping_matches(const struct weir_mapping *m, const struct weir_flow
 	return specific ? weir_addr_cmp(&m->host, &flow->dst) == 0 : !weir_addr_is_set(&m->host);
 }
 
-static bool translate_by(struct walk *w, const struct weir_endpoint *ep, const struct weir_mapping *m)
+static bool translate_by(struct walk *w, const struct weir_endpoint *ep,
+			 const struct weir_mapping *m)
 {
 	const struct weir_addr *to = target(w, ep, m, w->flow->dst.family);
 
@@ -208,7 +214,8 @@ static bool find_mapping(struct walk *w, bool specific)
 	return false;
 }
 
-/* A mapping of one address goes before one of all. Nothing translates ::1: a reply could not come back. */
+/* A mapping of one address goes before one of all. Nothing translates ::1: a reply could not
+ * come back. */
 static void translate(struct walk *w)
 {
 	const struct weir_addr *dst = &w->flow->dst;
@@ -225,7 +232,8 @@ static void translate(struct walk *w)
 static void deliver(struct walk *w)
 {
 	const struct weir_flow *flow = w->flow;
-	bool resolver = (flow->proto == WEIR_UDP || flow->proto == WEIR_TCP) && flow->dport == DNS_PORT;
+	bool resolver = (flow->proto == WEIR_UDP || flow->proto == WEIR_TCP) &&
+			flow->dport == DNS_PORT;
 
 	if (w->from && (w->from->host_deny || w->from->internal) && !resolver &&
 	    flow->proto != WEIR_NO_PROTO) {
@@ -334,8 +342,8 @@ static void route(struct walk *w)
 		accept(w, "from the host", NULL);
 }
 
-/* Between two ports of one bridge or the two ends of a pair, or towards a gateway that is an endpoint: the
- * host has no part in it. False: it has. */
+/* Between two ports of one bridge or the two ends of a pair, or towards a gateway that is an
+ * endpoint: the host has no part in it. False: it has. */
 static bool passes_by(struct walk *w)
 {
 	const struct weir_network *from = w->from;
@@ -361,7 +369,8 @@ static int check_flow(struct walk *w, struct weir_err *err)
 	const struct weir_flow *flow = w->flow;
 
 	if (!flow->src.family || flow->src.family != flow->dst.family)
-		return weir_err_set(err, EINVAL, "a flow needs a source and a destination of one family");
+		return weir_err_set(err, EINVAL,
+				    "a flow needs a source and a destination of one family");
 	if ((flow->proto == WEIR_NO_PROTO) != (flow->dport == 0))
 		return weir_err_set(err, EINVAL, "tcp, udp and sctp need a port, icmp has none");
 	if (flow->origin == WEIR_FROM_OUTSIDE && flow->ifname[0])

@@ -36,16 +36,16 @@ struct weir_answer {
 	struct weir_addr src; /* after translation; none: the address of the interface it leaves by */
 };
 
-/* What the model does not know of its host. addrs: its own addresses besides loopback and the model's
- * gateways (for "is it local?"). guard[family]: weir switched forwarding on. */
+/* What the model does not know of its host. addrs: its own addresses besides loopback and the
+ * model's gateways (for "is it local?"). guard[family]: weir switched forwarding on. */
 struct weir_eval_host {
 	const struct weir_addr *addrs;
 	size_t n_addrs;
 	bool guard[WEIR_NUM_FAMILIES];
 };
 
-/* The model is whole, resolved and sorted. -EINVAL when the flow contradicts itself, -ENOENT when its
- * network is not in the model. */
+/* The model is whole, resolved and sorted. -EINVAL when the flow contradicts itself, -ENOENT
+ * when its network is not in the model. */
 int weir_eval(const struct weir_model *model, const struct weir_eval_host *host,
 	      const struct weir_flow *flow, struct weir_answer *ret, struct weir_err *err);
 

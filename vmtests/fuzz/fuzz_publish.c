@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Any bytes as a published port: what is taken prints and parses back to itself, what is refused points
- * into the text. */
+/* Any bytes as a published port: what is taken prints and parses back to itself, what is refused
+ * points into the text. */
 #include <assert.h>
 #include <stdint.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Any bytes as a spec: a refusal says where; a model that is taken passes its own checks, copies to an
- * equal one, and compiles or says why not. */
+/* Any bytes as a spec: a refusal says where; a model that is taken passes its own checks, copies
+ * to an equal one, and compiles or says why not. */
 #include <assert.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -89,7 +89,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (weir_spec_parse((const char *)data, size, "fuzz", &model, &err) < 0) {
 		assert(err.text[0]);
-		/* U+0085, U+2028 and U+2029 end lines as well for libfyaml: at least two bytes each */
+		/* U+0085, U+2028 and U+2029 end lines as well for libfyaml: at least two bytes
+		 * each */
 		assert(err.at.line <= count_lines(data, size) + size / 2 + 1);
 		return 0;
 	}

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Runs a fuzzer's function over the files named as arguments, so that any build replays the corpus. */
+/* Runs a fuzzer's function over the files named as arguments, so that any build replays the
+ * corpus. */
 #include <errno.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -14,7 +15,8 @@ static uint8_t *read_file(FILE *file, size_t *ret_size)
 	uint8_t *data;
 	long size;
 
-	if (fseek(file, 0, SEEK_END) != 0 || (size = ftell(file)) < 0 || fseek(file, 0, SEEK_SET) != 0)
+	if (fseek(file, 0, SEEK_END) != 0 || (size = ftell(file)) < 0 ||
+	    fseek(file, 0, SEEK_SET) != 0)
 		return NULL;
 	data = malloc(size ? (size_t)size : 1);
 	if (data && fread(data, 1, (size_t)size, file) != (size_t)size) {

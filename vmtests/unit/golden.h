@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Golden files: vmtests/golden/spec/NAME.yaml beside NAME.err, NAME.model or NAME.rules. With
- * WEIR_GOLDEN=write in the environment they are written instead of compared; look at the difference. */
+ * WEIR_GOLDEN=write in the environment they are written instead of compared; look at the
+ * difference. */
 #ifndef WEIR_UNIT_GOLDEN_H
 #define WEIR_UNIT_GOLDEN_H
 
@@ -52,12 +53,14 @@ static inline bool golden_same(const char *path, const char *text)
 	char *want = golden_read(path);
 	bool same = want && strcmp(want, text) == 0;
 	if (!same)
-		print_error("%s\n--- wanted\n%s--- got\n%s---\n", path, want ? want : "(no file)\n", text);
+		print_error("%s\n--- wanted\n%s--- got\n%s---\n", path, want ? want : "(no file)\n",
+			    text);
 	free(want);
 	return same;
 }
 
-/* Calls check(yaml) for each file that matches; returns how many failed. Run from the project's root. */
+/* Calls check(yaml) for each file that matches; returns how many failed. Run from the project's
+ * root. */
 static inline size_t golden_each(const char *pattern, bool (*check)(const char *yaml))
 {
 	glob_t files;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Resolution as simple as can be, for tests of what follows it: what a spec leaves open is filled with the
- * next address and the next port, and nothing is checked against a host. */
+/* Resolution as simple as can be, for tests of what follows it: what a spec leaves open is
+ * filled with the next address and the next port, and nothing is checked against a host. */
 #ifndef WEIR_UNIT_SIMPLE_H
 #define WEIR_UNIT_SIMPLE_H
 
@@ -8,12 +8,14 @@
 
 #include "core/spec.h"
 
-/* Each endpoint of a network gets the address 2, 3, … after the base; addresses that users chose in these
- * tests lie elsewhere. */
-static inline void simple_address(const struct weir_network *net, struct weir_attachment *att, uint64_t n)
+/* Each endpoint of a network gets the address 2, 3, … after the base; addresses that users chose
+ * in these tests lie elsewhere. */
+static inline void simple_address(const struct weir_network *net, struct weir_attachment *att,
+				  uint64_t n)
 {
 	for (int family = WEIR_IPV4; family < WEIR_NUM_FAMILIES; family++) {
-		const struct weir_subnet *subnet = weir_network_subnet(net, (enum weir_family)family);
+		const struct weir_subnet *subnet =
+			weir_network_subnet(net, (enum weir_family)family);
 		if (subnet && !weir_addr_is_set(&att->addrs[family]))
 			assert_true(weir_addr_add(&subnet->prefix.addr, n, &att->addrs[family]));
 	}
@@ -24,11 +26,13 @@ static inline void simple_attachments(struct weir_model *model, struct weir_netw
 	uint64_t next = 2;
 
 	for (size_t i = 0; i < model->n_endpoints; i++) {
-		struct weir_attachment *att = weir_endpoint_attachment(&model->endpoints[i], net->name);
+		struct weir_attachment *att =
+			weir_endpoint_attachment(&model->endpoints[i], net->name);
 		if (!att)
 			continue;
 		simple_address(net, att, next++);
-		if (net->gateway_endpoint && strcmp(net->gateway_endpoint, model->endpoints[i].name) == 0)
+		if (net->gateway_endpoint &&
+		    strcmp(net->gateway_endpoint, model->endpoints[i].name) == 0)
 			weir_network_set_gateway(net, att);
 	}
 }

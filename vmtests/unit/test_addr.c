@@ -27,18 +27,23 @@ static void addresses_print_as_they_are_written(void **state)
 	static const struct {
 		const char *in, *out;
 	} rows[] = {
-		{ "10.88.1.10", NULL },	      { "0.0.0.0", NULL },
-		{ "255.255.255.255", NULL },  { "::", NULL },
-		{ "::1", NULL },	      { "fd00:88:1::10", NULL },
+		{ "10.88.1.10", NULL },
+		{ "0.0.0.0", NULL },
+		{ "255.255.255.255", NULL },
+		{ "::", NULL },
+		{ "::1", NULL },
+		{ "fd00:88:1::10", NULL },
 		{ "FD00:0088:0001:0:0:0:0:10", "fd00:88:1::10" },
-		{ "::ffff:10.0.0.1", NULL },  { "2001:db8:0:0:1:0:0:1", "2001:db8::1:0:0:1" },
+		{ "::ffff:10.0.0.1", NULL },
+		{ "2001:db8:0:0:1:0:0:1", "2001:db8::1:0:0:1" },
 	};
 	char text[WEIR_ADDR_TEXT];
 
 	(void)state;
 	for (size_t i = 0; i < N_OF(rows); i++) {
 		struct weir_addr a = addr(rows[i].in);
-		assert_string_equal(weir_addr_text(&a, text), rows[i].out ? rows[i].out : rows[i].in);
+		assert_string_equal(weir_addr_text(&a, text),
+				    rows[i].out ? rows[i].out : rows[i].in);
 	}
 	assert_string_equal(weir_addr_text(&(struct weir_addr){ 0 }, text), "");
 }
@@ -46,9 +51,11 @@ static void addresses_print_as_they_are_written(void **state)
 static void wrong_addresses_are_refused(void **state)
 {
 	static const char *const rows[] = {
-		"",	    "10.88.1",	   "10.88.1.256", "10.88.1.010", "010.0.0.1",  "10.88.1.10 ",
-		" 10.0.0.1", "10.88.1.10/24", "[::1]",	  "fe80::1%eth0", ":::",	"1:2:3:4:5:6:7:8:9",
-		"0x0a.0.0.1", "167772161",   "10.1",	  "a",		 "::g",	       "10.0.0.1\n",
+		"",	      "10.88.1",      "10.88.1.256", "10.88.1.010",
+		"010.0.0.1",  "10.88.1.10 ",  " 10.0.0.1",   "10.88.1.10/24",
+		"[::1]",      "fe80::1%eth0", ":::",	     "1:2:3:4:5:6:7:8:9",
+		"0x0a.0.0.1", "167772161",    "10.1",	     "a",
+		"::g",	      "10.0.0.1\n",
 	};
 
 	(void)state;
@@ -85,7 +92,8 @@ static void prefixes_know_their_ends(void **state)
 
 		assert_string_equal(weir_addr_text(&base, text), rows[i].base);
 		assert_string_equal(weir_addr_text(&last, text), rows[i].last);
-		assert_string_equal(weir_prefix_text(&p, whole), rows[i].prefix); /* host bits as given */
+		assert_string_equal(weir_prefix_text(&p, whole),
+				    rows[i].prefix); /* host bits as given */
 		assert_true(weir_prefix_contains(&p, &base));
 		assert_true(weir_prefix_contains(&p, &last));
 		if (weir_addr_add(&last, 1, &last))
@@ -96,9 +104,20 @@ static void prefixes_know_their_ends(void **state)
 static void wrong_prefixes_are_refused(void **state)
 {
 	static const char *const rows[] = {
-		"",	       "10.88.1.0",    "10.88.1.0/",	"10.88.1.0/33",	 "10.88.1.0/024",
-		"10.88.1.0/-1", "10.88.1.0/24/", "10.88.1/24",	"fd00::/129",	 "/24",
-		"10.88.1.0/ 24", "10.88.1.0/2x", "10.88.1.0/4294967320", "[fd00::]/64",
+		"",
+		"10.88.1.0",
+		"10.88.1.0/",
+		"10.88.1.0/33",
+		"10.88.1.0/024",
+		"10.88.1.0/-1",
+		"10.88.1.0/24/",
+		"10.88.1/24",
+		"fd00::/129",
+		"/24",
+		"10.88.1.0/ 24",
+		"10.88.1.0/2x",
+		"10.88.1.0/4294967320",
+		"[fd00::]/64",
 		"10.88.1.0/0000000000000000000000000000000000000000000000000000000000000000000024",
 	};
 
@@ -166,12 +185,18 @@ static void kinds_of_addresses_are_told_apart(void **state)
 		const char *addr;
 		bool loopback, multicast, any;
 	} rows[] = {
-		{ "127.0.0.1", true, false, false },   { "127.255.0.1", true, false, false },
-		{ "128.0.0.1", false, false, false },  { "::1", true, false, false },
-		{ "::ffff:127.0.0.1", true, false, false }, { "::2", false, false, false },
-		{ "224.0.0.1", false, true, false },   { "239.255.255.255", false, true, false },
-		{ "240.0.0.1", false, false, false },  { "ff02::1", false, true, false },
-		{ "fe80::1", false, false, false },    { "0.0.0.0", false, false, true },
+		{ "127.0.0.1", true, false, false },
+		{ "127.255.0.1", true, false, false },
+		{ "128.0.0.1", false, false, false },
+		{ "::1", true, false, false },
+		{ "::ffff:127.0.0.1", true, false, false },
+		{ "::2", false, false, false },
+		{ "224.0.0.1", false, true, false },
+		{ "239.255.255.255", false, true, false },
+		{ "240.0.0.1", false, false, false },
+		{ "ff02::1", false, true, false },
+		{ "fe80::1", false, false, false },
+		{ "0.0.0.0", false, false, true },
 		{ "::", false, false, true },
 	};
 
@@ -188,7 +213,8 @@ static void kinds_of_addresses_are_told_apart(void **state)
 
 static void order_is_by_family_then_value(void **state)
 {
-	static const char *const sorted[] = { "0.0.0.0", "9.255.0.0", "10.0.0.0", "255.0.0.1", "::", "fd00::" };
+	static const char *const sorted[] = { "0.0.0.0",   "9.255.0.0", "10.0.0.0",
+					      "255.0.0.1", "::",	"fd00::" };
 
 	(void)state;
 	for (size_t i = 0; i < N_OF(sorted); i++)
@@ -202,9 +228,17 @@ static void order_is_by_family_then_value(void **state)
 static void mac_addresses(void **state)
 {
 	static const char *const wrong[] = {
-		"", "02:00:00:00:00", "02:00:00:00:00:1", "02:00:00:00:00:10:", "02-00-00-00-00-10",
-		"0g:00:00:00:00:10", "01:00:00:00:00:10", "00:00:00:00:00:00", "ff:ff:ff:ff:ff:ff",
-		"020000000010", "02:00:00:00:00:100",
+		"",
+		"02:00:00:00:00",
+		"02:00:00:00:00:1",
+		"02:00:00:00:00:10:",
+		"02-00-00-00-00-10",
+		"0g:00:00:00:00:10",
+		"01:00:00:00:00:10",
+		"00:00:00:00:00:00",
+		"ff:ff:ff:ff:ff:ff",
+		"020000000010",
+		"02:00:00:00:00:100",
 	};
 	struct weir_mac mac;
 	char text[WEIR_MAC_TEXT];
@@ -220,8 +254,20 @@ static void mac_addresses(void **state)
 
 static void ports_and_ranges(void **state)
 {
-	static const char *const wrong[] = { "", "0", "65536", "080", "80-", "-80", "90-80", "80-90-100", "8o",
-					     " 80", "80 ", "+80", "99999999999999999999", "0-5" };
+	static const char *const wrong[] = { "",
+					     "0",
+					     "65536",
+					     "080",
+					     "80-",
+					     "-80",
+					     "90-80",
+					     "80-90-100",
+					     "8o",
+					     " 80",
+					     "80 ",
+					     "+80",
+					     "99999999999999999999",
+					     "0-5" };
 	struct weir_ports ports;
 	char text[WEIR_PORTS_TEXT];
 

@@ -27,7 +27,8 @@ static bool check_golden(const char *yaml)
 	FILE *out = open_memstream(&got, &len);
 	r = weir_compile(&model, &rules, &err);
 	if (r < 0)
-		(void)fprintf(out, "%s: %s\n", weir_place_text(&err.at, place, sizeof(place)), err.text);
+		(void)fprintf(out, "%s: %s\n", weir_place_text(&err.at, place, sizeof(place)),
+			      err.text);
 	else
 		weir_ruleset_print(&rules, out);
 	(void)fclose(out);
@@ -68,15 +69,19 @@ static void parse(struct weir_model *model, const char *text)
 }
 
 /* One object, with the networks that it needs to be understood. */
-static void compile_part(const struct weir_model *whole, size_t endpoint, struct weir_ruleset *rules)
+static void compile_part(const struct weir_model *whole, size_t endpoint,
+			 struct weir_ruleset *rules)
 {
 	WEIR_CLEAN_MODEL struct weir_model part = { 0 };
 
 	for (size_t i = 0; i < whole->n_networks; i++)
-		assert_int_equal(weir_network_copy(&part, weir_model_add_network(&part), &whole->networks[i]), 0);
+		assert_int_equal(weir_network_copy(&part, weir_model_add_network(&part),
+						   &whole->networks[i]),
+				 0);
 	if (endpoint < whole->n_endpoints)
 		assert_int_equal(weir_endpoint_copy(&part, weir_model_add_endpoint(&part),
-						    &whole->endpoints[endpoint]), 0);
+						    &whole->endpoints[endpoint]),
+				 0);
 	assert_int_equal(weir_compile(&part, rules, NULL), 0);
 }
 

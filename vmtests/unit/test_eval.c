@@ -28,7 +28,8 @@ static const char sample[] =
 	"  i2: {networks: {apart: {ip: 10.4.0.11}}}\n"
 	"  l: {networks: {left: {ip: 10.8.0.10}, wire: {ip: 10.9.0.1}}}\n"
 	"  nginx: {networks: {web: {ip: [10.1.0.20, \"fd00:1::20\"]}},\n"
-	"    publish: [\"8080:80\", \"192.0.2.1:8080:88\", \"127.0.0.1:8081:81\", \"5353:53/udp\", \"7000-7009:100-109\"]}\n"
+	"    publish: [\"8080:80\", \"192.0.2.1:8080:88\", \"127.0.0.1:8081:81\", \"5353:53/udp\", "
+	"\"7000-7009:100-109\"]}\n"
 	"  p: {networks: {plain: {ip: 10.3.0.10}}, publish: [\"9100:91\"]}\n"
 	"  pg: {networks: {db: {ip: 10.2.0.20}}}\n"
 	"  router: {networks: {left: {ip: 10.8.0.1}}, forward: true}\n"
@@ -40,7 +41,8 @@ struct row {
 	const char *port; /* "80/tcp", "80/tcp!" (not a SYN), "icmp" */
 	const char *want; /* "drop REASON" or "accept REASON" */
 	const char *to;	  /* after translation; NULL: not translated */
-	const char *as;	  /* the source after translation; "": the interface's; NULL: not translated */
+	const char
+		*as; /* the source after translation; "": the interface's; NULL: not translated */
 };
 
 static const struct row rows[] = {
@@ -51,26 +53,36 @@ static const struct row rows[] = {
 	{ "web", "10.1.0.10", "198.51.100.7", "80/tcp", "accept to the outside", NULL, "" },
 	{ "web", "fd00:1::10", "2001:db8:9::7", "80/tcp", "accept to the outside", NULL, "" },
 	{ "web", "10.1.0.10", "198.51.100.7", "icmp", "accept to the outside", NULL, "" },
-	{ "web", "10.1.0.10", "198.51.100.7", "80/tcp!", "drop not the start of a flow", NULL, NULL },
+	{ "web", "10.1.0.10", "198.51.100.7", "80/tcp!", "drop not the start of a flow", NULL,
+	  NULL },
 	{ "web", "10.1.0.99", "198.51.100.7", "80/tcp", "drop not a live source", NULL, NULL },
 	{ "web", "10.3.0.10", "198.51.100.7", "80/tcp", "drop not a live source", NULL, NULL },
 	{ "web", "10.1.0.10", "10.2.0.20", "5432/tcp", "drop internal network", NULL, NULL },
 	/* N2 */
-	{ "fixed", "10.6.0.10", "198.51.100.7", "80/tcp", "accept to the outside", NULL, "192.0.2.9" },
+	{ "fixed", "10.6.0.10", "198.51.100.7", "80/tcp", "accept to the outside", NULL,
+	  "192.0.2.9" },
 	{ "fixed", "fd00:6::10", "2001:db8:9::7", "80/tcp", "accept to the outside", NULL, "" },
 	{ "plain", "10.3.0.10", "198.51.100.7", "80/tcp", "accept to the outside", NULL, NULL },
 	/* N3, N9, N10 */
-	{ "lan", "198.51.100.7", "192.0.2.2", "8080/tcp", "accept published", "10.1.0.20:80", NULL },
-	{ "lan", "198.51.100.7", "192.0.2.1", "8080/tcp", "accept published", "10.1.0.20:88", NULL },
-	{ "lan", "2001:db8:9::7", "2001:db8::1", "8080/tcp", "accept published", "fd00:1::20:80", NULL },
+	{ "lan", "198.51.100.7", "192.0.2.2", "8080/tcp", "accept published", "10.1.0.20:80",
+	  NULL },
+	{ "lan", "198.51.100.7", "192.0.2.1", "8080/tcp", "accept published", "10.1.0.20:88",
+	  NULL },
+	{ "lan", "2001:db8:9::7", "2001:db8::1", "8080/tcp", "accept published", "fd00:1::20:80",
+	  NULL },
 	{ "lan", "198.51.100.7", "192.0.2.2", "8080/udp", "accept to the host", NULL, NULL },
-	{ "lan", "198.51.100.7", "192.0.2.2", "8080/tcp!", "drop not the start of a flow", "10.1.0.20:80", NULL },
-	{ "lan", "198.51.100.7", "192.0.2.2", "5353/udp", "accept published", "10.1.0.20:53", NULL },
-	{ "lan", "198.51.100.7", "192.0.2.2", "7000/tcp", "accept published", "10.1.0.20:100", NULL },
-	{ "lan", "198.51.100.7", "192.0.2.2", "7009/tcp", "accept published", "10.1.0.20:109", NULL },
+	{ "lan", "198.51.100.7", "192.0.2.2", "8080/tcp!", "drop not the start of a flow",
+	  "10.1.0.20:80", NULL },
+	{ "lan", "198.51.100.7", "192.0.2.2", "5353/udp", "accept published", "10.1.0.20:53",
+	  NULL },
+	{ "lan", "198.51.100.7", "192.0.2.2", "7000/tcp", "accept published", "10.1.0.20:100",
+	  NULL },
+	{ "lan", "198.51.100.7", "192.0.2.2", "7009/tcp", "accept published", "10.1.0.20:109",
+	  NULL },
 	{ "lan", "198.51.100.7", "192.0.2.2", "7010/tcp", "accept to the host", NULL, NULL },
 	{ "lan", "198.51.100.7", "192.0.2.2", "8081/tcp", "accept to the host", NULL, NULL },
-	{ "lan", "198.51.100.7", "192.0.2.2", "9100/tcp", "accept published", "10.3.0.10:91", NULL },
+	{ "lan", "198.51.100.7", "192.0.2.2", "9100/tcp", "accept published", "10.3.0.10:91",
+	  NULL },
 	{ "lan", "198.51.100.7", "192.0.2.2", "icmp", "accept to the host", NULL, NULL },
 	/* N5 */
 	{ "host", "127.0.0.1", "127.0.0.1", "8080/tcp", "accept published", "10.1.0.20:80", "" },
@@ -84,9 +96,11 @@ static const struct row rows[] = {
 	{ "web", "10.1.0.20", "10.1.0.1", "8080/tcp", "accept published", "10.1.0.20:80", "" },
 	{ "web", "fd00:1::10", "2001:db8::1", "8080/tcp", "accept published", "fd00:1::20:80", "" },
 	{ "plain", "10.3.0.10", "192.0.2.2", "8080/tcp", "accept published", "10.1.0.20:80", NULL },
-	{ "plain", "10.3.0.99", "192.0.2.2", "8080/tcp", "drop not a live source", "10.1.0.20:80", NULL },
+	{ "plain", "10.3.0.99", "192.0.2.2", "8080/tcp", "drop not a live source", "10.1.0.20:80",
+	  NULL },
 	{ "deny", "10.5.0.10", "192.0.2.2", "8080/tcp", "accept published", "10.1.0.20:80", NULL },
-	{ "db", "10.2.0.20", "192.0.2.2", "8080/tcp", "drop internal network", "10.1.0.20:80", NULL },
+	{ "db", "10.2.0.20", "192.0.2.2", "8080/tcp", "drop internal network", "10.1.0.20:80",
+	  NULL },
 	/* P2 */
 	{ "db", "10.2.0.20", "198.51.100.7", "80/tcp", "drop internal network", NULL, NULL },
 	{ "db", "10.2.0.20", "10.2.0.10", "80/tcp", "accept same network", NULL, NULL },
@@ -95,40 +109,61 @@ static const struct row rows[] = {
 	{ "apart", "10.4.0.10", "10.4.0.11", "80/tcp", "drop isolation", NULL, NULL },
 	{ "apart", "10.4.0.10", "10.4.0.1", "22/tcp", "accept to the host", NULL, NULL },
 	{ "apart", "10.4.0.11", "192.0.2.2", "9000/tcp", "accept published", "10.4.0.10:90", "" },
-	{ "apart", "10.4.0.11", "192.0.2.2", "9000/tcp!", "drop not the start of a flow", "10.4.0.10:90", NULL },
+	{ "apart", "10.4.0.11", "192.0.2.2", "9000/tcp!", "drop not the start of a flow",
+	  "10.4.0.10:90", NULL },
 	{ "apart", "10.4.0.11", "198.51.100.7", "80/tcp", "accept to the outside", NULL, "" },
 	/* the host */
-	{ "deny", "10.5.0.10", "10.5.0.1", "22/tcp", "drop host closed to this network", NULL, NULL },
-	{ "deny", "10.5.0.10", "192.0.2.2", "22/tcp", "drop host closed to this network", NULL, NULL },
+	{ "deny", "10.5.0.10", "10.5.0.1", "22/tcp", "drop host closed to this network", NULL,
+	  NULL },
+	{ "deny", "10.5.0.10", "192.0.2.2", "22/tcp", "drop host closed to this network", NULL,
+	  NULL },
 	{ "deny", "10.5.0.10", "10.5.0.1", "53/tcp", "accept to the host", NULL, NULL },
-	{ "deny", "10.5.0.10", "10.5.0.1", "53/sctp", "drop host closed to this network", NULL, NULL },
+	{ "deny", "10.5.0.10", "10.5.0.1", "53/sctp", "drop host closed to this network", NULL,
+	  NULL },
 	{ "deny", "10.5.0.10", "10.5.0.1", "icmp", "accept to the host", NULL, NULL },
 	{ "web", "10.1.0.10", "10.1.0.1", "22/tcp", "accept to the host", NULL, NULL },
 	{ "web", "10.1.0.10", "10.3.0.1", "22/tcp", "drop gateway of another network", NULL, NULL },
-	{ "web", "10.1.0.10", "10.3.0.1", "8080/tcp", "drop gateway of another network", NULL, NULL },
+	{ "web", "10.1.0.10", "10.3.0.1", "8080/tcp", "drop gateway of another network", NULL,
+	  NULL },
 	/* S1, S2, S3 */
-	{ "lan", "198.51.100.7", "127.0.0.1", "8081/tcp", "drop loopback address from outside", NULL, NULL },
-	{ "lan", "2001:db8:9::7", "::1", "80/tcp", "drop loopback address from outside", NULL, NULL },
-	{ "web", "10.1.0.10", "127.0.0.1", "8081/tcp", "drop loopback address from outside", NULL, NULL },
-	{ "lan", "198.51.100.7", "10.1.0.20", "80/tcp", "drop direct access from outside", NULL, NULL },
-	{ "lan", "2001:db8:9::7", "fd00:1::20", "80/tcp", "drop direct access from outside", NULL, NULL },
-	{ "lan", "198.51.100.7", "10.1.0.20", "80/tcp!", "drop direct access from outside", NULL, NULL },
-	{ "lan", "198.51.100.7", "10.2.0.20", "5432/tcp", "drop direct access from outside", NULL, NULL },
+	{ "lan", "198.51.100.7", "127.0.0.1", "8081/tcp", "drop loopback address from outside",
+	  NULL, NULL },
+	{ "lan", "2001:db8:9::7", "::1", "80/tcp", "drop loopback address from outside", NULL,
+	  NULL },
+	{ "web", "10.1.0.10", "127.0.0.1", "8081/tcp", "drop loopback address from outside", NULL,
+	  NULL },
+	{ "lan", "198.51.100.7", "10.1.0.20", "80/tcp", "drop direct access from outside", NULL,
+	  NULL },
+	{ "lan", "2001:db8:9::7", "fd00:1::20", "80/tcp", "drop direct access from outside", NULL,
+	  NULL },
+	{ "lan", "198.51.100.7", "10.1.0.20", "80/tcp!", "drop direct access from outside", NULL,
+	  NULL },
+	{ "lan", "198.51.100.7", "10.2.0.20", "5432/tcp", "drop direct access from outside", NULL,
+	  NULL },
 	{ "lan", "198.51.100.7", "10.3.0.10", "80/tcp", "drop not published", NULL, NULL },
-	{ "lan", "198.51.100.7", "10.3.0.10", "80/tcp!", "drop not the start of a flow", NULL, NULL },
-	{ "lan", "198.51.100.7", "10.1.0.1", "8080/tcp", "drop gateway of another network", NULL, NULL },
-	{ "lan", "198.51.100.7", "10.3.0.1", "22/tcp", "drop gateway of another network", NULL, NULL },
+	{ "lan", "198.51.100.7", "10.3.0.10", "80/tcp!", "drop not the start of a flow", NULL,
+	  NULL },
+	{ "lan", "198.51.100.7", "10.1.0.1", "8080/tcp", "drop gateway of another network", NULL,
+	  NULL },
+	{ "lan", "198.51.100.7", "10.3.0.1", "22/tcp", "drop gateway of another network", NULL,
+	  NULL },
 	{ "lan1", "198.51.100.7", "10.7.0.10", "80/tcp", "accept trusted interface", NULL, NULL },
-	{ "lan1", "198.51.100.7", "10.7.0.10", "80/tcp!", "drop not the start of a flow", NULL, NULL },
-	{ "lan1", "198.51.100.7", "10.7.0.1", "22/tcp", "drop gateway of another network", NULL, NULL },
-	{ "lan1", "198.51.100.7", "10.1.0.20", "80/tcp", "drop direct access from outside", NULL, NULL },
-	{ "lan", "198.51.100.7", "10.7.0.10", "80/tcp", "drop direct access from outside", NULL, NULL },
+	{ "lan1", "198.51.100.7", "10.7.0.10", "80/tcp!", "drop not the start of a flow", NULL,
+	  NULL },
+	{ "lan1", "198.51.100.7", "10.7.0.1", "22/tcp", "drop gateway of another network", NULL,
+	  NULL },
+	{ "lan1", "198.51.100.7", "10.1.0.20", "80/tcp", "drop direct access from outside", NULL,
+	  NULL },
+	{ "lan", "198.51.100.7", "10.7.0.10", "80/tcp", "drop direct access from outside", NULL,
+	  NULL },
 	/* S6, and what is not weir's */
 	{ "lan", "198.51.100.7", "203.0.113.5", "8080/tcp", "accept not for weir", NULL, NULL },
 	{ "lan", "198.51.100.7", "203.0.113.5", "8080/tcp!", "accept not for weir", NULL, NULL },
-	{ "lan", "2001:db8:9::7", "2001:db8:7::5", "8080/tcp", "drop forwarding not for weir", NULL, NULL },
+	{ "lan", "2001:db8:9::7", "2001:db8:7::5", "8080/tcp", "drop forwarding not for weir", NULL,
+	  NULL },
 	/* a gateway that is an endpoint, and a pair: the host has no part in them */
-	{ "left", "10.8.0.10", "198.51.100.7", "80/tcp", "accept to the network's gateway", NULL, NULL },
+	{ "left", "10.8.0.10", "198.51.100.7", "80/tcp", "accept to the network's gateway", NULL,
+	  NULL },
 	{ "left", "10.8.0.10", "10.8.0.1", "80/tcp", "accept same network", NULL, NULL },
 	{ "lan", "198.51.100.7", "10.8.0.10", "80/tcp", "accept not for weir", NULL, NULL },
 	{ "wire", "10.9.0.1", "10.9.0.2", "80/tcp", "accept same network", NULL, NULL },
@@ -193,8 +228,8 @@ static void check_row(const struct weir_model *model, const struct weir_eval_hos
 	(void)snprintf(got, sizeof(got), "%s %s", answer.verdict == WEIR_ACCEPT ? "accept" : "drop",
 		       answer.reason);
 	if (strcmp(got, row->want) != 0)
-		fail_msg("%s %s > %s %s: wanted %s, got %s (%s)", row->from, row->src, row->dst, row->port,
-			 row->want, got, answer.text);
+		fail_msg("%s %s > %s %s: wanted %s, got %s (%s)", row->from, row->src, row->dst,
+			 row->port, row->want, got, answer.text);
 	(void)snprintf(to, sizeof(to), "%s:%u", weir_addr_text(&answer.dst, dst), answer.dport);
 	if (strcmp(row->to ? row->to : to, to) != 0 ||
 	    (!row->to && weir_addr_cmp(&answer.dst, &flow.dst) != 0))
@@ -208,8 +243,10 @@ static void check_row(const struct weir_model *model, const struct weir_eval_hos
 
 static void each_flow_gets_its_answer(void **state)
 {
-	const struct weir_addr addrs[] = { addr("192.0.2.1"), addr("192.0.2.2"), addr("2001:db8::1") };
-	const struct weir_eval_host host = { .addrs = addrs, .n_addrs = N_OF(addrs),
+	const struct weir_addr addrs[] = { addr("192.0.2.1"), addr("192.0.2.2"),
+					   addr("2001:db8::1") };
+	const struct weir_eval_host host = { .addrs = addrs,
+					     .n_addrs = N_OF(addrs),
 					     .guard = { [WEIR_IPV6] = true } };
 	WEIR_CLEAN_MODEL struct weir_model model = { 0 };
 
@@ -223,8 +260,10 @@ static void answers_name_what_decides(void **state)
 {
 	const struct weir_addr addrs[] = { addr("192.0.2.2") };
 	const struct weir_eval_host host = { .addrs = addrs, .n_addrs = 1 };
-	static const struct row published = { "lan", "198.51.100.7", "192.0.2.2", "8080/tcp", "", NULL, NULL };
-	static const struct row internal = { "db", "10.2.0.20", "198.51.100.7", "80/tcp", "", NULL, NULL };
+	static const struct row published = { "lan", "198.51.100.7", "192.0.2.2", "8080/tcp",
+					      "",    NULL,	     NULL };
+	static const struct row internal = { "db", "10.2.0.20", "198.51.100.7", "80/tcp", "",
+					     NULL, NULL };
 	WEIR_CLEAN_MODEL struct weir_model model = { 0 };
 	struct weir_answer answer;
 	struct weir_flow flow = flow_of(&published);
@@ -244,8 +283,13 @@ static void answers_name_what_decides(void **state)
 static void flows_that_contradict_themselves_are_refused(void **state)
 {
 	const struct weir_eval_host host = { 0 };
-	const struct weir_flow good = { .origin = WEIR_FROM_ENDPOINT, .network = "web", .src = addr("10.1.0.10"),
-					.dst = addr("10.1.0.20"), .proto = WEIR_TCP, .dport = 80, .opens = true };
+	const struct weir_flow good = { .origin = WEIR_FROM_ENDPOINT,
+					.network = "web",
+					.src = addr("10.1.0.10"),
+					.dst = addr("10.1.0.20"),
+					.proto = WEIR_TCP,
+					.dport = 80,
+					.opens = true };
 	WEIR_CLEAN_MODEL struct weir_model model = { 0 };
 	struct weir_answer answer = { .dport = 7 };
 	struct weir_flow flow = good;
@@ -254,12 +298,12 @@ static void flows_that_contradict_themselves_are_refused(void **state)
 	load(&model);
 	assert_int_equal(weir_eval(&model, &host, &flow, &answer, NULL), 0);
 	answer.dport = 7;
-#define REFUSED(change, code)                                                                      \
-	do {                                                                                       \
-		flow = good;                                                                       \
-		flow.change;                                                                       \
-		assert_int_equal(weir_eval(&model, &host, &flow, &answer, NULL), code);            \
-		assert_int_equal(answer.dport, 7);                                                 \
+#define REFUSED(change, code)                                                           \
+	do {                                                                            \
+		flow = good;                                                            \
+		flow.change;                                                            \
+		assert_int_equal(weir_eval(&model, &host, &flow, &answer, NULL), code); \
+		assert_int_equal(answer.dport, 7);                                      \
 	} while (0)
 	REFUSED(dst = addr("fd00::1"), -EINVAL);
 	REFUSED(src = (struct weir_addr){ 0 }, -EINVAL);

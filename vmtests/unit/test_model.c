@@ -14,7 +14,8 @@ static struct weir_addr addr(const char *text)
 	return a;
 }
 
-static struct weir_network *add_network(struct weir_model *model, const char *name, const char *subnet)
+static struct weir_network *add_network(struct weir_model *model, const char *name,
+					const char *subnet)
 {
 	struct weir_network *net = weir_model_add_network(model);
 
@@ -44,11 +45,18 @@ static void publish(struct weir_model *model, struct weir_endpoint *ep, const ch
 
 static void names_are_dns_labels_and_file_names(void **state)
 {
-	static const char *const good[] = { "a", "0", "web", "Web-1", "a.b_c-d",
-					    "123456789012345678901234567890123456789012345678901234567890123" };
-	static const char *const bad[] = { "", ".", "..", "../x", "-x", "_x", ".x", "a/b", "a b", "a\n", "a%",
-					   "ä", "a:b", "a\"b",
-					   "1234567890123456789012345678901234567890123456789012345678901234" };
+	static const char *const good[] = {
+		"a",	   "0",
+		"web",	   "Web-1",
+		"a.b_c-d", "123456789012345678901234567890123456789012345678901234567890123"
+	};
+	static const char *const bad[] = {
+		"",	".",	"..",
+		"../x", "-x",	"_x",
+		".x",	"a/b",	"a b",
+		"a\n",	"a%",	"ä",
+		"a:b",	"a\"b", "1234567890123456789012345678901234567890123456789012345678901234"
+	};
 
 	(void)state;
 	for (size_t i = 0; i < N_OF(good); i++)
@@ -61,9 +69,13 @@ static void names_are_dns_labels_and_file_names(void **state)
 
 static void interface_names_are_the_kernels_and_safe(void **state)
 {
-	static const char *const good[] = { "eth0", "wb-web", "a", "123456789012345", "eth0.100", "br@x", "veth_1" };
-	static const char *const bad[] = { "", ".", "..", "a/b", "a:b", "a b", "a\tb", "a\"b", "a'b", "a*", "a+",
-					   "eth%d", "-x", "1234567890123456", "\xc3\xa9", "a\\b" };
+	static const char *const good[] = { "eth0",	"wb-web", "a",	   "123456789012345",
+					    "eth0.100", "br@x",	  "veth_1" };
+	static const char *const bad[] = {
+		"",	    ".",   "..", "a/b", "a:b",	 "a b", "a\tb",
+		"a\"b",	    "a'b", "a*", "a+",	"eth%d", "-x",	"1234567890123456",
+		"\xc3\xa9", "a\\b"
+	};
 
 	(void)state;
 	for (size_t i = 0; i < N_OF(good); i++)
@@ -157,7 +169,8 @@ static void networks_are_copied_whole(void **state)
 {
 	struct weir_model from = { 0 };
 	WEIR_CLEAN_MODEL struct weir_model to = { 0 };
-	struct weir_network *net = add_network(&from, weir_arena_strdup(&from.arena, "web"), "10.88.1.0/24");
+	struct weir_network *net =
+		add_network(&from, weir_arena_strdup(&from.arena, "web"), "10.88.1.0/24");
 	struct weir_network *copy = weir_model_add_network(&to);
 
 	(void)state;
@@ -179,12 +192,12 @@ static void any_difference_is_seen(void **state)
 	struct weir_endpoint *a = sample_endpoint(&model), b;
 
 	(void)state;
-#define DIFFERS(change)                                                                            \
-	do {                                                                                       \
-		assert_int_equal(weir_endpoint_copy(&model, &b, a), 0);                            \
-		assert_true(weir_endpoint_equal(a, &b));                                           \
-		b.change;                                                                          \
-		assert_false(weir_endpoint_equal(a, &b));                                          \
+#define DIFFERS(change)                                                 \
+	do {                                                            \
+		assert_int_equal(weir_endpoint_copy(&model, &b, a), 0); \
+		assert_true(weir_endpoint_equal(a, &b));                \
+		b.change;                                               \
+		assert_false(weir_endpoint_equal(a, &b));               \
 	} while (0)
 	DIFFERS(name = "other");
 	DIFFERS(netns = WEIR_NETNS_HOST);
@@ -254,34 +267,117 @@ static void subnets_are_sensible(void **state)
 	}
 }
 
-static void set_gateway(struct weir_network *net) { net->gateways[WEIR_IPV4] = addr("10.88.1.254"); }
-static void set_foreign_gateway(struct weir_network *net) { net->gateways[WEIR_IPV4] = addr("10.88.2.1"); }
-static void set_network_gateway(struct weir_network *net) { net->gateways[WEIR_IPV4] = addr("10.88.1.0"); }
-static void set_broadcast_gateway(struct weir_network *net) { net->gateways[WEIR_IPV4] = addr("10.88.1.255"); }
-static void set_p2p_gateway(struct weir_network *net) { net->mode = WEIR_MODE_P2P; set_gateway(net); }
-static void set_two_gateways(struct weir_network *net) { set_gateway(net); net->gateway_endpoint = "r"; }
-static void set_p2p_internal(struct weir_network *net) { net->mode = WEIR_MODE_P2P; net->internal = true; }
-static void set_p2p_isolate(struct weir_network *net) { net->mode = WEIR_MODE_P2P; net->isolate = true; }
+static void set_gateway(struct weir_network *net)
+{
+	net->gateways[WEIR_IPV4] = addr("10.88.1.254");
+}
+static void set_foreign_gateway(struct weir_network *net)
+{
+	net->gateways[WEIR_IPV4] = addr("10.88.2.1");
+}
+static void set_network_gateway(struct weir_network *net)
+{
+	net->gateways[WEIR_IPV4] = addr("10.88.1.0");
+}
+static void set_broadcast_gateway(struct weir_network *net)
+{
+	net->gateways[WEIR_IPV4] = addr("10.88.1.255");
+}
+static void set_p2p_gateway(struct weir_network *net)
+{
+	net->mode = WEIR_MODE_P2P;
+	set_gateway(net);
+}
+static void set_two_gateways(struct weir_network *net)
+{
+	set_gateway(net);
+	net->gateway_endpoint = "r";
+}
+static void set_p2p_internal(struct weir_network *net)
+{
+	net->mode = WEIR_MODE_P2P;
+	net->internal = true;
+}
+static void set_p2p_isolate(struct weir_network *net)
+{
+	net->mode = WEIR_MODE_P2P;
+	net->isolate = true;
+}
 static void set_nat(struct weir_network *net)
 {
 	net->nat = WEIR_NAT_ADDRESS;
 	net->nat_addr[WEIR_IPV4] = addr("192.0.2.1");
 }
-static void set_empty_nat(struct weir_network *net) { net->nat = WEIR_NAT_ADDRESS; }
-static void set_inner_nat(struct weir_network *net) { set_nat(net); net->nat_addr[WEIR_IPV4] = addr("10.88.1.9"); }
-static void set_nat6(struct weir_network *net) { set_nat(net); net->nat_addr[WEIR_IPV6] = addr("2001:db8::1"); }
-static void set_loopback_nat(struct weir_network *net) { set_nat(net); net->nat_addr[WEIR_IPV4] = addr("127.0.0.1"); }
-static void set_internal_nat(struct weir_network *net) { set_nat(net); net->internal = true; }
-static void set_router_nat(struct weir_network *net) { set_nat(net); net->gateway_endpoint = "r"; }
-static void trust(struct weir_network *net, const char **names, size_t n) { net->trusted = names; net->n_trusted = n; }
-static void set_trusted(struct weir_network *net) { static const char *n[] = { "eth0", "eth1" }; trust(net, n, 2); }
-static void set_trusted_twice(struct weir_network *net) { static const char *n[] = { "eth0", "eth0" }; trust(net, n, 2); }
-static void set_trusted_bad(struct weir_network *net) { static const char *n[] = { "eth 0" }; trust(net, n, 1); }
-static void set_trusted_internal(struct weir_network *net) { set_trusted(net); net->internal = true; }
-static void set_mtu(struct weir_network *net) { net->mtu = 1400; }
-static void set_small_mtu(struct weir_network *net) { net->mtu = 67; }
-static void set_large_mtu(struct weir_network *net) { net->mtu = 65536; }
-static void set_lo(struct weir_network *net) { memcpy(net->ifname, "lo", 3); }
+static void set_empty_nat(struct weir_network *net)
+{
+	net->nat = WEIR_NAT_ADDRESS;
+}
+static void set_inner_nat(struct weir_network *net)
+{
+	set_nat(net);
+	net->nat_addr[WEIR_IPV4] = addr("10.88.1.9");
+}
+static void set_nat6(struct weir_network *net)
+{
+	set_nat(net);
+	net->nat_addr[WEIR_IPV6] = addr("2001:db8::1");
+}
+static void set_loopback_nat(struct weir_network *net)
+{
+	set_nat(net);
+	net->nat_addr[WEIR_IPV4] = addr("127.0.0.1");
+}
+static void set_internal_nat(struct weir_network *net)
+{
+	set_nat(net);
+	net->internal = true;
+}
+static void set_router_nat(struct weir_network *net)
+{
+	set_nat(net);
+	net->gateway_endpoint = "r";
+}
+static void trust(struct weir_network *net, const char **names, size_t n)
+{
+	net->trusted = names;
+	net->n_trusted = n;
+}
+static void set_trusted(struct weir_network *net)
+{
+	static const char *n[] = { "eth0", "eth1" };
+	trust(net, n, 2);
+}
+static void set_trusted_twice(struct weir_network *net)
+{
+	static const char *n[] = { "eth0", "eth0" };
+	trust(net, n, 2);
+}
+static void set_trusted_bad(struct weir_network *net)
+{
+	static const char *n[] = { "eth 0" };
+	trust(net, n, 1);
+}
+static void set_trusted_internal(struct weir_network *net)
+{
+	set_trusted(net);
+	net->internal = true;
+}
+static void set_mtu(struct weir_network *net)
+{
+	net->mtu = 1400;
+}
+static void set_small_mtu(struct weir_network *net)
+{
+	net->mtu = 67;
+}
+static void set_large_mtu(struct weir_network *net)
+{
+	net->mtu = 65536;
+}
+static void set_lo(struct weir_network *net)
+{
+	memcpy(net->ifname, "lo", 3);
+}
 static void exclude(struct weir_network *net, const char *lo, const char *hi)
 {
 	static struct weir_range range;
@@ -290,11 +386,26 @@ static void exclude(struct weir_network *net, const char *lo, const char *hi)
 	net->excluded = &range;
 	net->n_excluded = 1;
 }
-static void set_excluded(struct weir_network *net) { exclude(net, "10.88.1.10", "10.88.1.20"); }
-static void set_excluded_down(struct weir_network *net) { exclude(net, "10.88.1.20", "10.88.1.10"); }
-static void set_excluded_out(struct weir_network *net) { exclude(net, "10.88.1.250", "10.88.2.10"); }
-static void set_bad_name(struct weir_network *net) { net->name = "../web"; }
-static void set_bad_router(struct weir_network *net) { net->gateway_endpoint = "../r"; }
+static void set_excluded(struct weir_network *net)
+{
+	exclude(net, "10.88.1.10", "10.88.1.20");
+}
+static void set_excluded_down(struct weir_network *net)
+{
+	exclude(net, "10.88.1.20", "10.88.1.10");
+}
+static void set_excluded_out(struct weir_network *net)
+{
+	exclude(net, "10.88.1.250", "10.88.2.10");
+}
+static void set_bad_name(struct weir_network *net)
+{
+	net->name = "../web";
+}
+static void set_bad_router(struct weir_network *net)
+{
+	net->gateway_endpoint = "../r";
+}
 
 static void contradictions_of_a_network_are_refused(void **state)
 {
@@ -302,20 +413,34 @@ static void contradictions_of_a_network_are_refused(void **state)
 		void (*set)(struct weir_network *net);
 		const char *says; /* NULL: fine */
 	} rows[] = {
-		{ set_gateway, NULL },		   { set_foreign_gateway, "outside the network's subnets" },
-		{ set_network_gateway, "network address" }, { set_broadcast_gateway, "broadcast address" },
-		{ set_p2p_gateway, "p2p" },	   { set_two_gateways, "endpoint \"r\" already" },
-		{ set_p2p_internal, "internal has no meaning" }, { set_p2p_isolate, "isolate has no meaning" },
-		{ set_nat, NULL },		   { set_empty_nat, "none is given" },
-		{ set_inner_nat, "in the network itself" }, { set_nat6, "no IPv6 subnet" },
-		{ set_loopback_nat, "no packet can leave" }, { set_internal_nat, "internal" },
-		{ set_router_nat, "endpoint" },	   { set_trusted, NULL },
-		{ set_trusted_twice, "twice" },	   { set_trusted_bad, "interface name" },
-		{ set_trusted_internal, "internal" }, { set_mtu, NULL },
-		{ set_small_mtu, "not between 68" }, { set_large_mtu, "not between 68" },
-		{ set_lo, "kernel's own" },	   { set_excluded, NULL },
-		{ set_excluded_down, "upside down" }, { set_excluded_out, "not inside one subnet" },
-		{ set_bad_name, "must begin" },	   { set_bad_router, "must begin" },
+		{ set_gateway, NULL },
+		{ set_foreign_gateway, "outside the network's subnets" },
+		{ set_network_gateway, "network address" },
+		{ set_broadcast_gateway, "broadcast address" },
+		{ set_p2p_gateway, "p2p" },
+		{ set_two_gateways, "endpoint \"r\" already" },
+		{ set_p2p_internal, "internal has no meaning" },
+		{ set_p2p_isolate, "isolate has no meaning" },
+		{ set_nat, NULL },
+		{ set_empty_nat, "none is given" },
+		{ set_inner_nat, "in the network itself" },
+		{ set_nat6, "no IPv6 subnet" },
+		{ set_loopback_nat, "no packet can leave" },
+		{ set_internal_nat, "internal" },
+		{ set_router_nat, "endpoint" },
+		{ set_trusted, NULL },
+		{ set_trusted_twice, "twice" },
+		{ set_trusted_bad, "interface name" },
+		{ set_trusted_internal, "internal" },
+		{ set_mtu, NULL },
+		{ set_small_mtu, "not between 68" },
+		{ set_large_mtu, "not between 68" },
+		{ set_lo, "kernel's own" },
+		{ set_excluded, NULL },
+		{ set_excluded_down, "upside down" },
+		{ set_excluded_out, "not inside one subnet" },
+		{ set_bad_name, "must begin" },
+		{ set_bad_router, "must begin" },
 	};
 
 	(void)state;
@@ -345,13 +470,17 @@ static void overlapping_subnets_are_refused(void **state)
 	net->subnets = two;
 	net->n_subnets = 2;
 	assert_int_equal(weir_network_check(net, &err), -EINVAL);
-	assert_string_equal(err.text, "network \"web\": subnets 10.88.0.0/16 and 10.88.1.0/24 overlap");
+	assert_string_equal(err.text,
+			    "network \"web\": subnets 10.88.0.0/16 and 10.88.1.0/24 overlap");
 	assert_int_equal(err.at.line, 5);
 }
 
 /* ---- checks of endpoints ---- */
 
-static void twice_in_one_network(struct weir_model *m, struct weir_endpoint *ep) { attach(m, ep, "web", 0); }
+static void twice_in_one_network(struct weir_model *m, struct weir_endpoint *ep)
+{
+	attach(m, ep, "web", 0);
+}
 static void one_ifname_twice(struct weir_model *m, struct weir_endpoint *ep)
 {
 	memcpy(ep->attachments[0].ifname, "eth9", 5);
@@ -362,7 +491,10 @@ static void one_address_twice(struct weir_model *m, struct weir_endpoint *ep)
 	ep->attachments[0].addrs[WEIR_IPV4] = addr("10.0.0.5");
 	attach(m, ep, "db", 0)->addrs[WEIR_IPV4] = addr("10.0.0.5");
 }
-static void two_networks(struct weir_model *m, struct weir_endpoint *ep) { attach(m, ep, "db", 0); }
+static void two_networks(struct weir_model *m, struct weir_endpoint *ep)
+{
+	attach(m, ep, "db", 0);
+}
 static void multicast_address(struct weir_model *m, struct weir_endpoint *ep)
 {
 	(void)m;
@@ -437,9 +569,11 @@ static void foreign_network(struct weir_model *m, struct weir_endpoint *ep)
 	publish(m, ep, "8080:80");
 	ep->mappings[0].network = "db";
 }
-static void label(struct weir_model *m, struct weir_endpoint *ep, const char *key, const char *value)
+static void label(struct weir_model *m, struct weir_endpoint *ep, const char *key,
+		  const char *value)
 {
-	struct weir_label *labels = weir_arena_grow(&m->arena, ep->labels, ep->n_labels, sizeof(*labels));
+	struct weir_label *labels =
+		weir_arena_grow(&m->arena, ep->labels, ep->n_labels, sizeof(*labels));
 	labels[ep->n_labels++] = (struct weir_label){ key, value };
 	ep->labels = labels;
 }
@@ -448,8 +582,14 @@ static void labels_fine(struct weir_model *m, struct weir_endpoint *ep)
 	label(m, ep, "example.org/role", "größe");
 	label(m, ep, "empty", "");
 }
-static void label_key_bad(struct weir_model *m, struct weir_endpoint *ep) { label(m, ep, "a b", "x"); }
-static void label_value_bad(struct weir_model *m, struct weir_endpoint *ep) { label(m, ep, "a", "x\ny"); }
+static void label_key_bad(struct weir_model *m, struct weir_endpoint *ep)
+{
+	label(m, ep, "a b", "x");
+}
+static void label_value_bad(struct weir_model *m, struct weir_endpoint *ep)
+{
+	label(m, ep, "a", "x\ny");
+}
 static void label_twice(struct weir_model *m, struct weir_endpoint *ep)
 {
 	label(m, ep, "a", "x");
@@ -457,17 +597,30 @@ static void label_twice(struct weir_model *m, struct weir_endpoint *ep)
 }
 static void route(struct weir_model *m, struct weir_endpoint *ep, const char *to, const char *via)
 {
-	struct weir_route *routes = weir_arena_grow(&m->arena, ep->routes, ep->n_routes, sizeof(*routes));
+	struct weir_route *routes =
+		weir_arena_grow(&m->arena, ep->routes, ep->n_routes, sizeof(*routes));
 	struct weir_route *last = &routes[ep->n_routes++];
 
 	assert_int_equal(weir_prefix_parse(to, &last->to, NULL), 0);
 	last->via = addr(via);
 	ep->routes = routes;
 }
-static void route_fine(struct weir_model *m, struct weir_endpoint *ep) { route(m, ep, "10.1.0.0/16", "10.0.0.9"); }
-static void route_mixed(struct weir_model *m, struct weir_endpoint *ep) { route(m, ep, "10.1.0.0/16", "fd00::1"); }
-static void route_default(struct weir_model *m, struct weir_endpoint *ep) { route(m, ep, "0.0.0.0/0", "10.0.0.9"); }
-static void route_host_bits(struct weir_model *m, struct weir_endpoint *ep) { route(m, ep, "10.1.0.1/16", "10.0.0.9"); }
+static void route_fine(struct weir_model *m, struct weir_endpoint *ep)
+{
+	route(m, ep, "10.1.0.0/16", "10.0.0.9");
+}
+static void route_mixed(struct weir_model *m, struct weir_endpoint *ep)
+{
+	route(m, ep, "10.1.0.0/16", "fd00::1");
+}
+static void route_default(struct weir_model *m, struct weir_endpoint *ep)
+{
+	route(m, ep, "0.0.0.0/0", "10.0.0.9");
+}
+static void route_host_bits(struct weir_model *m, struct weir_endpoint *ep)
+{
+	route(m, ep, "10.1.0.1/16", "10.0.0.9");
+}
 static void route_twice(struct weir_model *m, struct weir_endpoint *ep)
 {
 	route_fine(m, ep);
@@ -479,9 +632,18 @@ static void resolvers(struct weir_model *m, struct weir_endpoint *ep, size_t n, 
 	for (ep->n_dns = 0; ep->n_dns < n; ep->n_dns++)
 		ep->dns[ep->n_dns] = addr(server);
 }
-static void dns_fine(struct weir_model *m, struct weir_endpoint *ep) { resolvers(m, ep, 3, "192.0.2.53"); }
-static void dns_many(struct weir_model *m, struct weir_endpoint *ep) { resolvers(m, ep, 4, "192.0.2.53"); }
-static void dns_any(struct weir_model *m, struct weir_endpoint *ep) { resolvers(m, ep, 1, "0.0.0.0"); }
+static void dns_fine(struct weir_model *m, struct weir_endpoint *ep)
+{
+	resolvers(m, ep, 3, "192.0.2.53");
+}
+static void dns_many(struct weir_model *m, struct weir_endpoint *ep)
+{
+	resolvers(m, ep, 4, "192.0.2.53");
+}
+static void dns_any(struct weir_model *m, struct weir_endpoint *ep)
+{
+	resolvers(m, ep, 1, "0.0.0.0");
+}
 
 static void contradictions_of_an_endpoint_are_refused(void **state)
 {
@@ -574,7 +736,8 @@ static void a_gateway_can_be_an_endpoint_or_nobody(void **state)
 	assert_false(weir_addr_is_set(&net->subnets[0].gateway));
 }
 
-static const char *default_of(const struct weir_model *model, const char *ep, enum weir_family family)
+static const char *default_of(const struct weir_model *model, const char *ep,
+			      enum weir_family family)
 {
 	const struct weir_attachment *att =
 		weir_endpoint_default(model, weir_model_endpoint(model, ep), family);

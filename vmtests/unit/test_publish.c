@@ -28,7 +28,8 @@ static void good_words_print_back(void **state)
 		{ "8000-9000:80", "8000-9000:80", true },
 		{ "3868:3868/sctp", "3868:3868/sctp", false },
 		{ "1-65535:1-65535", "1-65535:1-65535", false },
-		{ "[2001:db8:ffff:ffff:ffff:ffff:ffff:ffff]:10000-10009:20000-20009/sctp", NULL, false },
+		{ "[2001:db8:ffff:ffff:ffff:ffff:ffff:ffff]:10000-10009:20000-20009/sctp", NULL,
+		  false },
 	};
 	char text[WEIR_MAPPING_TEXT];
 
@@ -39,7 +40,8 @@ static void good_words_print_back(void **state)
 
 		if (weir_mapping_parse(rows[i].in, &m, &err) < 0)
 			fail_msg("%s: %s", rows[i].in, err.text);
-		assert_string_equal(weir_mapping_text(&m, text), rows[i].out ? rows[i].out : rows[i].in);
+		assert_string_equal(weir_mapping_text(&m, text),
+				    rows[i].out ? rows[i].out : rows[i].in);
 		assert_int_equal(weir_mapping_is_open(&m), rows[i].open);
 		assert_null(m.network);
 		assert_int_equal(weir_mapping_parse(text, &again, NULL), 0);
@@ -158,8 +160,17 @@ static void huge_words_are_refused(void **state)
 static void order_is_total(void **state)
 {
 	static const char *const sorted[] = {
-		"80",	     "81",	     "8080:80",	       "8080:81",	"8080-8081:80-81", "8081:80",
-		"80/udp",    "8080:80/udp",  "127.0.0.1::80",  "127.0.0.1:1:1", "192.0.2.1:1:1",
+		"80",
+		"81",
+		"8080:80",
+		"8080:81",
+		"8080-8081:80-81",
+		"8081:80",
+		"80/udp",
+		"8080:80/udp",
+		"127.0.0.1::80",
+		"127.0.0.1:1:1",
+		"192.0.2.1:1:1",
 		"[2001:db8::1]:1:1",
 	};
 

@@ -15,17 +15,26 @@ static struct weir_addr addr(const char *text)
 	return a;
 }
 
-static struct weir_entry mapping(const char *host, uint16_t lo, uint16_t hi, const char *to, uint16_t to_port)
+static struct weir_entry mapping(const char *host, uint16_t lo, uint16_t hi, const char *to,
+				 uint16_t to_port)
 {
 	return (struct weir_entry){
-		.kind = WEIR_ENTRY_MAPPING, .family = addr(to).family, .addr = addr(host), .proto = WEIR_TCP,
-		.ports = { lo, hi }, .to = addr(to), .to_port = to_port, .owner = "nginx 8080:80",
+		.kind = WEIR_ENTRY_MAPPING,
+		.family = addr(to).family,
+		.addr = addr(host),
+		.proto = WEIR_TCP,
+		.ports = { lo, hi },
+		.to = addr(to),
+		.to_port = to_port,
+		.owner = "nginx 8080:80",
 	};
 }
 
 static struct weir_entry network(const char *ifname, unsigned flags)
 {
-	struct weir_entry e = { .kind = WEIR_ENTRY_NETWORK, .flags = (uint8_t)flags, .owner = "web" };
+	struct weir_entry e = { .kind = WEIR_ENTRY_NETWORK,
+				.flags = (uint8_t)flags,
+				.owner = "web" };
 
 	(void)snprintf(e.ifname, sizeof(e.ifname), "%s", ifname);
 	return e;
@@ -45,22 +54,46 @@ static void each_kind_has_its_words(void **state)
 		{ network("wb-web", 0), "network wb-web (web)" },
 		{ network("wb-db", WEIR_CLOSED | WEIR_ISOLATED | WEIR_HOST_DENY),
 		  "network wb-db closed isolated host-deny (web)" },
-		{ { .kind = WEIR_ENTRY_SUBNET, .family = WEIR_IPV4, .ifname = "wb-web", .addr = addr("10.88.1.0"),
-		    .prefix_len = 24, .owner = "web" },
+		{ { .kind = WEIR_ENTRY_SUBNET,
+		    .family = WEIR_IPV4,
+		    .ifname = "wb-web",
+		    .addr = addr("10.88.1.0"),
+		    .prefix_len = 24,
+		    .owner = "web" },
 		  "subnet 10.88.1.0/24 on wb-web nat masquerade (web)" },
-		{ { .kind = WEIR_ENTRY_SUBNET, .family = WEIR_IPV6, .ifname = "wb-web", .addr = addr("fd00::"),
-		    .prefix_len = 64, .nat = WEIR_NAT_ADDRESS, .to = addr("2001:db8::1"), .owner = "web" },
+		{ { .kind = WEIR_ENTRY_SUBNET,
+		    .family = WEIR_IPV6,
+		    .ifname = "wb-web",
+		    .addr = addr("fd00::"),
+		    .prefix_len = 64,
+		    .nat = WEIR_NAT_ADDRESS,
+		    .to = addr("2001:db8::1"),
+		    .owner = "web" },
 		  "subnet fd00::/64 on wb-web nat 2001:db8::1 (web)" },
-		{ { .kind = WEIR_ENTRY_SUBNET, .family = WEIR_IPV4, .ifname = "b", .addr = addr("10.0.0.0"),
-		    .prefix_len = 8, .nat = WEIR_NAT_NONE, .owner = "web" },
+		{ { .kind = WEIR_ENTRY_SUBNET,
+		    .family = WEIR_IPV4,
+		    .ifname = "b",
+		    .addr = addr("10.0.0.0"),
+		    .prefix_len = 8,
+		    .nat = WEIR_NAT_NONE,
+		    .owner = "web" },
 		  "subnet 10.0.0.0/8 on b nat none (web)" },
-		{ { .kind = WEIR_ENTRY_GATEWAY, .family = WEIR_IPV4, .ifname = "b", .addr = addr("10.0.0.1"),
+		{ { .kind = WEIR_ENTRY_GATEWAY,
+		    .family = WEIR_IPV4,
+		    .ifname = "b",
+		    .addr = addr("10.0.0.1"),
 		    .owner = "web" },
 		  "gateway 10.0.0.1 on b (web)" },
-		{ { .kind = WEIR_ENTRY_SOURCE, .family = WEIR_IPV4, .ifname = "b", .addr = addr("10.0.0.2"),
+		{ { .kind = WEIR_ENTRY_SOURCE,
+		    .family = WEIR_IPV4,
+		    .ifname = "b",
+		    .addr = addr("10.0.0.2"),
 		    .owner = "api" },
 		  "source 10.0.0.2 on b (api)" },
-		{ { .kind = WEIR_ENTRY_TRUSTED, .from_ifname = "eth0", .ifname = "b", .owner = "web" },
+		{ { .kind = WEIR_ENTRY_TRUSTED,
+		    .from_ifname = "eth0",
+		    .ifname = "b",
+		    .owner = "web" },
 		  "trusted eth0 to b (web)" },
 		{ mapping(NULL, 8080, 8080, "10.88.1.2", 80),
 		  "mapping any:8080/tcp -> 10.88.1.2:80 (nginx 8080:80)" },
@@ -147,22 +180,27 @@ static void collisions_name_both_owners(void **state)
 
 	(void)state;
 	assert_int_equal(sort_two(mapping(NULL, 8080, 8080, "10.0.0.2", 80),
-				  mapping(NULL, 8080, 8080, "10.0.0.3", 81), &err), -EEXIST);
+				  mapping(NULL, 8080, 8080, "10.0.0.3", 81), &err),
+			 -EEXIST);
 	assert_string_equal(err.text, "\"api 8080:81\": host port 8080/tcp is already published by "
 				      "\"nginx 8080:80\" at web.yaml:3:1");
 	assert_int_equal(err.at.line, 9);
 	assert_int_equal(sort_two(mapping("192.0.2.1", 8085, 8085, "10.0.0.2", 80),
-				  mapping("192.0.2.1", 8080, 8090, "10.0.0.3", 81), &err), -EEXIST);
+				  mapping("192.0.2.1", 8080, 8090, "10.0.0.3", 81), &err),
+			 -EEXIST);
 	assert_non_null(strstr(err.text, "nginx"));
 	assert_non_null(strstr(err.text, "api"));
 	assert_int_equal(sort_two(network("b", 0), network("b", WEIR_CLOSED), &err), -EEXIST);
 	assert_non_null(strstr(err.text, "network b"));
 	assert_int_equal(sort_two(mapping(NULL, 8080, 8080, "10.0.0.2", 80),
-				  mapping("192.0.2.1", 8080, 8080, "10.0.0.3", 81), NULL), 0);
+				  mapping("192.0.2.1", 8080, 8080, "10.0.0.3", 81), NULL),
+			 0);
 	assert_int_equal(sort_two(mapping(NULL, 8080, 8080, "10.0.0.2", 80),
-				  mapping(NULL, 8080, 8080, "fd00::2", 80), NULL), 0);
+				  mapping(NULL, 8080, 8080, "fd00::2", 80), NULL),
+			 0);
 	assert_int_equal(sort_two(mapping(NULL, 8080, 8089, "10.0.0.2", 80),
-				  mapping(NULL, 8090, 8090, "10.0.0.2", 80), NULL), 0);
+				  mapping(NULL, 8090, 8090, "10.0.0.2", 80), NULL),
+			 0);
 }
 
 static void a_difference_is_what_turns_one_into_the_other(void **state)
@@ -210,11 +248,11 @@ static void every_part_of_a_value_counts(void **state)
 
 	(void)state;
 	assert_true(weir_entry_equal(&a, &a));
-#define DIFFERS(change)                                                                            \
-	do {                                                                                       \
-		b = a;                                                                             \
-		b.change;                                                                          \
-		assert_false(weir_entry_equal(&a, &b));                                            \
+#define DIFFERS(change)                                 \
+	do {                                            \
+		b = a;                                  \
+		b.change;                               \
+		assert_false(weir_entry_equal(&a, &b)); \
 	} while (0)
 	DIFFERS(to = addr("10.0.0.3"));
 	DIFFERS(to_port = 81);

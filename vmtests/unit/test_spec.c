@@ -19,7 +19,8 @@ static void print_addr(FILE *out, const char *what, const struct weir_addr *addr
 		(void)fprintf(out, " %s %s", what, weir_addr_text(addr, text));
 }
 
-static void print_addrs(FILE *out, const char *what, const struct weir_addr addrs[WEIR_NUM_FAMILIES])
+static void print_addrs(FILE *out, const char *what,
+			const struct weir_addr addrs[WEIR_NUM_FAMILIES])
 {
 	for (int family = WEIR_IPV4; family < WEIR_NUM_FAMILIES; family++)
 		print_addr(out, what, &addrs[family]);
@@ -38,15 +39,16 @@ static void print_network(FILE *out, const struct weir_network *net)
 	static const char *const nats[] = { "masquerade", "none", "address" };
 	char text[WEIR_PREFIX_TEXT];
 
-	(void)fprintf(out, "%u:%u network %s %s nat %s", net->origin.line, net->origin.column, net->name,
-		      weir_mode_name(net->mode), nats[net->nat]);
+	(void)fprintf(out, "%u:%u network %s %s nat %s", net->origin.line, net->origin.column,
+		      net->name, weir_mode_name(net->mode), nats[net->nat]);
 	print_addrs(out, "nat-address", net->nat_addr);
 	print_addrs(out, "gateway", net->gateways);
 	(void)fprintf(out, "%s%s%s%s%s%s%s%s", net->gateway_endpoint ? " gateway-endpoint " : "",
-		      net->gateway_endpoint ? net->gateway_endpoint : "", net->internal ? " internal" : "",
-		      net->isolate ? " isolate" : "", net->host_deny ? " host-deny" : "",
-		      net->filter_bridged ? " filter-bridged" : "", net->ifname[0] ? " bridge " : "",
-		      net->ifname);
+		      net->gateway_endpoint ? net->gateway_endpoint : "",
+		      net->internal ? " internal" : "", net->isolate ? " isolate" : "",
+		      net->host_deny ? " host-deny" : "",
+		      net->filter_bridged ? " filter-bridged" : "",
+		      net->ifname[0] ? " bridge " : "", net->ifname);
 	(void)fprintf(out, net->mtu ? " mtu %u\n" : "\n", net->mtu);
 	for (size_t i = 0; i < net->n_subnets; i++)
 		(void)fprintf(out, "  %u:%u subnet %s\n", net->subnets[i].origin.line,
@@ -80,7 +82,8 @@ static void print_routes(FILE *out, const struct weir_endpoint *ep)
 	char text[WEIR_PREFIX_TEXT];
 
 	for (size_t i = 0; i < ep->n_routes; i++) {
-		(void)fprintf(out, "  %u:%u route %s", ep->routes[i].origin.line, ep->routes[i].origin.column,
+		(void)fprintf(out, "  %u:%u route %s", ep->routes[i].origin.line,
+			      ep->routes[i].origin.column,
 			      weir_prefix_text(&ep->routes[i].to, text));
 		print_addr(out, "via", &ep->routes[i].via);
 		(void)fprintf(out, "\n");
@@ -97,14 +100,15 @@ static void print_endpoint(FILE *out, const struct weir_endpoint *ep)
 	static const char *const kinds[] = { "own", "path", "host" };
 	char text[WEIR_MAPPING_TEXT];
 
-	(void)fprintf(out, "%u:%u endpoint %s netns %s%s%s%s\n", ep->origin.line, ep->origin.column, ep->name,
-		      kinds[ep->netns], ep->netns_path ? " " : "", ep->netns_path ? ep->netns_path : "",
-		      ep->forward ? " forward" : "");
+	(void)fprintf(out, "%u:%u endpoint %s netns %s%s%s%s\n", ep->origin.line, ep->origin.column,
+		      ep->name, kinds[ep->netns], ep->netns_path ? " " : "",
+		      ep->netns_path ? ep->netns_path : "", ep->forward ? " forward" : "");
 	for (size_t i = 0; i < ep->n_attachments; i++)
 		print_attachment(out, &ep->attachments[i]);
 	for (size_t i = 0; i < ep->n_mappings; i++)
 		(void)fprintf(out, "  %u:%u publish %s%s%s\n", ep->mappings[i].origin.line,
-			      ep->mappings[i].origin.column, weir_mapping_text(&ep->mappings[i], text),
+			      ep->mappings[i].origin.column,
+			      weir_mapping_text(&ep->mappings[i], text),
 			      ep->mappings[i].network ? " in " : "",
 			      ep->mappings[i].network ? ep->mappings[i].network : "");
 	for (size_t i = 0; i < ep->n_labels; i++)
@@ -122,7 +126,8 @@ static void print_model(FILE *out, const struct weir_model *model)
 		print_endpoint(out, &model->endpoints[i]);
 	for (size_t i = 0; i < model->n_pools; i++)
 		(void)fprintf(out, "%u:%u pool %s in /%u\n", model->pools[i].origin.line,
-			      model->pools[i].origin.column, weir_prefix_text(&model->pools[i].prefix, text),
+			      model->pools[i].origin.column,
+			      weir_prefix_text(&model->pools[i].prefix, text),
 			      model->pools[i].size);
 }
 
@@ -138,7 +143,8 @@ static bool check_golden(const char *yaml)
 	int r = weir_spec_parse(text, strlen(text), strrchr(yaml, '/') + 1, &model, &err);
 	FILE *out = open_memstream(&got, &len);
 	if (r < 0)
-		(void)fprintf(out, "%s: %s\n", weir_place_text(&err.at, place, sizeof(place)), err.text);
+		(void)fprintf(out, "%s: %s\n", weir_place_text(&err.at, place, sizeof(place)),
+			      err.text);
 	else
 		print_model(out, &model);
 	(void)fclose(out);
@@ -172,7 +178,9 @@ static void files_add_up(void **state)
 
 	(void)state;
 	assert_int_equal(parse(&model, "a", "networks: {web: {}}\nendpoints: {z: , a: }", NULL), 0);
-	assert_int_equal(parse(&model, "b", "networks: {db: {}}\nendpoints: {m: {networks: [web]}}", NULL), 0);
+	assert_int_equal(parse(&model, "b", "networks: {db: {}}\nendpoints: {m: {networks: [web]}}",
+			       NULL),
+			 0);
 	assert_int_equal(model.n_networks, 2);
 	assert_int_equal(model.n_endpoints, 3);
 	assert_string_equal(model.endpoints[1].name, "m");
@@ -198,7 +206,9 @@ static void one_name_in_two_files_is_refused(void **state)
 
 static void nothing_declares_nothing(void **state)
 {
-	static const char *const rows[] = { "", "\n\n", "# nothing", "---\n", "{}", "networks:\nendpoints:\n", "null" };
+	static const char *const rows[] = { "",	     "\n\n", "# nothing",
+					    "---\n", "{}",   "networks:\nendpoints:\n",
+					    "null" };
 
 	(void)state;
 	for (size_t i = 0; i < N_OF(rows); i++) {
@@ -214,7 +224,8 @@ static void broken_bytes_are_refused_with_their_line(void **state)
 {
 	static const char nul[] = "networks:\n  we\0b: {}\n";
 	static const char *const rows[] = { "networks:\n  w\xff: {}", "networks:\n  w\xc0\x80: {}",
-					    "networks:\n  w\xed\xa0\x80: {}", "networks:\n  w\xe2\x82",
+					    "networks:\n  w\xed\xa0\x80: {}",
+					    "networks:\n  w\xe2\x82",
 					    "networks:\n  w\xf4\x90\x80\x80: {}" };
 	WEIR_CLEAN_MODEL struct weir_model model = { 0 };
 	struct weir_err err = { 0 };
@@ -241,7 +252,8 @@ static void aliases_cannot_blow_up(void **state)
 		size_t used = strlen(text);
 		used += (size_t)snprintf(text + used, sizeof(text) - used, "a%d: &a%d [", i, i);
 		for (int j = 0; j < 10; j++)
-			used += (size_t)snprintf(text + used, sizeof(text) - used, "%s*a%d", j ? "," : "", i - 1);
+			used += (size_t)snprintf(text + used, sizeof(text) - used, "%s*a%d",
+						 j ? "," : "", i - 1);
 		(void)snprintf(text + used, sizeof(text) - used, "]\n");
 	}
 	assert_int_equal(parse(&model, "a", text, &err), -EINVAL);
@@ -292,7 +304,8 @@ static void absent_and_odd_files_are_told(void **state)
 
 	(void)state;
 	assert_int_equal(weir_spec_read("/nonexistent/web.yaml", &model, &err), -ENOENT);
-	assert_string_equal(err.text, "cannot open /nonexistent/web.yaml: No such file or directory");
+	assert_string_equal(err.text,
+			    "cannot open /nonexistent/web.yaml: No such file or directory");
 	assert_int_equal(weir_spec_read("/", &model, &err), -EISDIR);
 	assert_int_equal(weir_spec_read("/dev/zero", &model, &err), -EFBIG);
 	assert_int_equal(weir_spec_read("/dev/null", &model, &err), 0);
@@ -321,20 +334,31 @@ static void a_file_is_read_whole(void **state)
 
 static void the_nearest_word_is_found(void **state)
 {
-	static const char *const known[] = { "subnet", "subnets", "gateway", "mode", "nat", "mtu", "host" };
+	static const char *const known[] = { "subnet", "subnets", "gateway", "mode",
+					     "nat",    "mtu",	  "host" };
 	static const struct {
 		const char *word, *nearest;
 	} rows[] = {
-		{ "subnt", "subnet" }, { "sbunet", "subnet" }, { "Subnet", "subnet" }, { "gatway", "gateway" },
-		{ "modes", "mode" },   { "nta", "nat" },       { "mut", "mtu" },       { "subnetz", "subnet" },
-		{ "policies", NULL },  { "x", NULL },	       { "", NULL },	       { "rate", NULL },
+		{ "subnt", "subnet" },
+		{ "sbunet", "subnet" },
+		{ "Subnet", "subnet" },
+		{ "gatway", "gateway" },
+		{ "modes", "mode" },
+		{ "nta", "nat" },
+		{ "mut", "mtu" },
+		{ "subnetz", "subnet" },
+		{ "policies", NULL },
+		{ "x", NULL },
+		{ "", NULL },
+		{ "rate", NULL },
 		{ "subnetsubnetsubnetsubnetsubnetsubnet", NULL },
 	};
 
 	(void)state;
 	for (size_t i = 0; i < N_OF(rows); i++) {
 		const char *got = weir_spec_nearest(rows[i].word, known, N_OF(known));
-		if ((got == NULL) != (rows[i].nearest == NULL) || (got && strcmp(got, rows[i].nearest) != 0))
+		if ((got == NULL) != (rows[i].nearest == NULL) ||
+		    (got && strcmp(got, rows[i].nearest) != 0))
 			fail_msg("%s: %s", rows[i].word, got ? got : "nothing");
 	}
 }
