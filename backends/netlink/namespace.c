@@ -22,12 +22,6 @@ void weir_inside_close(struct weir_inside *inside)
 	*inside = (struct weir_inside){ .fd = -1 };
 }
 
-void weir_inside_forget(struct weir_links *links, const struct weir_netns_id *id)
-{
-	if (weir_netns_id_equal(&links->inside.id, id))
-		weir_inside_close(&links->inside);
-}
-
 static int namespace_path(const struct weir_endpoint *ep, char path[PATH_MAX], struct weir_err *err)
 {
 	if (ep->netns == WEIR_NETNS_HOST)

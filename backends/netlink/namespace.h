@@ -13,8 +13,6 @@
  * call. -ENOENT: not there; -ESTALE: another one than ep->netns_id. */
 int weir_inside_open(struct weir_links *links, const struct weir_endpoint *ep,
 		     struct weir_inside **ret, struct weir_err *err);
-/* Lets go of the namespace, so that the handle does not keep it alive. */
-void weir_inside_forget(struct weir_links *links, const struct weir_netns_id *id);
 
 /* Of struct weir_link_ops. */
 int weir_namespace_ensure(struct weir_links *links, const struct weir_endpoint *ep,

@@ -83,7 +83,7 @@ void weir_request_free(struct weir_request *request)
 	request->msg = NULL;
 }
 
-void weir_request_put(struct weir_request *request, int type, const void *data, size_t size)
+static void put(struct weir_request *request, int type, const void *data, size_t size)
 {
 	if (!request->broken && nla_put(request->msg, type, (int)size, data) < 0)
 		request->broken = true;
@@ -91,27 +91,27 @@ void weir_request_put(struct weir_request *request, int type, const void *data, 
 
 void weir_request_u8(struct weir_request *request, int type, uint8_t value)
 {
-	weir_request_put(request, type, &value, sizeof(value));
+	put(request, type, &value, sizeof(value));
 }
 
 void weir_request_u32(struct weir_request *request, int type, uint32_t value)
 {
-	weir_request_put(request, type, &value, sizeof(value));
+	put(request, type, &value, sizeof(value));
 }
 
 void weir_request_text(struct weir_request *request, int type, const char *text)
 {
-	weir_request_put(request, type, text, strlen(text) + 1);
+	put(request, type, text, strlen(text) + 1);
 }
 
 void weir_request_mac(struct weir_request *request, int type, const struct weir_mac *mac)
 {
-	weir_request_put(request, type, mac->bytes, sizeof(mac->bytes));
+	put(request, type, mac->bytes, sizeof(mac->bytes));
 }
 
 void weir_request_addr(struct weir_request *request, int type, const struct weir_addr *addr)
 {
-	weir_request_put(request, type, addr->bytes, weir_family_bits(addr->family) / 8);
+	put(request, type, addr->bytes, weir_family_bits(addr->family) / 8);
 }
 
 struct nlattr *weir_request_open(struct weir_request *request, int type)
