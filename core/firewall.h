@@ -94,7 +94,8 @@ struct weir_firewall_ops {
 	 * delta and what it points to outlive commit() or abort(): the kernel's errors are led back to
 	 * it. The tables' frame is made when absent. `old` is what state() or list() said, `epoch` is written
 	 * beside the rules. With old->generation not 0, commit() fails with -EAGAIN if anybody else has
-	 * committed since. Errors carry the origin of the entry to blame. */
+	 * committed since. Errors carry the origin of the entry to blame: the
+	 * delta's entries must live until commit() or abort(). */
 	int (*prepare)(struct weir_firewall *fw, const struct weir_delta *delta, bool whole,
 		       const struct weir_firewall_state *old, const struct weir_epoch *epoch,
 		       struct weir_err *err);

@@ -698,6 +698,44 @@ static void test_counters(void **state)
 	ops->close(fw);
 }
 
+/* Flows to two ports and between families, told apart by each field of a match. */
+static void test_forget_is_exact(void **state)
+{
+	(void)state;
+	NEEDS_NAMESPACE();
+	struct weir_firewall *fw = open_store(OURS);
+	struct weir_err err = { 0 };
+	size_t forgotten = 99;
+	const struct weir_flow_match other_port = { .family = WEIR_IPV4, .proto = WEIR_UDP,
+						    .dst_ports = { 5003, 5009 } };
+	const struct weir_flow_match tcp = { .family = WEIR_IPV4, .proto = WEIR_TCP,
+					     .dst_ports = { 5001, 5001 } };
+	const struct weir_flow_match first = { .family = WEIR_IPV4, .proto = WEIR_UDP,
+					       .dst = addr("127.0.0.1"), .dst_ports = { 5000, 5001 } };
+	const struct weir_flow_match rest = { .family = WEIR_IPV4, .untranslated = true,
+					      .src = { addr("127.0.0.0"), 8 },
+					      .reply_src = { addr("127.0.0.1"), 32 } };
+	const struct weir_flow_match six = { .family = WEIR_IPV6, .dst = addr("::1") };
+	run("ip link set lo up; nft add table inet t;"
+	    "nft 'add chain inet t c { type filter hook input priority 0; }';"
+	    "nft add rule inet t c ct state new;"
+	    "for to in 127.0.0.1:5001 127.0.0.1:5002 [::1]:5001; do"
+	    "  echo | socat -u - UDP-SENDTO:$to; done");
+	must(ops->forget(fw, &other_port, 1, &forgotten, &err), &err);
+	assert_int_equal(forgotten, 0);
+	must(ops->forget(fw, &tcp, 1, &forgotten, &err), &err);
+	assert_int_equal(forgotten, 0);
+	must(ops->forget(fw, &first, 1, &forgotten, &err), &err);
+	assert_int_equal(forgotten, 1);
+	must(ops->forget(fw, &rest, 1, &forgotten, &err), &err);
+	assert_in_range(forgotten, 1, 3); /* port 5002, and what ICMP says about it */
+	must(ops->forget(fw, &six, 1, &forgotten, &err), &err);
+	assert_in_range(forgotten, 1, 3);
+	must(ops->forget(fw, (struct weir_flow_match[]){ rest, six }, 2, &forgotten, &err), &err);
+	assert_int_equal(forgotten, 0);
+	ops->close(fw);
+}
+
 int main(void)
 {
 #define IN_NAMESPACE(test) cmocka_unit_test_setup(test, fresh)
@@ -719,6 +757,7 @@ int main(void)
 		IN_NAMESPACE(test_strange_elements_are_told),
 		IN_NAMESPACE(test_missing_elements_are_a_difference),
 		IN_NAMESPACE(test_counters),
+		IN_NAMESPACE(test_forget_is_exact),
 	};
 	return cmocka_run_group_tests_name("nftables", tests, NULL, NULL);
 }
