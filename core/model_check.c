@@ -154,7 +154,7 @@ static int check_reserved(const char *what, const struct weir_prefix *prefix, st
 	return 0;
 }
 
-int weir_subnet_check(const struct weir_prefix *prefix, enum weir_mode mode, struct weir_err *err)
+static int check_subnet(const struct weir_prefix *prefix, enum weir_mode mode, struct weir_err *err)
 {
 	int r = check_host_bits("subnet", prefix, err);
 
@@ -192,7 +192,7 @@ static int check_subnets(const struct weir_network *net, struct weir_err *err)
 				    net->n_subnets, WEIR_SUBNETS_MAX);
 	for (size_t i = 0; i < net->n_subnets; i++) {
 		const struct weir_subnet *subnet = &net->subnets[i];
-		int r = weir_subnet_check(&subnet->prefix, net->mode, err);
+		int r = check_subnet(&subnet->prefix, net->mode, err);
 		if (r < 0) {
 			weir_err_place(err, &subnet->origin);
 			return r;
@@ -207,8 +207,9 @@ static int check_subnets(const struct weir_network *net, struct weir_err *err)
 	return 0;
 }
 
-int weir_subnet_check_host(const struct weir_prefix *prefix, const char *what,
-			   const struct weir_addr *addr, struct weir_err *err)
+/* addr, which lies in prefix, may be a host's: not the network, anycast or broadcast address. */
+static int check_host_address(const struct weir_prefix *prefix, const char *what,
+			      const struct weir_addr *addr, struct weir_err *err)
 {
 	struct weir_addr base = weir_prefix_base(prefix), last = weir_prefix_last(prefix);
 	char text[WEIR_ADDR_TEXT], in[WEIR_PREFIX_TEXT];
@@ -255,7 +256,7 @@ static int check_gateway(const struct weir_network *net, enum weir_family family
 	if (!subnet)
 		return weir_err_set(err, EINVAL, "gateway %s is outside the network's subnets",
 				    text);
-	return weir_subnet_check_host(&subnet->prefix, "gateway", gateway, err);
+	return check_host_address(&subnet->prefix, "gateway", gateway, err);
 }
 
 static int check_excluded(const struct weir_network *net, struct weir_err *err)

@@ -20,15 +20,7 @@ int weir_own_ifname_check(const char *name, struct weir_err *err);
 /* 0 is "the default"; ipv6: the link carries IPv6, which needs 1280. */
 int weir_mtu_check(unsigned mtu, bool ipv6, struct weir_err *err);
 
-/* Host bits clear, a sensible length, no reserved addresses. */
-int weir_subnet_check(const struct weir_prefix *prefix, enum weir_mode mode, struct weir_err *err);
-
 /* Host bits clear, no reserved addresses, subnets of `size` are sensible and fit. */
 int weir_pool_check(const struct weir_pool *pool, struct weir_err *err);
-
-/* addr, which lies in prefix, may be a host's: not the network, anycast or broadcast address.
- * `what` ("gateway") is for the message. */
-int weir_subnet_check_host(const struct weir_prefix *prefix, const char *what,
-			   const struct weir_addr *addr, struct weir_err *err);
 
 #endif

@@ -204,7 +204,7 @@ static int read_netns(struct weir_spec *spec, const struct weir_spec_node *value
 {
 	struct reading *reading = object;
 	struct weir_arena *arena = &spec->model->arena;
-	const char *text;
+	const char *text = "";
 
 	int r = claim_netns(spec, value, reading, "netns");
 	if (r == 0)

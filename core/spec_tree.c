@@ -217,6 +217,8 @@ static int read_entry(struct reader *r, struct weir_spec_node *map, struct weir_
 	int error = read_next(r, FYET_NONE, depth, &value);
 	if (error < 0)
 		return error;
+	if (!value)
+		return weir_err_at(r->err, EINVAL, &at, "a key without a value");
 	if (!value->line) { /* nothing was written */
 		value->line = key->line;
 		value->column = key->column;

@@ -19,15 +19,17 @@ static void memory_is_zeroed_and_aligned(void **state)
 	}
 }
 
+enum { LARGE = 10 * 1024 * 1024 };
+
 static void large_items_get_their_own_block(void **state)
 {
 	WEIR_CLEAN_ARENA struct weir_arena arena = { 0 };
 	char *small = weir_arena_strdup(&arena, "small");
-	char *large = weir_arena_alloc(&arena, 10 * 1024 * 1024);
+	char *large = weir_arena_alloc(&arena, LARGE);
 
 	(void)state;
 	assert_non_null(large);
-	large[10 * 1024 * 1024 - 1] = 'x';
+	large[LARGE - 1] = 'x';
 	assert_string_equal(small, "small");
 	assert_null(weir_arena_alloc(&arena, SIZE_MAX));
 	assert_null(weir_arena_alloc(&arena, SIZE_MAX / 2 + 1));

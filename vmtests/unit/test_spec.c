@@ -271,7 +271,7 @@ static void depth_is_bounded(void **state)
 	memset(text + 20000, ']', 20000);
 	text[40000] = '\0';
 	assert_int_equal(parse(&model, "a", text, NULL), -EINVAL);
-	for (int i = 0; i < 10000; i++)
+	for (size_t i = 0; i < 10000; i++)
 		memcpy(text + 4 * i, "{a: ", 4);
 	assert_int_equal(parse(&model, "a", text, NULL), -EINVAL);
 }
