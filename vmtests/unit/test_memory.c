@@ -205,9 +205,12 @@ static void test_lists(void **ctx)
 	assert_int_equal(b->ops.sockets(b->links, &arena, &sockets, &n, &b->err), 0);
 	assert_int_equal(n, 1);
 	assert_int_equal(sockets[0].port, 80);
-	struct weir_host_route *routes;
+	struct weir_host_route *routes, route = { .ifname = "eth0" };
+	assert_int_equal(weir_prefix_parse("192.0.2.0/24", &route.to, NULL), 0);
+	assert_int_equal(weir_memory_add_route(&route), 0);
 	assert_int_equal(b->ops.routes(b->links, &arena, &routes, &n, &b->err), 0);
-	assert_int_equal(n, 0);
+	assert_int_equal(n, 1);
+	assert_string_equal(routes[0].ifname, "eth0");
 	char(*uplinks)[WEIR_IFNAME_SIZE];
 	assert_int_equal(weir_memory_add_ra_uplink("eth0"), 0);
 	assert_int_equal(b->ops.ra_uplinks(b->links, &arena, &uplinks, &n, &b->err), 0);
@@ -290,6 +293,67 @@ static void test_sysctls(void **ctx)
 	assert_int_equal(value, 1);
 	assert_int_equal(b->ops.sysctl_get(b->links, "net/nonsense", &value, &b->err), -ENOENT);
 	assert_int_equal(value, 1);
+	assert_int_equal(weir_memory_set_sysctl("net/nonsense", 3), 0);
+	assert_int_equal(b->ops.sysctl_get(b->links, "net/nonsense", &value, &b->err), 0);
+	assert_int_equal(value, 3);
+}
+
+/* ---- the filter: what the contract's test has no need of ---- */
+
+static struct weir_flow_match flow_to(const char *dst, uint16_t port, bool untranslated)
+{
+	struct weir_flow_match flow = { .family = WEIR_IPV4,
+					.proto = WEIR_TCP,
+					.dst = addr(dst),
+					.dst_ports = { port, port },
+					.untranslated = untranslated };
+	flow.src = (struct weir_prefix){ .addr = addr("198.51.100.7"), .len = 32 };
+	flow.reply_src = (struct weir_prefix){ .addr = addr("10.88.1.2"), .len = 32 };
+	return flow;
+}
+
+static void test_flows_are_forgotten(void **ctx)
+{
+	struct weir_firewall *fw;
+	struct weir_flow_match flows[] = { flow_to("192.0.2.1", 8080, false),
+					   flow_to("192.0.2.1", 8081, false),
+					   flow_to("192.0.2.2", 9000, true) };
+	size_t n = 0;
+
+	(void)ctx;
+	for (size_t i = 0; i < sizeof(flows) / sizeof(flows[0]); i++)
+		assert_int_equal(weir_memory_add_flow(&flows[i]), 0);
+	assert_int_equal(weir_memory_firewall.open(OURS, NULL, &fw, NULL), 0);
+	struct weir_flow_match none = flow_to("192.0.2.9", 8080, false);
+	assert_int_equal(weir_memory_firewall.forget(fw, &none, 1, &n, NULL), 0);
+	assert_int_equal(n, 0);
+	struct weir_flow_match any = { .family = WEIR_IPV4, .untranslated = true };
+	assert_int_equal(weir_memory_firewall.forget(fw, &any, 1, &n, NULL), 0);
+	assert_int_equal(n, 1);
+	struct weir_flow_match ports = { .family = WEIR_IPV4, .dst_ports = { 8081, 8090 } };
+	assert_int_equal(weir_memory_firewall.forget(fw, &ports, 1, &n, NULL), 0);
+	assert_int_equal(n, 1);
+	assert_int_equal(weir_memory_flows(), 1);
+	weir_memory_firewall.close(fw);
+}
+
+static void test_races_are_lost(void **ctx)
+{
+	struct weir_firewall *fw;
+	const struct weir_delta nothing = { 0 };
+	const struct weir_epoch epoch = { .store = OURS, .counter = 1 };
+
+	(void)ctx;
+	assert_int_equal(weir_memory_firewall.open(OURS, NULL, &fw, NULL), 0);
+	weir_memory_race(2);
+	for (int i = 0; i < 3; i++) {
+		struct weir_firewall_state state;
+		assert_int_equal(weir_memory_firewall.state(fw, &state, NULL), 0);
+		assert_int_equal(
+			weir_memory_firewall.prepare(fw, &nothing, false, &state, &epoch, NULL), 0);
+		assert_int_equal(weir_memory_firewall.commit(fw, NULL, NULL), i < 2 ? -EAGAIN : 0);
+	}
+	weir_memory_firewall.close(fw);
 }
 
 /* Every call in turn: its fault comes out, it has done nothing, and without the fault all is well. */
@@ -372,6 +436,8 @@ int main(void)
 		TEST(test_namespaces),
 		TEST(test_foreign_links),
 		TEST(test_sysctls),
+		TEST(test_flows_are_forgotten),
+		TEST(test_races_are_lost),
 		TEST(test_each_call_fails),
 		TEST(test_trace_speaks),
 	};
