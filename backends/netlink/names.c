@@ -2,7 +2,8 @@
 /* An own namespace's resolv.conf and hosts.
  *
  * How it works: a file of weir's begins with a comment that names store and endpoint; that line is
- * how it is known again. Files are replaced by renaming, so that no reader sees half of one. */
+ * how it is known again. With the namespace's name being ours, a file of another store is what a store
+ * that is gone has left, and is replaced. Files are replaced by renaming, so that no reader sees half of one. */
 #include "backends/netlink/names.h"
 
 #include <errno.h>
@@ -14,6 +15,7 @@
 #include <unistd.h>
 
 #define FOLDER "/etc/netns"
+#define WEIRS "# weir " /* what every mark begins with */
 
 enum { PATH_SIZE = 128 /* the folder, a name of 63 bytes, a file's name */ };
 
@@ -88,7 +90,7 @@ static char *compose(const struct place *place, int file, const struct weir_endp
 }
 
 /* What stands there already. */
-enum present { ABSENT, OURS, SAME, FOREIGN };
+enum present { ABSENT, OURS, STALE, SAME, FOREIGN };
 
 static enum present compare(const char *path, const struct place *place, const char *text,
 			    size_t size)
@@ -108,6 +110,8 @@ static enum present compare(const char *path, const struct place *place, const c
 		present = SAME;
 	else if (n >= mark && memcmp(there, place->mark, mark) == 0)
 		present = OURS;
+	else if (n >= strlen(WEIRS) && memcmp(there, WEIRS, strlen(WEIRS)) == 0)
+		present = STALE;
 	free(there);
 	return present;
 }
@@ -153,10 +157,10 @@ static int ensure_file(const struct place *place, int file, const struct weir_en
 		return weir_err_set(err, ENOMEM, "out of memory");
 	file_path(place, files[file], path);
 	enum present present = compare(path, place, text, size);
-	if (wanted && (present == ABSENT || present == OURS)) {
+	if (wanted && (present == ABSENT || present == OURS || present == STALE)) {
 		*changed = true;
 		r = write_file(path, text, size, err);
-	} else if (!wanted && (present == OURS || present == SAME)) {
+	} else if (!wanted && (present == OURS || present == STALE || present == SAME)) {
 		*changed = true;
 		if (unlink(path) < 0 && errno != ENOENT)
 			r = weir_err_errno(err, errno, "removing %s", path);

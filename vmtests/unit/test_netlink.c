@@ -872,6 +872,11 @@ static void test_names(void **state)
 	bench->a->n_dns = 0;
 	assert_ok(bench, ops->names_ensure(bench->links, bench->a, &changed, &bench->err));
 	assert_int_equal(sh("test ! -e /etc/netns/a/resolv.conf"), 0);
+	/* what a store that is gone has left */
+	assert_int_equal(sh("echo '# weir " THEIRS " endpoint a' > /etc/netns/a/hosts"), 0);
+	assert_ok(bench, ops->names_ensure(bench->links, bench->a, &changed, &bench->err));
+	assert_true(changed);
+	assert_shows("cat /etc/netns/a/hosts", "10.88.1.2\ta\n");
 	assert_int_equal(sh("echo '# mine' > /etc/netns/a/hosts"), 0);
 	assert_ok(bench, ops->names_ensure(bench->links, bench->a, &changed, &bench->err));
 	assert_false(changed);
