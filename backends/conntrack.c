@@ -40,8 +40,8 @@ static const struct attrs family_attrs[WEIR_NUM_FAMILIES] = {
 	[WEIR_IPV6] = { ATTR_ORIG_IPV6_SRC, ATTR_ORIG_IPV6_DST, ATTR_REPL_IPV6_SRC, AF_INET6, 16 },
 };
 
-static bool get_addr(const struct nf_conntrack *ct, enum nf_conntrack_attr attr, enum weir_family family,
-		     struct weir_addr *ret)
+static bool get_addr(const struct nf_conntrack *ct, enum nf_conntrack_attr attr,
+		     enum weir_family family, struct weir_addr *ret)
 {
 	const void *bytes = nfct_get_attr(ct, attr);
 	if (!bytes)
@@ -96,7 +96,8 @@ static bool matches_one(const struct nf_conntrack *ct, const struct weir_flow_ma
 static bool matches_any(const struct nf_conntrack *ct, const struct search *search)
 {
 	for (size_t i = 0; i < search->n; i++)
-		if (search->matches[i].family == search->family && matches_one(ct, &search->matches[i]))
+		if (search->matches[i].family == search->family &&
+		    matches_one(ct, &search->matches[i]))
 			return true;
 	return false;
 }
@@ -164,7 +165,8 @@ static int dump(struct search *search, struct weir_err *err)
 			nfct_filter_dump_destroy(filter);
 		return weir_err_set(err, ENOMEM, "no memory to list connections");
 	}
-	nfct_filter_dump_set_attr_u8(filter, NFCT_FILTER_DUMP_L3NUM, family_attrs[search->family].l3);
+	nfct_filter_dump_set_attr_u8(filter, NFCT_FILTER_DUMP_L3NUM,
+				     family_attrs[search->family].l3);
 	r = nfct_query(handle, NFCT_Q_DUMP_FILTER, filter) < 0 ? -errno : 0;
 	nfct_filter_dump_destroy(filter);
 	if (r == 0 && search->no_memory)
@@ -205,8 +207,8 @@ static int forget_found(const struct search *search, size_t *forgotten, struct w
 static int forget_family(enum weir_family family, const struct weir_flow_match *matches, size_t n,
 			 size_t *forgotten, struct weir_err *err)
 {
-	struct search search __attribute__((cleanup(search_free))) = { .matches = matches, .n = n,
-								       .family = family };
+	struct search search __attribute__((
+		cleanup(search_free))) = { .matches = matches, .n = n, .family = family };
 	int r = dump(&search, err);
 	return r < 0 ? r : forget_found(&search, forgotten, err);
 }

@@ -24,10 +24,11 @@
  * Elements of one set share a message, up to what the length of a nested attribute can say. */
 
 enum {
-	OBJECT_MAX = 4096,	  /* a rule of sixteen expressions takes about 1 kB */
+	OBJECT_MAX = 4096, /* a rule of sixteen expressions takes about 1 kB */
 	NEST_MAX = UINT16_MAX - WEIR_NFT_ELEMENT_WIRE_MAX - 1,
 	FIRST_ROOM = 64 * 1024,
-	SNDBUF_FLOOR = 128 * 1024, /* below the default of net.core.wmem_default nothing need be asked */
+	SNDBUF_FLOOR =
+		128 * 1024, /* below the default of net.core.wmem_default nothing need be asked */
 	ERRORS_SIZE = 64 * 1024,
 	FIRST_SEQ = 1, /* of the batch's begin */
 };
@@ -60,7 +61,8 @@ static bool reserve(struct weir_nft_batch *batch, size_t more)
 	return true;
 }
 
-static struct weir_nft_message *note(struct weir_nft_batch *batch, const char *verb, const char *object)
+static struct weir_nft_message *note(struct weir_nft_batch *batch, const char *verb,
+				     const char *object)
 {
 	if (batch->n == batch->messages_room) {
 		size_t room = batch->messages_room ? batch->messages_room * 2 : 128;
@@ -156,7 +158,8 @@ void weir_nft_batch_add_chain(struct weir_nft_batch *batch, struct nftnl_chain *
 	finish_object(batch, message);
 }
 
-void weir_nft_batch_add_set(struct weir_nft_batch *batch, struct nftnl_set *set_given, const char *name)
+void weir_nft_batch_add_set(struct weir_nft_batch *batch, struct nftnl_set *set_given,
+			    const char *name)
 {
 	struct nftnl_set *set WEIR_CLEAN_NFT_SET = set_given;
 	struct nlmsghdr *message =
@@ -172,8 +175,8 @@ void weir_nft_batch_add_rule(struct weir_nft_batch *batch, struct nftnl_rule *ru
 			     const char *chain)
 {
 	struct nftnl_rule *rule WEIR_CLEAN_NFT_RULE = rule_given;
-	struct nlmsghdr *message =
-		start_object(batch, NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND, "add rule to", chain);
+	struct nlmsghdr *message = start_object(batch, NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND,
+						"add rule to", chain);
 	batch->no_memory |= !rule;
 	if (!message || !rule)
 		return;
@@ -234,7 +237,8 @@ void weir_nft_batch_element(struct weir_nft_batch *batch, bool add, const struct
 
 void weir_nft_batch_flush(struct weir_nft_batch *batch, const struct weir_nft_set *set)
 {
-	struct nlmsghdr *message = start_object(batch, NFT_MSG_DELSETELEM, 0, "flush set", set->name);
+	struct nlmsghdr *message =
+		start_object(batch, NFT_MSG_DELSETELEM, 0, "flush set", set->name);
 	if (!message)
 		return;
 	mnl_attr_put_strz(message, NFTA_SET_ELEM_LIST_TABLE, WEIR_NFT_TABLE);
@@ -267,11 +271,13 @@ void weir_nft_batch_end(struct weir_nft_batch *batch)
  * CAP_NET_ADMIN in the first user namespace), as much as is allowed is asked for. */
 static void make_send_room(struct weir_nft_wire *wire, size_t len)
 {
-	int fd = mnl_socket_get_fd(wire->socket), size = (int)(len < INT32_MAX / 2 ? len : INT32_MAX / 2);
+	int fd = mnl_socket_get_fd(wire->socket),
+	    size = (int)(len < INT32_MAX / 2 ? len : INT32_MAX / 2);
 	if (len < SNDBUF_FLOOR)
 		return;
 	if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size)) < 0)
-		(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size)); /* sendmsg will tell */
+		(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size,
+				 sizeof(size)); /* sendmsg will tell */
 }
 
 static int transmit(struct weir_nft_batch *batch, struct weir_nft_wire *wire, size_t len,
@@ -305,12 +311,14 @@ static void take_outcome(const char *answers, ssize_t len, uint32_t last, struct
 		if (error->error == 0)
 			to->acknowledged |= message->nlmsg_seq == last;
 		else if (to->error == 0)
-			*to = (struct outcome){ to->acknowledged, error->error, message->nlmsg_seq };
+			*to = (struct outcome){ to->acknowledged, error->error,
+						message->nlmsg_seq };
 	}
 }
 
 /* Everything that the kernel had to say is queued already. */
-static int collect(struct weir_nft_wire *wire, uint32_t last, struct outcome *to, struct weir_err *err)
+static int collect(struct weir_nft_wire *wire, uint32_t last, struct outcome *to,
+		   struct weir_err *err)
 {
 	int fd = mnl_socket_get_fd(wire->socket);
 	for (;;) {
@@ -319,7 +327,8 @@ static int collect(struct weir_nft_wire *wire, uint32_t last, struct outcome *to
 			take_outcome(wire->received, len, last, to);
 		else if (errno == EAGAIN)
 			return 0;
-		else if (errno != EINTR && errno != ENOBUFS) /* ENOBUFS: there were more errors than fit */
+		else if (errno != EINTR &&
+			 errno != ENOBUFS) /* ENOBUFS: there were more errors than fit */
 			return weir_err_errno(err, errno, "reading nf_tables' answer");
 	}
 }
@@ -329,7 +338,8 @@ int weir_nft_batch_send(struct weir_nft_batch *batch, struct weir_nft_wire *wire
 {
 	*ret_failed = NULL;
 	if (batch->no_memory)
-		return weir_err_set(err, ENOMEM, "no memory for a transaction of %zu messages", batch->n);
+		return weir_err_set(err, ENOMEM, "no memory for a transaction of %zu messages",
+				    batch->n);
 	uint32_t last = FIRST_SEQ + (uint32_t)batch->n;
 	struct outcome outcome = { 0 };
 	size_t len = batch->len - (dry ? MNL_ALIGN(MNL_NLMSG_HDRLEN + sizeof(struct nfgenmsg)) : 0);

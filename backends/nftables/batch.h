@@ -25,12 +25,12 @@ struct weir_nft_message {
 struct weir_nft_batch {
 	char *data;
 	size_t len, room;
-	size_t open;	    /* where the unfinished message of elements begins; 0: there is none */
-	size_t elements;    /* where its list of elements begins, from its own beginning */
+	size_t open;	 /* where the unfinished message of elements begins; 0: there is none */
+	size_t elements; /* where its list of elements begins, from its own beginning */
 	struct weir_nft_message *messages;
 	size_t n, messages_room;
-	bool no_memory;	    /* nothing more is added; sending says so */
-	bool one_by_one;    /* each element in a message of its own, to find the one refused */
+	bool no_memory;	 /* nothing more is added; sending says so */
+	bool one_by_one; /* each element in a message of its own, to find the one refused */
 	const struct weir_trace *trace;
 };
 
@@ -43,9 +43,11 @@ void weir_nft_batch_begin(struct weir_nft_batch *batch, uint32_t generation);
 /* Take the object over (NULL: no memory). words is what trace and errors call it. */
 void weir_nft_batch_add_table(struct weir_nft_batch *batch, struct nftnl_table *table);
 void weir_nft_batch_delete_table(struct weir_nft_batch *batch);
-void weir_nft_batch_add_chain(struct weir_nft_batch *batch, struct nftnl_chain *chain, const char *name);
+void weir_nft_batch_add_chain(struct weir_nft_batch *batch, struct nftnl_chain *chain,
+			      const char *name);
 void weir_nft_batch_add_set(struct weir_nft_batch *batch, struct nftnl_set *set, const char *name);
-void weir_nft_batch_add_rule(struct weir_nft_batch *batch, struct nftnl_rule *rule, const char *chain);
+void weir_nft_batch_add_rule(struct weir_nft_batch *batch, struct nftnl_rule *rule,
+			     const char *chain);
 
 /* Elements of one set in a row share a message. entry: to blame, may be NULL. */
 void weir_nft_batch_element(struct weir_nft_batch *batch, bool add, const struct weir_nft_set *set,

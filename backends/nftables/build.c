@@ -31,8 +31,8 @@ static struct spans find_spans(const struct weir_entry *const *entries, size_t n
 	return spans;
 }
 
-static void trace_element(const struct weir_nft_batch *batch, bool add, const struct weir_nft_set *set,
-			  const struct weir_entry *entry, size_t i)
+static void trace_element(const struct weir_nft_batch *batch, bool add,
+			  const struct weir_nft_set *set, const struct weir_entry *entry, size_t i)
 {
 	char text[WEIR_NFT_ELEMENT_TEXT];
 	if (!batch->trace)
@@ -62,8 +62,8 @@ static int put_entry(struct weir_nft_batch *batch, bool add, const struct weir_n
 	return 0;
 }
 
-static int put_entries(struct weir_nft_batch *batch, bool add, const struct weir_entry *const *entries,
-		       size_t n, struct weir_err *err)
+static int put_entries(struct weir_nft_batch *batch, bool add,
+		       const struct weir_entry *const *entries, size_t n, struct weir_err *err)
 {
 	struct spans spans = find_spans(entries, n);
 	for (size_t s = 0; s < weir_nft_n_sets; s++) {
@@ -93,7 +93,8 @@ static void put_frame(struct weir_nft_batch *batch, const char *store)
 					 weir_nft_chains[i].name);
 	for (size_t i = 0; i < weir_nft_n_rules; i++) {
 		const struct weir_nft_rule *rule = weir_nft_rule_at(i);
-		weir_nft_batch_add_rule(batch, weir_nft_rule_build(rule), weir_nft_rule_chain(rule));
+		weir_nft_batch_add_rule(batch, weir_nft_rule_build(rule),
+					weir_nft_rule_chain(rule));
 	}
 }
 
@@ -103,13 +104,16 @@ static void put_epoch(struct weir_nft_batch *batch, const struct weir_epoch *epo
 	if (replaces)
 		weir_nft_batch_flush(batch, &weir_nft_epoch_set);
 	memcpy(element.key, &epoch->counter, sizeof(epoch->counter));
-	(void)snprintf(element.comment, sizeof(element.comment), "%s %s", epoch->store, epoch->boot);
+	(void)snprintf(element.comment, sizeof(element.comment), "%s %s", epoch->store,
+		       epoch->boot);
 	weir_nft_batch_element(batch, true, &weir_nft_epoch_set, &element, NULL);
-	weir_trace(batch->trace, "nft add element inet " WEIR_NFT_TABLE " %s { 0x%08x comment \"%s\" }",
+	weir_trace(batch->trace,
+		   "nft add element inet " WEIR_NFT_TABLE " %s { 0x%08x comment \"%s\" }",
 		   weir_nft_epoch_set.name, epoch->counter, element.comment);
 }
 
-int weir_nft_build(const struct weir_nft_change *change, struct weir_nft_batch *ret, struct weir_err *err)
+int weir_nft_build(const struct weir_nft_change *change, struct weir_nft_batch *ret,
+		   struct weir_err *err)
 {
 	const struct weir_delta *delta = &change->delta;
 	bool remove_all = change->whole && delta->n_added == 0;

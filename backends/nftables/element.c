@@ -35,7 +35,8 @@ static void put_comment(struct nlmsghdr *to, const char *comment)
 	mnl_attr_put(to, NFTA_SET_ELEM_USERDATA, 2 + len, userdata);
 }
 
-void weir_nft_element_put(struct nlmsghdr *to, const struct weir_nft_element *element, bool key_only)
+void weir_nft_element_put(struct nlmsghdr *to, const struct weir_nft_element *element,
+			  bool key_only)
 {
 	struct nlattr *nest = mnl_attr_nest_start(to, NFTA_LIST_ELEM);
 	if (element->interval_end)
@@ -52,8 +53,10 @@ void weir_nft_element_put(struct nlmsghdr *to, const struct weir_nft_element *el
 static bool take_value(const struct nlattr *nest, uint8_t *to, size_t room, size_t *len)
 {
 	const struct nlattr *attr;
-	mnl_attr_for_each_nested(attr, nest) {
-		if (mnl_attr_get_type(attr) != NFTA_DATA_VALUE || mnl_attr_get_payload_len(attr) > room)
+	mnl_attr_for_each_nested(attr, nest)
+	{
+		if (mnl_attr_get_type(attr) != NFTA_DATA_VALUE ||
+		    mnl_attr_get_payload_len(attr) > room)
 			return false;
 		*len = mnl_attr_get_payload_len(attr);
 		memcpy(to, mnl_attr_get_payload(attr), *len);
@@ -64,7 +67,8 @@ static bool take_value(const struct nlattr *nest, uint8_t *to, size_t room, size
 static void take_figures(const struct nlattr *nest, struct weir_nft_element *to)
 {
 	const struct nlattr *attr;
-	mnl_attr_for_each_nested(attr, nest) {
+	mnl_attr_for_each_nested(attr, nest)
+	{
 		if (mnl_attr_validate(attr, MNL_TYPE_U64) < 0)
 			continue;
 		if (mnl_attr_get_type(attr) == NFTA_COUNTER_PACKETS)
@@ -79,7 +83,8 @@ static bool take_counter(const struct nlattr *nest, struct weir_nft_element *to)
 {
 	const struct nlattr *attr, *data = NULL;
 	bool counter = false;
-	mnl_attr_for_each_nested(attr, nest) {
+	mnl_attr_for_each_nested(attr, nest)
+	{
 		if (mnl_attr_get_type(attr) == NFTA_EXPR_NAME)
 			counter = mnl_attr_validate(attr, MNL_TYPE_NUL_STRING) == 0 &&
 				  !strcmp(mnl_attr_get_str(attr), "counter");
@@ -112,8 +117,9 @@ static bool take_attr(const struct nlattr *attr, struct weir_nft_element *to)
 	case NFTA_SET_ELEM_FLAGS:
 		return take_flags(attr, to);
 	case NFTA_SET_ELEM_USERDATA:
-		(void)weir_nft_comment_read(mnl_attr_get_payload(attr), mnl_attr_get_payload_len(attr),
-					    to->comment, sizeof(to->comment));
+		(void)weir_nft_comment_read(mnl_attr_get_payload(attr),
+					    mnl_attr_get_payload_len(attr), to->comment,
+					    sizeof(to->comment));
 		return true;
 	case NFTA_SET_ELEM_EXPR:
 		return take_counter(attr, to);
@@ -129,8 +135,6 @@ bool weir_nft_element_parse(const struct nlattr *attr, struct weir_nft_element *
 	const struct nlattr *part;
 	memset(ret, 0, offsetof(struct weir_nft_element, comment) + 1);
 	ret->packets = ret->bytes = 0;
-	mnl_attr_for_each_nested(part, attr)
-		if (!take_attr(part, ret))
-			return false;
+	mnl_attr_for_each_nested(part, attr) if (!take_attr(part, ret)) return false;
 	return ret->key_len > 0;
 }

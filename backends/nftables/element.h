@@ -12,7 +12,8 @@ enum { WEIR_NFT_ELEMENT_WIRE_MAX = 384 };
 
 /* Appends an NFTA_LIST_ELEM to a message with WEIR_NFT_ELEMENT_WIRE_MAX bytes of room; without data
  * and comment when `key_only` (to delete). */
-void weir_nft_element_put(struct nlmsghdr *to, const struct weir_nft_element *element, bool key_only);
+void weir_nft_element_put(struct nlmsghdr *to, const struct weir_nft_element *element,
+			  bool key_only);
 
 /* Reads one NFTA_LIST_ELEM; false: of a form that weir never writes. */
 bool weir_nft_element_parse(const struct nlattr *attr, struct weir_nft_element *ret);

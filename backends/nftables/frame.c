@@ -59,8 +59,9 @@ const char *weir_nft_rule_text(const struct weir_nft_rule *rule, char buf[WEIR_N
 	if (!rule->drops)
 		(void)snprintf(buf, WEIR_NFT_RULE_TEXT, "%s", rule->text);
 	else
-		(void)snprintf(buf, WEIR_NFT_RULE_TEXT, "%s%scounter drop comment \"%s\"", rule->text,
-			       *rule->text ? " " : "", drop_comment(rule, comment, sizeof(comment)));
+		(void)snprintf(buf, WEIR_NFT_RULE_TEXT, "%s%scounter drop comment \"%s\"",
+			       rule->text, *rule->text ? " " : "",
+			       drop_comment(rule, comment, sizeof(comment)));
 	return buf;
 }
 
@@ -95,7 +96,8 @@ struct nftnl_table *weir_nft_table_build(const char *store)
 		set_comment(userdata, weir_nft_table_comment(store, comment));
 		nftnl_table_set_u32(table, NFTNL_TABLE_FAMILY, NFPROTO_INET);
 		(void)nftnl_table_set_str(table, NFTNL_TABLE_NAME, WEIR_NFT_TABLE);
-		(void)nftnl_table_set_data(table, NFTNL_TABLE_USERDATA, nftnl_udata_buf_data(userdata),
+		(void)nftnl_table_set_data(table, NFTNL_TABLE_USERDATA,
+					   nftnl_udata_buf_data(userdata),
 					   nftnl_udata_buf_len(userdata));
 	} else if (table) {
 		nftnl_table_free(table);
@@ -182,7 +184,8 @@ struct nftnl_set *weir_nft_set_build(const struct weir_nft_set *set, uint32_t id
 	nftnl_set_set_u32(s, NFTNL_SET_KEY_LEN, (uint32_t)weir_nft_fields_len(set, set->key));
 	if (flags & NFT_SET_MAP) {
 		nftnl_set_set_u32(s, NFTNL_SET_DATA_TYPE, weir_nft_fields_type(set, set->data));
-		nftnl_set_set_u32(s, NFTNL_SET_DATA_LEN, (uint32_t)weir_nft_fields_len(set, set->data));
+		nftnl_set_set_u32(s, NFTNL_SET_DATA_LEN,
+				  (uint32_t)weir_nft_fields_len(set, set->data));
 	}
 	if (flags & NFT_SET_CONCAT)
 		set_concat(s, set);

@@ -13,7 +13,7 @@
 
 #define WEIR_NFT_TABLE "weir"
 #define WEIR_NFT_TABLE_PREFIX "made by weir, store " /* the store's UUID follows */
-#define WEIR_NFT_DROP_PREFIX "drop: "		      /* the reason follows */
+#define WEIR_NFT_DROP_PREFIX "drop: "		     /* the reason follows */
 
 enum { WEIR_NFT_RULE_TEXT = 320 };
 

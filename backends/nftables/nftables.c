@@ -15,12 +15,12 @@
 #include "backends/nftables/render.h"
 
 /* How it works
- * sets.c says what elements there are, rules.c what looks at them, frame.c turns both into libnftnl's
- * objects, build.c a change into a transaction, batch.c sends it, state.c and read.c read the table
- * back, render.c prints it. This file holds the handle and its states together.
+ * sets.c says what elements there are, rules.c what looks at them, frame.c turns both into
+ * libnftnl's objects, build.c a change into a transaction, batch.c sends it, state.c and read.c read
+ * the table back, render.c prints it. This file holds the handle and its states together.
  *
- * A refused transaction names a message, and a message may hold a thousand elements. To name the one
- * to blame, the change is then built once more with a message for each and given to the kernel
+ * A refused transaction names a message, and a message may hold a thousand elements. To name the
+ * one to blame, the change is then built once more with a message for each and given to the kernel
  * without its end: it is checked and thrown away. That costs time only where time does not matter. */
 
 enum { ATTEMPTS = 8 }; /* at reading while somebody else writes */
@@ -66,7 +66,8 @@ static void nft_close(struct weir_firewall *fw)
 	free(fw);
 }
 
-static int nft_state(struct weir_firewall *fw, struct weir_firewall_state *ret, struct weir_err *err)
+static int nft_state(struct weir_firewall *fw, struct weir_firewall_state *ret,
+		     struct weir_err *err)
 {
 	return weir_nft_read_state(&fw->wire, ret, err);
 }
@@ -105,7 +106,8 @@ static int list_once(struct weir_nft_wire *wire, struct listing *ret, struct wei
 	if (ret->frame == -ENOENT)
 		return -EINTR; /* it was there a moment ago */
 	if (ret->frame < 0 && ret->frame != -ESTALE)
-		return ret->frame == -EINTR ? -EINTR : weir_err_set(err, ret->frame, "%s", ret->why.text);
+		return ret->frame == -EINTR ? -EINTR
+					    : weir_err_set(err, ret->frame, "%s", ret->why.text);
 	r = weir_nft_read_items(wire, &ret->items, &why);
 	if (r == -ESTALE && ret->frame == 0) {
 		ret->frame = r;
@@ -135,7 +137,8 @@ static int list_all(struct weir_nft_wire *wire, struct listing *ret, struct weir
 	return weir_err_set(err, EAGAIN, "nf_tables changes faster than it can be listed");
 }
 
-static int to_ruleset(const struct weir_nft_items *items, struct weir_ruleset *ret, struct weir_err *err)
+static int to_ruleset(const struct weir_nft_items *items, struct weir_ruleset *ret,
+		      struct weir_err *err)
 {
 	for (size_t i = 0; i < items->n; i++) {
 		int r = weir_ruleset_add(ret, &items->items[i].entry, err);
@@ -145,8 +148,8 @@ static int to_ruleset(const struct weir_nft_items *items, struct weir_ruleset *r
 	return weir_ruleset_sort(ret, err);
 }
 
-static int nft_list(struct weir_firewall *fw, struct weir_ruleset *ret, struct weir_firewall_state *state,
-		    struct weir_err *err)
+static int nft_list(struct weir_firewall *fw, struct weir_ruleset *ret,
+		    struct weir_firewall_state *state, struct weir_err *err)
 {
 	struct listing listing = { 0 };
 	struct weir_ruleset rules WEIR_CLEAN_RULESET = { 0 };
@@ -156,7 +159,8 @@ static int nft_list(struct weir_firewall *fw, struct weir_ruleset *ret, struct w
 		return r;
 	r = to_ruleset(&listing.items, &rules, &why);
 	weir_nft_items_free(&listing.items);
-	if (r == -EEXIST && listing.frame == 0) { /* ranges that overlap: nothing that weir would write */
+	if (r == -EEXIST &&
+	    listing.frame == 0) { /* ranges that overlap: nothing that weir would write */
 		listing.frame = -ESTALE;
 		listing.why = why;
 	} else if (r < 0 && r != -EEXIST) {
@@ -226,15 +230,17 @@ static int check_owner(struct weir_firewall *fw, bool whole, const struct weir_f
 	if (!old->present || !strcmp(old->epoch.store, fw->store))
 		return 0;
 	if (old->epoch.store[0])
-		return weir_err_set(err, EBUSY,
-				    "table inet " WEIR_NFT_TABLE
-				    " belongs to another store, %s; this one is %s (use that store, or "
-				    "remove the table: nft delete table inet " WEIR_NFT_TABLE ")",
-				    old->epoch.store, fw->store);
+		return weir_err_set(
+			err, EBUSY,
+			"table inet " WEIR_NFT_TABLE
+			" belongs to another store, %s; this one is %s (use that store, or "
+			"remove the table: nft delete table inet " WEIR_NFT_TABLE ")",
+			old->epoch.store, fw->store);
 	int r = weir_nft_read_ownership(&fw->wire, fw->store, err);
 	if (r < 0 || whole)
 		return r;
-	return weir_err_set(err, ESTALE, "the epoch of table inet " WEIR_NFT_TABLE " is gone (weir repair)");
+	return weir_err_set(err, ESTALE,
+			    "the epoch of table inet " WEIR_NFT_TABLE " is gone (weir repair)");
 }
 
 static int nft_prepare(struct weir_firewall *fw, const struct weir_delta *delta, bool whole,
@@ -246,7 +252,8 @@ static int nft_prepare(struct weir_firewall *fw, const struct weir_delta *delta,
 	if (r < 0)
 		return r;
 	if (!whole && !old->present && delta->n_removed)
-		return weir_err_set(err, ESTALE, "table inet " WEIR_NFT_TABLE " is gone (weir repair)");
+		return weir_err_set(err, ESTALE,
+				    "table inet " WEIR_NFT_TABLE " is gone (weir repair)");
 	fw->change = (struct weir_nft_change){ *delta, whole, *old, *epoch };
 	fw->batch = (struct weir_nft_batch){ .trace = fw->trace };
 	r = weir_nft_build(&fw->change, &fw->batch, err);
@@ -280,9 +287,9 @@ static int blame(const struct weir_nft_message *message, int code, struct weir_e
 	if (!message->entry)
 		return weir_err_errno(err, code, "nf_tables refused to %s %s%s", message->verb,
 				      message->object, advice(code));
-	return weir_err_at(err, code, &message->entry->origin, "nf_tables refused to %s %s: %s: %s%s",
-			   message->verb, message->object, weir_entry_text(message->entry, text),
-			   strerror(-code), advice(code));
+	return weir_err_at(err, code, &message->entry->origin,
+			   "nf_tables refused to %s %s: %s: %s%s", message->verb, message->object,
+			   weir_entry_text(message->entry, text), strerror(-code), advice(code));
 }
 
 /* The change again, one element a message and without its end, to find the one to blame. */
@@ -343,16 +350,21 @@ static int nft_probe(struct weir_err *err)
 	int r = weir_nft_wire_open(&wire, err);
 	if (r < 0)
 		return weir_err_set(err, EOPNOTSUPP,
-				    "this kernel has no nf_tables netlink (CONFIG_NF_TABLES; modprobe nf_tables)");
+				    "this kernel has no nf_tables netlink (CONFIG_NF_TABLES; "
+				    "modprobe nf_tables)");
 	r = weir_nft_read_state(&wire, &state, NULL);
 	if (r == -EPERM)
-		return weir_err_set(err, EPERM, "nf_tables: this needs CAP_NET_ADMIN in the network namespace");
+		return weir_err_set(err, EPERM,
+				    "nf_tables: this needs CAP_NET_ADMIN in the network namespace");
 	if (r < 0)
 		return weir_err_set(err, EOPNOTSUPP,
-				    "this kernel does not answer for nf_tables (CONFIG_NF_TABLES; modprobe nf_tables)");
+				    "this kernel does not answer for nf_tables (CONFIG_NF_TABLES; "
+				    "modprobe nf_tables)");
 	/* the frame asks for all that is needed: NAT, fib, conntrack, intervals of concatenations */
 	struct weir_nft_change change = { .old = { .present = state.present }, .whole = true };
-	const struct weir_entry any = { .kind = WEIR_ENTRY_GUARD, .family = WEIR_IPV4, .owner = "" };
+	const struct weir_entry any = { .kind = WEIR_ENTRY_GUARD,
+					.family = WEIR_IPV4,
+					.owner = "" };
 	const struct weir_entry *added[] = { &any };
 	change.delta.added = added;
 	change.delta.n_added = 1;
@@ -362,8 +374,8 @@ static int nft_probe(struct weir_err *err)
 	r = weir_nft_batch_send(&batch, &wire, true, &failed, err);
 	if (r == 0 || r == -EPERM || !failed)
 		return r;
-	return weir_err_errno(err, EOPNOTSUPP, "this kernel's nf_tables cannot %s %s (%s)", failed->verb,
-			      failed->object, strerror(-r));
+	return weir_err_errno(err, EOPNOTSUPP, "this kernel's nf_tables cannot %s %s (%s)",
+			      failed->verb, failed->object, strerror(-r));
 }
 
 static int nft_forget(struct weir_firewall *fw, const struct weir_flow_match *matches, size_t n,

@@ -72,7 +72,8 @@ static void add_flag(struct reading *reading, const struct weir_entry *entry)
 {
 	for (size_t i = 0; i < reading->to->n; i++) {
 		struct weir_entry *network = &reading->to->items[i].entry;
-		if (network->kind != WEIR_ENTRY_NETWORK || strcmp(network->ifname, entry->ifname) != 0)
+		if (network->kind != WEIR_ENTRY_NETWORK ||
+		    strcmp(network->ifname, entry->ifname) != 0)
 			continue;
 		network->flags |= reading->set->flag;
 		return;
@@ -111,10 +112,12 @@ static int take_elements(const struct nlmsghdr *answer, void *ctx)
 	struct weir_nft_element element;
 	const struct nlattr *list, *attr;
 	bool paired = reading->set->key[0] == WEIR_NFT_PREFIX;
-	mnl_attr_for_each(list, answer, sizeof(struct nfgenmsg)) {
+	mnl_attr_for_each(list, answer, sizeof(struct nfgenmsg))
+	{
 		if (mnl_attr_get_type(list) != NFTA_SET_ELEM_LIST_ELEMENTS)
 			continue;
-		mnl_attr_for_each_nested(attr, list) {
+		mnl_attr_for_each_nested(attr, list)
+		{
 			if (!weir_nft_element_parse(attr, &element)) {
 				oddity(reading, "holds an element that weir did not write");
 				continue;
@@ -193,7 +196,8 @@ static bool continues(const struct weir_entry *a, const struct weir_entry *b)
 {
 	return a->kind == WEIR_ENTRY_MAPPING && b->kind == WEIR_ENTRY_MAPPING &&
 	       a->family == b->family && a->proto == b->proto && a->to_port != a->ports.lo &&
-	       b->ports.lo == a->ports.hi + 1 && b->to_port - b->ports.lo == a->to_port - a->ports.lo &&
+	       b->ports.lo == a->ports.hi + 1 &&
+	       b->to_port - b->ports.lo == a->to_port - a->ports.lo &&
 	       weir_addr_cmp(&a->addr, &b->addr) == 0 && weir_addr_cmp(&a->to, &b->to) == 0 &&
 	       !strcmp(a->owner, b->owner);
 }
@@ -202,7 +206,8 @@ static void join_ranges(struct weir_nft_items *items)
 {
 	size_t n = 0;
 	for (size_t i = 0; i < items->n; i++) {
-		struct weir_nft_item *item = &items->items[i], *last = n ? &items->items[n - 1] : NULL;
+		struct weir_nft_item *item = &items->items[i],
+				     *last = n ? &items->items[n - 1] : NULL;
 		if (!last || !continues(&last->entry, &item->entry)) {
 			items->items[n++] = *item;
 			continue;
@@ -214,7 +219,8 @@ static void join_ranges(struct weir_nft_items *items)
 	items->n = n;
 }
 
-int weir_nft_read_items(struct weir_nft_wire *wire, struct weir_nft_items *ret, struct weir_err *err)
+int weir_nft_read_items(struct weir_nft_wire *wire, struct weir_nft_items *ret,
+			struct weir_err *err)
 {
 	struct weir_nft_items items WEIR_CLEAN_NFT_ITEMS = { 0 };
 	struct reading reading = { .to = &items, .err = err };

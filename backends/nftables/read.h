@@ -32,11 +32,13 @@ int weir_nft_read_state(struct weir_nft_wire *wire, struct weir_firewall_state *
 
 /* Chains, sets and rules are as they should be: 0; -ESTALE names what is not; -ENOENT: there is no
  * table. drops (may be NULL) gets the figures of what could be read. */
-int weir_nft_read_frame(struct weir_nft_wire *wire, struct weir_nft_drops *drops, struct weir_err *err);
+int weir_nft_read_frame(struct weir_nft_wire *wire, struct weir_nft_drops *drops,
+			struct weir_err *err);
 
 /* All elements of all sets. -ESTALE: some are not of weir's making or contradict each other; what
  * could be read is in ret all the same. -EINTR: somebody wrote meanwhile. */
-int weir_nft_read_items(struct weir_nft_wire *wire, struct weir_nft_items *ret, struct weir_err *err);
+int weir_nft_read_items(struct weir_nft_wire *wire, struct weir_nft_items *ret,
+			struct weir_err *err);
 
 /* For a table without an epoch: 0 if it can only be weir's own, mutilated; -EBUSY if not. */
 int weir_nft_read_ownership(struct weir_nft_wire *wire, const char *store, struct weir_err *err);

@@ -24,7 +24,8 @@ static int check_owners(const struct weir_ruleset *rules, struct weir_err *err)
 }
 
 /* "elements = { a,\n b }"; several lines since there may be thousands. */
-static void render_elements(const struct weir_nft_set *set, const struct weir_ruleset *rules, FILE *out)
+static void render_elements(const struct weir_nft_set *set, const struct weir_ruleset *rules,
+			    FILE *out)
 {
 	char text[WEIR_NFT_ELEMENT_TEXT];
 	bool any = false;
@@ -57,8 +58,8 @@ static void render_head(const struct weir_nft_set *set, FILE *out)
 static void render_epoch(const struct weir_epoch *epoch, FILE *out)
 {
 	render_head(&weir_nft_epoch_set, out);
-	fprintf(out, "\t\telements = { 0x%08x comment \"%s %s\" }\n\t}\n\n", epoch->counter, epoch->store,
-		epoch->boot);
+	fprintf(out, "\t\telements = { 0x%08x comment \"%s %s\" }\n\t}\n\n", epoch->counter,
+		epoch->store, epoch->boot);
 }
 
 static void render_chain(const struct weir_nft_chain *chain, FILE *out)
@@ -66,8 +67,8 @@ static void render_chain(const struct weir_nft_chain *chain, FILE *out)
 	char text[WEIR_NFT_RULE_TEXT];
 	fprintf(out, "\n\tchain %s {\n", chain->name);
 	if (chain->type)
-		fprintf(out, "\t\ttype %s hook %s priority %s; policy accept;\n", chain->type, chain->hook,
-			chain->priority_text);
+		fprintf(out, "\t\ttype %s hook %s priority %s; policy accept;\n", chain->type,
+			chain->hook, chain->priority_text);
 	for (size_t i = 0; i < weir_nft_n_rules; i++) {
 		const struct weir_nft_rule *rule = weir_nft_rule_at(i);
 		if (!strcmp(weir_nft_rule_chain(rule), chain->name))

@@ -28,9 +28,16 @@
  * and their replies may take another way; then the drops, then what is allowed in.
  * What is left comes from a network and goes outside.
  *
- * source_nat never asks for the input interface: postrouting does not know it for bridged packets. */
+ * source_nat never asks for the input interface: postrouting does not know it for
+ * bridged packets. */
 
-enum { R1 = NFT_REG_1, R2 = NFT_REG_2, R32_1 = NFT_REG32_01, R32_2 = NFT_REG32_02, R32_5 = NFT_REG32_05 };
+enum {
+	R1 = NFT_REG_1,
+	R2 = NFT_REG_2,
+	R32_1 = NFT_REG32_01,
+	R32_2 = NFT_REG32_02,
+	R32_5 = NFT_REG32_05
+};
 
 #define IIF META(NFT_META_IIFNAME, R1)
 #define OIF META(NFT_META_OIFNAME, R1)
@@ -77,10 +84,12 @@ const struct weir_nft_rule weir_nft_rules[] = {
 	{ "guard_in", "ip daddr 127.0.0.0/8", /* S1 */
 	  STEPS(IPV4, NETWORK_HEADER(16, 1, R1), IS_U8(IN_LOOPBACKNET)), DROPS(LOOPBACK) },
 	{ "guard_in", "iifname @networks ip daddr @gateways4 fib daddr . iif type != local",
-	  STEPS(IIF_IN("networks"), IPV4, DADDR4(R1), LOOKUP(R1, "gateways4"), FIB_DADDR_IIF_TYPE, NOT_U32(RTN_LOCAL)),
+	  STEPS(IIF_IN("networks"), IPV4, DADDR4(R1), LOOKUP(R1, "gateways4"), FIB_DADDR_IIF_TYPE,
+		NOT_U32(RTN_LOCAL)),
 	  DROPS(GATEWAY) },
 	{ "guard_in", "iifname @networks ip6 daddr @gateways6 fib daddr . iif type != local",
-	  STEPS(IIF_IN("networks"), IPV6, DADDR6(R1), LOOKUP(R1, "gateways6"), FIB_DADDR_IIF_TYPE, NOT_U32(RTN_LOCAL)),
+	  STEPS(IIF_IN("networks"), IPV6, DADDR6(R1), LOOKUP(R1, "gateways6"), FIB_DADDR_IIF_TYPE,
+		NOT_U32(RTN_LOCAL)),
 	  DROPS(GATEWAY) },
 	{ "guard_in", "iifname @networks accept",
 	  STEPS(IIF_IN("networks"), VERDICT(NF_ACCEPT)) },
@@ -90,17 +99,21 @@ const struct weir_nft_rule weir_nft_rules[] = {
 	  STEPS(IPV6, DADDR6(R1), LOOKUP(R1, "gateways6")), DROPS(GATEWAY) },
 
 	{ "publish", "dnat ip to ip daddr . meta l4proto . th dport map @published_addr4",
-	  STEPS(IPV4, DADDR4(R1), PROTO_PORT(R32_1, R32_2), MAP(R1, "published_addr4"), DNAT(IPV4, R1, R32_1)) },
+	  STEPS(IPV4, DADDR4(R1), PROTO_PORT(R32_1, R32_2), MAP(R1, "published_addr4"),
+		DNAT(IPV4, R1, R32_1)) },
 	{ "publish", "dnat ip to ip daddr . meta l4proto . th dport map @published_addr_range4",
-	  STEPS(IPV4, DADDR4(R1), PROTO_PORT(R32_1, R32_2), MAP(R1, "published_addr_range4"), DNAT_ADDR(IPV4, R1)) },
+	  STEPS(IPV4, DADDR4(R1), PROTO_PORT(R32_1, R32_2), MAP(R1, "published_addr_range4"),
+		DNAT_ADDR(IPV4, R1)) },
 	{ "publish", "meta nfproto ipv4 dnat ip to meta l4proto . th dport map @published4",
 	  STEPS(IPV4, PROTO_PORT(R1, R32_1), MAP(R1, "published4"), DNAT(IPV4, R1, R32_1)) },
 	{ "publish", "meta nfproto ipv4 dnat ip to meta l4proto . th dport map @published_range4",
 	  STEPS(IPV4, PROTO_PORT(R1, R32_1), MAP(R1, "published_range4"), DNAT_ADDR(IPV4, R1)) },
 	{ "publish", "dnat ip6 to ip6 daddr . meta l4proto . th dport map @published_addr6",
-	  STEPS(IPV6, DADDR6(R1), PROTO_PORT(R2, R32_5), MAP(R1, "published_addr6"), DNAT(IPV6, R1, R2)) },
+	  STEPS(IPV6, DADDR6(R1), PROTO_PORT(R2, R32_5), MAP(R1, "published_addr6"),
+		DNAT(IPV6, R1, R2)) },
 	{ "publish", "dnat ip6 to ip6 daddr . meta l4proto . th dport map @published_addr_range6",
-	  STEPS(IPV6, DADDR6(R1), PROTO_PORT(R2, R32_5), MAP(R1, "published_addr_range6"), DNAT_ADDR(IPV6, R1)) },
+	  STEPS(IPV6, DADDR6(R1), PROTO_PORT(R2, R32_5), MAP(R1, "published_addr_range6"),
+		DNAT_ADDR(IPV6, R1)) },
 	{ "publish", "meta nfproto ipv6 dnat ip6 to meta l4proto . th dport map @published6",
 	  STEPS(IPV6, PROTO_PORT(R1, R32_1), MAP(R1, "published6"), DNAT(IPV6, R1, R2)) },
 	{ "publish", "meta nfproto ipv6 dnat ip6 to meta l4proto . th dport map @published_range6",
@@ -121,13 +134,15 @@ const struct weir_nft_rule weir_nft_rules[] = {
 
 	{ "forward", "iifname != @networks oifname @networks ct direction original"
 		     " ct status ! expected,dnat iifname . oifname != @trusted jump outside",
-	  STEPS(IIF_NOT_IN("networks"), OIF_IN("networks"), CT(NFT_CT_DIRECTION), IS_U8(IP_CT_DIR_ORIGINAL),
-	    CT(NFT_CT_STATUS), MASK_U32(IPS_EXPECTED | IPS_DST_NAT), IS_U32(0),
-	    IIF_OIF_NOT_IN("trusted"), JUMP("outside")) },
+	  STEPS(IIF_NOT_IN("networks"), OIF_IN("networks"), CT(NFT_CT_DIRECTION),
+		IS_U8(IP_CT_DIR_ORIGINAL), CT(NFT_CT_STATUS),
+		MASK_U32(IPS_EXPECTED | IPS_DST_NAT), IS_U32(0), IIF_OIF_NOT_IN("trusted"), JUMP("outside")) },
 	{ "forward", "ct state established,related accept",
-	  STEPS(STATE(STATE_BIT(IP_CT_ESTABLISHED) | STATE_BIT(IP_CT_RELATED)), VERDICT(NF_ACCEPT)) },
+	  STEPS(STATE(STATE_BIT(IP_CT_ESTABLISHED) | STATE_BIT(IP_CT_RELATED)),
+		VERDICT(NF_ACCEPT)) },
 	{ "forward", "iifname != @networks oifname != @networks meta nfproto @guard_families", /* S5 */
-	  STEPS(IIF_NOT_IN("networks"), OIF_NOT_IN("networks"), META(NFT_META_NFPROTO, R1), LOOKUP(R1, "guard_families")),
+	  STEPS(IIF_NOT_IN("networks"), OIF_NOT_IN("networks"), META(NFT_META_NFPROTO, R1),
+		LOOKUP(R1, "guard_families")),
 	  DROPS(ROUTER) },
 	{ "forward", "iifname != @networks oifname != @networks accept",
 	  STEPS(IIF_NOT_IN("networks"), OIF_NOT_IN("networks"), VERDICT(NF_ACCEPT)) },
@@ -138,16 +153,19 @@ const struct weir_nft_rule weir_nft_rules[] = {
 	{ "forward", "ct state invalid",
 	  STEPS(STATE(STATE_INVALID)), DROPS(INVALID) },
 	{ "forward", "tcp flags != syn / fin,syn,rst,ack",
-	  STEPS(L4(IPPROTO_TCP), TRANSPORT_HEADER(13, 1, R1), MASK_U8(TCP_FIN_SYN_RST_ACK), NOT_U8(TCP_SYN)),
+	  STEPS(L4(IPPROTO_TCP), TRANSPORT_HEADER(13, 1, R1), MASK_U8(TCP_FIN_SYN_RST_ACK),
+		NOT_U8(TCP_SYN)),
 	  DROPS(NOT_SYN) },
 	{ "forward", "iifname @internal",
 	  STEPS(IIF_IN("internal")), DROPS(INTERNAL) },
 	{ "forward", "oifname @internal",
 	  STEPS(OIF_IN("internal")), DROPS(INTERNAL) },
 	{ "forward", "iifname @networks iifname . ip saddr != @sources4",
-	  STEPS(IIF_IN("networks"), IPV4, IIF, SADDR4(R2), LOOKUP_NOT(R1, "sources4")), DROPS(SOURCE) },
+	  STEPS(IIF_IN("networks"), IPV4, IIF, SADDR4(R2), LOOKUP_NOT(R1, "sources4")),
+		DROPS(SOURCE) },
 	{ "forward", "iifname @networks iifname . ip6 saddr != @sources6",
-	  STEPS(IIF_IN("networks"), IPV6, IIF, SADDR6(R2), LOOKUP_NOT(R1, "sources6")), DROPS(SOURCE) },
+	  STEPS(IIF_IN("networks"), IPV6, IIF, SADDR6(R2), LOOKUP_NOT(R1, "sources6")),
+		DROPS(SOURCE) },
 	{ "forward", "ct status dnat accept",
 	  STEPS(DNATTED, VERDICT(NF_ACCEPT)) },
 	{ "forward", "iifname . oifname @trusted accept",
@@ -158,7 +176,8 @@ const struct weir_nft_rule weir_nft_rules[] = {
 	{ "host", "iifname != @host_deny accept",
 	  STEPS(IIF_NOT_IN("host_deny"), VERDICT(NF_ACCEPT)) },
 	{ "host", "ct state established,related accept",
-	  STEPS(STATE(STATE_BIT(IP_CT_ESTABLISHED) | STATE_BIT(IP_CT_RELATED)), VERDICT(NF_ACCEPT)) },
+	  STEPS(STATE(STATE_BIT(IP_CT_ESTABLISHED) | STATE_BIT(IP_CT_RELATED)),
+		VERDICT(NF_ACCEPT)) },
 	{ "host", "meta l4proto icmp accept",
 	  STEPS(L4(IPPROTO_ICMP), VERDICT(NF_ACCEPT)) },
 	{ "host", "meta l4proto ipv6-icmp accept",
@@ -172,7 +191,8 @@ const struct weir_nft_rule weir_nft_rules[] = {
 
 	/* the host's 127.0.0.1 to a published port: the endpoint could not answer that address */
 	{ "source_nat", "oifname @networks ct status dnat ip saddr 127.0.0.0/8 masquerade",
-	  STEPS(OIF_IN("networks"), DNATTED, IPV4, NETWORK_HEADER(12, 1, R1), IS_U8(IN_LOOPBACKNET), MASQUERADE) },
+	  STEPS(OIF_IN("networks"), DNATTED, IPV4, NETWORK_HEADER(12, 1, R1), IS_U8(IN_LOOPBACKNET),
+		MASQUERADE) },
 	/* an endpoint to its own network's published port: the answer must come back this way */
 	{ "source_nat", "ct status dnat oifname . ip saddr @sources4 masquerade",
 	  STEPS(DNATTED, IPV4, OIF, SADDR4(R2), LOOKUP(R1, "sources4"), MASQUERADE) },

@@ -5,7 +5,6 @@
 #include <arpa/inet.h>
 #include <assert.h>
 #include <linux/netfilter.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -25,7 +24,8 @@
 /* nft's own numbers (datatype.h there), in which it stores what to print a key as. */
 struct type {
 	const char *name;
-	uint8_t number, len, byteorder; /* byteorder: 1 host, 2 network, as nft writes it for single keys */
+	uint8_t number, len,
+		byteorder; /* byteorder: 1 host, 2 network, as nft writes it for single keys */
 };
 
 static const struct type type_nfproto = { "nf_proto", 2, 1, 0 };
@@ -51,13 +51,34 @@ static const struct type *const field_types[WEIR_NFT_NUM_FIELDS][2] = {
 	[WEIR_NFT_MARK] = { &type_mark, &type_mark },
 };
 
-static bool is_open(const struct weir_entry *e) { return !(e->flags & WEIR_ISOLATED); }
-static bool is_isolated(const struct weir_entry *e) { return e->flags & WEIR_ISOLATED; }
-static bool is_closed(const struct weir_entry *e) { return e->flags & WEIR_CLOSED; }
-static bool is_host_deny(const struct weir_entry *e) { return e->flags & WEIR_HOST_DENY; }
-static bool is_masqueraded(const struct weir_entry *e) { return e->nat == WEIR_NAT_MASQUERADE; }
-static bool is_routed(const struct weir_entry *e) { return e->nat == WEIR_NAT_NONE; }
-static bool is_translated(const struct weir_entry *e) { return e->nat == WEIR_NAT_ADDRESS; }
+static bool is_open(const struct weir_entry *e)
+{
+	return !(e->flags & WEIR_ISOLATED);
+}
+static bool is_isolated(const struct weir_entry *e)
+{
+	return e->flags & WEIR_ISOLATED;
+}
+static bool is_closed(const struct weir_entry *e)
+{
+	return e->flags & WEIR_CLOSED;
+}
+static bool is_host_deny(const struct weir_entry *e)
+{
+	return e->flags & WEIR_HOST_DENY;
+}
+static bool is_masqueraded(const struct weir_entry *e)
+{
+	return e->nat == WEIR_NAT_MASQUERADE;
+}
+static bool is_routed(const struct weir_entry *e)
+{
+	return e->nat == WEIR_NAT_NONE;
+}
+static bool is_translated(const struct weir_entry *e)
+{
+	return e->nat == WEIR_NAT_ADDRESS;
+}
 
 static bool keeps_ports(const struct weir_entry *e)
 {
@@ -84,15 +105,18 @@ static bool is_any_range(const struct weir_entry *e)
 	return !weir_addr_is_set(&e->addr) && keeps_ports(e);
 }
 
-#define BOTH(stem, ...) { stem "4", WEIR_IPV4, __VA_ARGS__ }, { stem "6", WEIR_IPV6, __VA_ARGS__ }
+#define BOTH(stem, ...)                          \
+	{ stem "4", WEIR_IPV4, __VA_ARGS__ },    \
+	{                                        \
+		stem "6", WEIR_IPV6, __VA_ARGS__ \
+	}
 #define KEY(...) .key = { __VA_ARGS__ }
 #define DATA(...) .data = { __VA_ARGS__ }
 #define COMMENT(what) .comment = WEIR_NFT_##what
 #define NO_FAMILY WEIR_NO_FAMILY
 
-const struct weir_nft_set weir_nft_epoch_set = {
-	"epoch", NO_FAMILY, WEIR_NUM_ENTRY_KINDS, NULL, KEY(WEIR_NFT_MARK), COMMENT(OWNER)
-};
+const struct weir_nft_set weir_nft_epoch_set = { "epoch", NO_FAMILY,	      WEIR_NUM_ENTRY_KINDS,
+						 NULL,	  KEY(WEIR_NFT_MARK), COMMENT(OWNER) };
 
 /* clang-format off */
 const struct weir_nft_set weir_nft_sets[] = {
@@ -200,14 +224,14 @@ uint32_t weir_nft_fields_byteorder(const struct weir_nft_set *set, const uint8_t
 	return fields[0] && !fields[1] ? type_of(set, fields[0])->byteorder : 0;
 }
 
-const char *weir_nft_fields_type_text(const struct weir_nft_set *set, const uint8_t *fields, char *buf,
-				      size_t size)
+const char *weir_nft_fields_type_text(const struct weir_nft_set *set, const uint8_t *fields,
+				      char *buf, size_t size)
 {
 	size_t used = 0;
 	buf[0] = '\0';
 	for (const uint8_t *field = fields; *field && used < size; field++)
-		used += (size_t)snprintf(buf + used, size - used, "%s%s", field == fields ? "" : " . ",
-					 type_of(set, *field)->name);
+		used += (size_t)snprintf(buf + used, size - used, "%s%s",
+					 field == fields ? "" : " . ", type_of(set, *field)->name);
 	return buf;
 }
 
@@ -353,13 +377,15 @@ static bool unpack_addr(const struct weir_nft_set *set, const uint8_t *at, struc
 
 static bool unpack_nfproto(uint8_t nfproto, enum weir_family *ret)
 {
-	*ret = nfproto == NFPROTO_IPV4 ? WEIR_IPV4 : nfproto == NFPROTO_IPV6 ? WEIR_IPV6 : WEIR_NO_FAMILY;
+	*ret = nfproto == NFPROTO_IPV4	 ? WEIR_IPV4
+	       : nfproto == NFPROTO_IPV6 ? WEIR_IPV6
+					 : WEIR_NO_FAMILY;
 	return *ret != WEIR_NO_FAMILY;
 }
 
 /* `end` is where the same field stands in the key behind (PREFIX) or at the end (PORTS) of an interval. */
-static bool unpack_field(const struct weir_nft_set *set, enum weir_nft_field field, const uint8_t *at,
-			 const uint8_t *end, struct weir_entry *e)
+static bool unpack_field(const struct weir_nft_set *set, enum weir_nft_field field,
+			 const uint8_t *at, const uint8_t *end, struct weir_entry *e)
 {
 	int bits;
 	switch (field) {
@@ -428,7 +454,9 @@ static enum weir_nat nat_of(const struct weir_nft_set *set)
 bool weir_nft_set_unpack(const struct weir_nft_set *set, const struct weir_nft_element *element,
 			 const uint8_t *end, struct weir_entry *ret)
 {
-	struct weir_entry e = { .kind = set->kind, .family = set->family, .owner = element->comment };
+	struct weir_entry e = { .kind = set->kind,
+				.family = set->family,
+				.owner = element->comment };
 	bool inner_end = has_field(set->key, WEIR_NFT_PORTS);
 	if (element->key_len != weir_nft_fields_len(set, set->key) || element->interval_end ||
 	    element->data_len != weir_nft_fields_len(set, set->data) ||
@@ -448,83 +476,4 @@ bool weir_nft_set_unpack(const struct weir_nft_set *set, const struct weir_nft_e
 		e.nat = (uint8_t)nat_of(set);
 	*ret = e;
 	return true;
-}
-
-struct text {
-	char *buf;
-	size_t size, used;
-};
-
-__attribute__((format(printf, 2, 3))) static void put(struct text *to, const char *fmt, ...)
-{
-	va_list args;
-	va_start(args, fmt);
-	int n = vsnprintf(to->buf + to->used, to->size - to->used, fmt, args);
-	va_end(args);
-	if (n > 0)
-		to->used = to->used + (size_t)n < to->size ? to->used + (size_t)n : to->size - 1;
-}
-
-static void put_field(struct text *to, enum weir_nft_field field, const struct weir_entry *e, size_t i)
-{
-	char addr[WEIR_ADDR_TEXT];
-	switch (field) {
-	case WEIR_NFT_IFNAME:
-		put(to, "\"%s\"", e->ifname);
-		break;
-	case WEIR_NFT_FROM:
-		put(to, "\"%s\"", e->from_ifname);
-		break;
-	case WEIR_NFT_ADDR:
-		put(to, "%s", weir_addr_text(&e->addr, addr));
-		break;
-	case WEIR_NFT_PREFIX:
-		put(to, "%s/%u", weir_addr_text(&e->addr, addr), e->prefix_len);
-		break;
-	case WEIR_NFT_TO:
-		put(to, "%s", weir_addr_text(&e->to, addr));
-		break;
-	case WEIR_NFT_PROTO:
-		put(to, "%s", weir_proto_name(e->proto));
-		break;
-	case WEIR_NFT_PORT:
-		put(to, "%u", (unsigned)(e->ports.lo + i));
-		break;
-	case WEIR_NFT_PORTS:
-		put(to, "%u-%u", e->ports.lo, e->ports.hi);
-		break;
-	case WEIR_NFT_TO_PORT:
-		put(to, "%u", (unsigned)(e->to_port + i));
-		break;
-	case WEIR_NFT_NFPROTO:
-		put(to, "%s", e->family == WEIR_IPV6 ? "ipv6" : "ipv4");
-		break;
-	default:
-		assert(!"a field that entries do not have");
-	}
-}
-
-static void put_fields(struct text *to, const uint8_t *fields, const struct weir_entry *e, size_t i)
-{
-	for (const uint8_t *field = fields; *field; field++) {
-		put(to, "%s", field == fields ? "" : " . ");
-		put_field(to, *field, e, i);
-	}
-}
-
-const char *weir_nft_set_text(const struct weir_nft_set *set, const struct weir_entry *entry, size_t i,
-			      char buf[WEIR_NFT_ELEMENT_TEXT])
-{
-	struct text to = { buf, WEIR_NFT_ELEMENT_TEXT, 0 };
-	const char *owner = entry->owner ? entry->owner : "";
-	put_fields(&to, set->key, entry, i);
-	if (set->comment == WEIR_NFT_OWNER && *owner)
-		put(&to, " comment \"%s\"", owner);
-	else if (set->comment == WEIR_NFT_IFNAME_OWNER)
-		put(&to, " comment \"%s %s\"", entry->ifname, owner);
-	if (weir_nft_set_is_map(set)) {
-		put(&to, " : ");
-		put_fields(&to, set->data, entry, i);
-	}
-	return buf;
 }

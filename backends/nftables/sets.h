@@ -7,8 +7,8 @@
 #include "core/ruleset.h"
 
 enum {
-	WEIR_NFT_KEY_MAX = 32,	  /* ifname . ipv6_addr */
-	WEIR_NFT_DATA_MAX = 20,	  /* ipv6_addr . inet_service */
+	WEIR_NFT_KEY_MAX = 32,	/* ifname . ipv6_addr */
+	WEIR_NFT_DATA_MAX = 20, /* ipv6_addr . inet_service */
 	WEIR_NFT_FIELDS_MAX = 3,
 	WEIR_NFT_COMMENT_MAX = 128, /* NFTNL_UDATA_COMMENT_MAXLEN, with the closing zero */
 	WEIR_NFT_ELEMENT_TEXT = 320,
@@ -18,12 +18,12 @@ enum {
 enum weir_nft_field {
 	WEIR_NFT_END, /* ends a list of fields */
 	WEIR_NFT_IFNAME,
-	WEIR_NFT_FROM,	  /* from_ifname */
+	WEIR_NFT_FROM, /* from_ifname */
 	WEIR_NFT_ADDR,
-	WEIR_NFT_PREFIX,  /* addr/prefix_len: an interval with an element at either end */
+	WEIR_NFT_PREFIX, /* addr/prefix_len: an interval with an element at either end */
 	WEIR_NFT_PROTO,
-	WEIR_NFT_PORT,	  /* one of ports */
-	WEIR_NFT_PORTS,	  /* all of ports: an interval within one element */
+	WEIR_NFT_PORT,	/* one of ports */
+	WEIR_NFT_PORTS, /* all of ports: an interval within one element */
 	WEIR_NFT_TO,
 	WEIR_NFT_TO_PORT, /* the counterpart of WEIR_NFT_PORT */
 	WEIR_NFT_NFPROTO, /* family */
@@ -82,8 +82,8 @@ size_t weir_nft_field_len(const struct weir_nft_set *set, enum weir_nft_field fi
 /* nft's byte order number for the listing: 0 mixed, 1 host, 2 network. */
 uint32_t weir_nft_fields_byteorder(const struct weir_nft_set *set, const uint8_t *fields);
 /* "ipv4_addr . inet_proto"; returns buf. */
-const char *weir_nft_fields_type_text(const struct weir_nft_set *set, const uint8_t *fields, char *buf,
-				      size_t size);
+const char *weir_nft_fields_type_text(const struct weir_nft_set *set, const uint8_t *fields,
+				      char *buf, size_t size);
 
 /* How many elements of `set` the entry takes: one per port where the key has single ports. */
 size_t weir_nft_set_count(const struct weir_nft_set *set, const struct weir_entry *entry);
@@ -99,7 +99,7 @@ bool weir_nft_set_unpack(const struct weir_nft_set *set, const struct weir_nft_e
 			 const uint8_t *end, struct weir_entry *ret);
 
 /* "tcp . 8080 comment \"nginx 8080:80\" : 10.88.1.2 . 80" into buf; returns buf. */
-const char *weir_nft_set_text(const struct weir_nft_set *set, const struct weir_entry *entry, size_t i,
-			      char buf[WEIR_NFT_ELEMENT_TEXT]);
+const char *weir_nft_set_text(const struct weir_nft_set *set, const struct weir_entry *entry,
+			      size_t i, char buf[WEIR_NFT_ELEMENT_TEXT]);
 
 #endif

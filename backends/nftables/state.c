@@ -33,7 +33,8 @@ static int take_table(const struct nlmsghdr *answer, void *ctx)
 		return -EBADMSG;
 	const void *userdata = nftnl_table_get_data(table, NFTNL_TABLE_USERDATA, &len);
 	ret->flags = nftnl_table_get_u32(table, NFTNL_TABLE_FLAGS);
-	(void)weir_nft_comment_read(userdata, userdata ? len : 0, ret->comment, sizeof(ret->comment));
+	(void)weir_nft_comment_read(userdata, userdata ? len : 0, ret->comment,
+				    sizeof(ret->comment));
 	return 0;
 }
 
@@ -68,13 +69,16 @@ static int take_epoch(const struct nlmsghdr *answer, void *ctx)
 	struct epochs *ret = ctx;
 	struct weir_nft_element element;
 	const struct nlattr *list, *attr;
-	mnl_attr_for_each(list, answer, sizeof(struct nfgenmsg)) {
+	mnl_attr_for_each(list, answer, sizeof(struct nfgenmsg))
+	{
 		if (mnl_attr_get_type(list) != NFTA_SET_ELEM_LIST_ELEMENTS)
 			continue;
-		mnl_attr_for_each_nested(attr, list) {
+		mnl_attr_for_each_nested(attr, list)
+		{
 			struct weir_epoch epoch = { 0 };
 			if (!weir_nft_element_parse(attr, &element) ||
-			    element.key_len != sizeof(epoch.counter) || !split_epoch(element.comment, &epoch))
+			    element.key_len != sizeof(epoch.counter) ||
+			    !split_epoch(element.comment, &epoch))
 				continue;
 			memcpy(&epoch.counter, element.key, sizeof(epoch.counter));
 			ret->epoch = epoch;
@@ -136,7 +140,8 @@ __attribute__((format(printf, 2, 3))) static void differ(struct frame *frame, co
 	(void)vsnprintf(text, sizeof(text), fmt, args); /* the message is cut to less anyway */
 	va_end(args);
 	frame->status = weir_err_set(frame->err, ESTALE,
-				     "table inet " WEIR_NFT_TABLE " was changed: %s (weir repair)", text);
+				     "table inet " WEIR_NFT_TABLE " was changed: %s (weir repair)",
+				     text);
 }
 
 static size_t chain_index(const char *name)
@@ -192,8 +197,8 @@ static int read_chains(struct weir_nft_wire *wire, struct frame *frame)
 
 static bool set_is_right(const struct nftnl_set *got, const struct weir_nft_set *set)
 {
-	static const uint16_t attrs[] = { NFTNL_SET_KEY_TYPE, NFTNL_SET_KEY_LEN, NFTNL_SET_DATA_TYPE,
-					  NFTNL_SET_DATA_LEN };
+	static const uint16_t attrs[] = { NFTNL_SET_KEY_TYPE, NFTNL_SET_KEY_LEN,
+					  NFTNL_SET_DATA_TYPE, NFTNL_SET_DATA_LEN };
 	struct nftnl_set *want WEIR_CLEAN_NFT_SET = weir_nft_set_build(set, 1);
 	/* the kernel adds flags of its own (NFT_SET_EXPR) */
 	uint32_t flags = NFT_SET_MAP | NFT_SET_INTERVAL | NFT_SET_CONCAT | NFT_SET_TIMEOUT |
@@ -287,7 +292,8 @@ static bool rule_is_right(const struct nftnl_rule *got, const struct weir_nft_ru
 	char a[RULE_SIZE], b[RULE_SIZE];
 	struct nftnl_rule *want WEIR_CLEAN_NFT_RULE = weir_nft_rule_build(rule);
 	return want && nftnl_rule_snprintf(a, sizeof(a), got, NFTNL_OUTPUT_DEFAULT, 0) > 0 &&
-	       nftnl_rule_snprintf(b, sizeof(b), want, NFTNL_OUTPUT_DEFAULT, 0) > 0 && !strcmp(a, b);
+	       nftnl_rule_snprintf(b, sizeof(b), want, NFTNL_OUTPUT_DEFAULT, 0) > 0 &&
+	       !strcmp(a, b);
 }
 
 static void judge_rule(struct frame *frame, struct nftnl_rule *got)
@@ -300,7 +306,8 @@ static void judge_rule(struct frame *frame, struct nftnl_rule *got)
 		return; /* told already: the whole chain is not ours */
 	const struct weir_nft_rule *want = expected_rule(chain, frame->rules_seen[i]++);
 	if (!want) {
-		differ(frame, "a rule was added at the end of chain %s (handle %llu)", chain, handle);
+		differ(frame, "a rule was added at the end of chain %s (handle %llu)", chain,
+		       handle);
 		return;
 	}
 	nftnl_rule_unset(got, NFTNL_RULE_HANDLE);
@@ -319,7 +326,8 @@ static int take_rule(const struct nlmsghdr *answer, void *ctx)
 		return -ENOMEM;
 	if (nftnl_rule_nlmsg_parse(answer, rule) < 0)
 		return -EBADMSG;
-	(void)nftnl_expr_foreach(rule, clear_counter, &figures); /* cannot fail: the callback does not */
+	(void)nftnl_expr_foreach(rule, clear_counter,
+				 &figures); /* cannot fail: the callback does not */
 	count_drop(frame, rule, &figures);
 	judge_rule(frame, rule);
 	return 0;
@@ -342,7 +350,8 @@ static void find_missing(struct frame *frame)
 			differ(frame, "chain %s is missing", name);
 		const struct weir_nft_rule *rule = expected_rule(name, frame->rules_seen[i]);
 		if (rule)
-			differ(frame, "chain %s lacks \"%s\"", name, weir_nft_rule_text(rule, text));
+			differ(frame, "chain %s lacks \"%s\"", name,
+			       weir_nft_rule_text(rule, text));
 	}
 	for (size_t i = 0; i < weir_nft_n_sets; i++)
 		if (!(frame->sets_seen & 1U << i))
@@ -351,7 +360,8 @@ static void find_missing(struct frame *frame)
 		differ(frame, "set %s is missing", weir_nft_epoch_set.name);
 }
 
-int weir_nft_read_frame(struct weir_nft_wire *wire, struct weir_nft_drops *drops, struct weir_err *err)
+int weir_nft_read_frame(struct weir_nft_wire *wire, struct weir_nft_drops *drops,
+			struct weir_err *err)
 {
 	struct frame frame = { .err = err, .drops = drops };
 	struct table table = { 0 };
@@ -388,14 +398,16 @@ int weir_nft_read_ownership(struct weir_nft_wire *wire, const char *store, struc
 		return 0;
 	if (!strncmp(table.comment, WEIR_NFT_TABLE_PREFIX, strlen(WEIR_NFT_TABLE_PREFIX)))
 		return weir_err_set(err, EBUSY,
-				    "table inet " WEIR_NFT_TABLE " belongs to another store, %s; this one is %s "
-				    "(use that store, or remove the table: nft delete table inet "
-				    WEIR_NFT_TABLE ")",
+				    "table inet " WEIR_NFT_TABLE
+				    " belongs to another store, %s; this one is %s "
+				    "(use that store, or remove the table: nft delete table "
+				    "inet " WEIR_NFT_TABLE ")",
 				    table.comment + strlen(WEIR_NFT_TABLE_PREFIX), store);
 	if (frame.chains > 0 && frame.foreign_chains == 0)
 		return 0;
 	return weir_err_set(err, EBUSY,
-			    "there is a table inet " WEIR_NFT_TABLE " that weir did not make (look at it: "
-			    "nft list table inet " WEIR_NFT_TABLE "; remove it: nft delete table inet "
-			    WEIR_NFT_TABLE ")");
+			    "there is a table inet " WEIR_NFT_TABLE
+			    " that weir did not make (look at it: "
+			    "nft list table inet " WEIR_NFT_TABLE
+			    "; remove it: nft delete table inet " WEIR_NFT_TABLE ")");
 }

@@ -23,13 +23,13 @@ enum weir_nft_op {
 };
 
 struct weir_nft_step {
-	uint8_t op;	  /* enum weir_nft_op */
-	uint8_t reg;	  /* that is loaded or looked at */
-	uint8_t next_reg; /* NAT: the port's, 0: none */
+	uint8_t op;		   /* enum weir_nft_op */
+	uint8_t reg;		   /* that is loaded or looked at */
+	uint8_t next_reg;	   /* NAT: the port's, 0: none */
 	uint8_t base, offset, len; /* of payload; len also of the value compared */
 	bool inverted;
-	int32_t value; /* key, flags, mask, verdict or value compared */
-	uint8_t family; /* NAT: NFPROTO_ */
+	int32_t value;	  /* key, flags, mask, verdict or value compared */
+	uint8_t family;	  /* NAT: NFPROTO_ */
 	const char *name; /* set, chain or name compared */
 };
 
@@ -46,35 +46,76 @@ struct weir_nft_rule {
 extern const struct weir_nft_rule weir_nft_rules[];
 
 #define STEPS(...) .steps = { __VA_ARGS__ }
-#define META(key, to) { WEIR_NFT_OP_META, .reg = (to), .value = (key) }
-#define CT(key) { WEIR_NFT_OP_CT, .reg = NFT_REG_1, .value = (key) }
-#define FIB(flags) { WEIR_NFT_OP_FIB, .reg = NFT_REG_1, .value = (flags) }
-#define PAYLOAD(from, at, size, to) \
-	{ WEIR_NFT_OP_PAYLOAD, .base = (from), .offset = (at), .len = (size), .reg = (to) }
+#define META(key, to)                                         \
+	{                                                     \
+		WEIR_NFT_OP_META, .reg = (to), .value = (key) \
+	}
+#define CT(key)                                                  \
+	{                                                        \
+		WEIR_NFT_OP_CT, .reg = NFT_REG_1, .value = (key) \
+	}
+#define FIB(flags)                                                  \
+	{                                                           \
+		WEIR_NFT_OP_FIB, .reg = NFT_REG_1, .value = (flags) \
+	}
+#define PAYLOAD(from, at, size, to)                                                             \
+	{                                                                                       \
+		WEIR_NFT_OP_PAYLOAD, .base = (from), .offset = (at), .len = (size), .reg = (to) \
+	}
 #define NETWORK_HEADER(at, size, to) PAYLOAD(NFT_PAYLOAD_NETWORK_HEADER, at, size, to)
 #define TRANSPORT_HEADER(at, size, to) PAYLOAD(NFT_PAYLOAD_TRANSPORT_HEADER, at, size, to)
-#define MASK(bits, size) { WEIR_NFT_OP_MASK, .reg = NFT_REG_1, .value = (bits), .len = (size) }
+#define MASK(bits, size)                                                           \
+	{                                                                          \
+		WEIR_NFT_OP_MASK, .reg = NFT_REG_1, .value = (bits), .len = (size) \
+	}
 #define MASK_U8(bits) MASK(bits, 1)
 #define MASK_U32(bits) MASK(bits, 4)
-#define CMP(what, size, not) \
-	{ WEIR_NFT_OP_CMP, .reg = NFT_REG_1, .value = (what), .len = (size), .inverted = (not) }
+#define CMP(what, size, not )                                                      \
+	{                                                                          \
+		WEIR_NFT_OP_CMP, .reg = NFT_REG_1, .value = (what), .len = (size), \
+				 .inverted = (not )                                \
+	}
 #define IS_U8(what) CMP(what, 1, false)
 #define IS_U16(what) CMP(what, 2, false)
 #define IS_U32(what) CMP(what, 4, false)
 #define NOT_U8(what) CMP(what, 1, true)
 #define NOT_U32(what) CMP(what, 4, true)
-#define IS_NAME(what) { WEIR_NFT_OP_CMP, .reg = NFT_REG_1, .name = (what), .len = WEIR_IFNAME_SIZE }
-#define LOOKUP(from, set) { WEIR_NFT_OP_LOOKUP, .reg = (from), .name = (set) }
-#define LOOKUP_NOT(from, set) { WEIR_NFT_OP_LOOKUP, .reg = (from), .name = (set), .inverted = true }
-#define MAP(from, set) { WEIR_NFT_OP_MAP, .reg = (from), .name = (set) }
-#define VERDICT(what) { WEIR_NFT_OP_VERDICT, .value = (what) }
-#define JUMP(chain) { WEIR_NFT_OP_VERDICT, .value = NFT_JUMP, .name = (chain) }
-#define NAT(type, nfproto, addr, port) \
-	{ WEIR_NFT_OP_NAT, .value = (type), .family = (nfproto), .reg = (addr), .next_reg = (port) }
+#define IS_NAME(what)                                                                      \
+	{                                                                                  \
+		WEIR_NFT_OP_CMP, .reg = NFT_REG_1, .name = (what), .len = WEIR_IFNAME_SIZE \
+	}
+#define LOOKUP(from, set)                                        \
+	{                                                        \
+		WEIR_NFT_OP_LOOKUP, .reg = (from), .name = (set) \
+	}
+#define LOOKUP_NOT(from, set)                                                      \
+	{                                                                          \
+		WEIR_NFT_OP_LOOKUP, .reg = (from), .name = (set), .inverted = true \
+	}
+#define MAP(from, set)                                        \
+	{                                                     \
+		WEIR_NFT_OP_MAP, .reg = (from), .name = (set) \
+	}
+#define VERDICT(what)                                \
+	{                                            \
+		WEIR_NFT_OP_VERDICT, .value = (what) \
+	}
+#define JUMP(chain)                                                     \
+	{                                                               \
+		WEIR_NFT_OP_VERDICT, .value = NFT_JUMP, .name = (chain) \
+	}
+#define NAT(type, nfproto, addr, port)                                                \
+	{                                                                             \
+		WEIR_NFT_OP_NAT, .value = (type), .family = (nfproto), .reg = (addr), \
+				 .next_reg = (port)                                   \
+	}
 #define DNAT(ip, addr, port) NAT(NFT_NAT_DNAT, NFPROTO_##ip, addr, port)
 #define DNAT_ADDR(ip, addr) NAT(NFT_NAT_DNAT, NFPROTO_##ip, addr, 0)
 #define SNAT_ADDR(ip, addr) NAT(NFT_NAT_SNAT, NFPROTO_##ip, addr, 0)
-#define MASQUERADE { WEIR_NFT_OP_MASQUERADE, .reg = 0 }
+#define MASQUERADE                               \
+	{                                        \
+		WEIR_NFT_OP_MASQUERADE, .reg = 0 \
+	}
 #define DROPS(why) .drops = true, .drop = WEIR_DROP_##why
 
 #endif

@@ -41,7 +41,8 @@ void weir_nft_wire_close(struct weir_nft_wire *wire)
 	*wire = (struct weir_nft_wire){ 0 };
 }
 
-struct nlmsghdr *weir_nft_request(struct weir_nft_wire *wire, char *buf, uint16_t type, uint16_t flags)
+struct nlmsghdr *weir_nft_request(struct weir_nft_wire *wire, char *buf, uint16_t type,
+				  uint16_t flags)
 {
 	return nftnl_nlmsg_build_hdr(buf, type, NFPROTO_INET, flags, ++wire->seq);
 }
@@ -97,9 +98,10 @@ int weir_nft_ask(struct weir_nft_wire *wire, struct nlmsghdr *request,
 static int take_generation(const struct nlmsghdr *answer, void *ctx)
 {
 	const struct nlattr *attr;
-	mnl_attr_for_each(attr, answer, sizeof(struct nfgenmsg))
-		if (mnl_attr_get_type(attr) == NFTA_GEN_ID && mnl_attr_validate(attr, MNL_TYPE_U32) == 0)
-			*(uint32_t *)ctx = ntohl(mnl_attr_get_u32(attr));
+	mnl_attr_for_each(attr, answer,
+			  sizeof(struct nfgenmsg)) if (mnl_attr_get_type(attr) == NFTA_GEN_ID &&
+						       mnl_attr_validate(attr, MNL_TYPE_U32) == 0) *
+		(uint32_t *)ctx = ntohl(mnl_attr_get_u32(attr));
 	return 0;
 }
 

@@ -23,7 +23,8 @@ void weir_nft_wire_close(struct weir_nft_wire *wire);
 #define WEIR_CLEAN_NFT_WIRE __attribute__((cleanup(weir_nft_wire_close)))
 
 /* Starts a request about `inet` in buf (WEIR_NFT_REQUEST_SIZE): an NFT_MSG_GET… and flags. */
-struct nlmsghdr *weir_nft_request(struct weir_nft_wire *wire, char *buf, uint16_t type, uint16_t flags);
+struct nlmsghdr *weir_nft_request(struct weir_nft_wire *wire, char *buf, uint16_t type,
+				  uint16_t flags);
 
 /* Sends it and hands every answer to `each` (NULL: none are awaited), which returns 0 to go on or a
  * -errno. -ENOENT and other errors are the kernel's; -EINTR: a dump that somebody wrote into. */

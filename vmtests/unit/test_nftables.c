@@ -45,9 +45,12 @@ static void add(struct weir_ruleset *rules, struct weir_entry entry)
 	assert_return_code(weir_ruleset_add(rules, &entry, NULL), 0);
 }
 
-static void add_network(struct weir_ruleset *rules, const char *ifname, unsigned flags, const char *owner)
+static void add_network(struct weir_ruleset *rules, const char *ifname, unsigned flags,
+			const char *owner)
 {
-	struct weir_entry entry = { .kind = WEIR_ENTRY_NETWORK, .flags = (uint8_t)flags, .owner = owner };
+	struct weir_entry entry = { .kind = WEIR_ENTRY_NETWORK,
+				    .flags = (uint8_t)flags,
+				    .owner = owner };
 	snprintf(entry.ifname, sizeof(entry.ifname), "%s", ifname);
 	add(rules, entry);
 }
@@ -66,9 +69,13 @@ static void add_subnet(struct weir_ruleset *rules, const char *ifname, const cha
 {
 	struct weir_prefix prefix = { 0 };
 	assert_return_code(weir_prefix_parse(text, &prefix, NULL), 0);
-	struct weir_entry entry = { .kind = WEIR_ENTRY_SUBNET, .family = prefix.addr.family,
-				    .addr = prefix.addr, .prefix_len = prefix.len,
-				    .nat = (uint8_t)nat, .to = addr(to), .owner = owner };
+	struct weir_entry entry = { .kind = WEIR_ENTRY_SUBNET,
+				    .family = prefix.addr.family,
+				    .addr = prefix.addr,
+				    .prefix_len = prefix.len,
+				    .nat = (uint8_t)nat,
+				    .to = addr(to),
+				    .owner = owner };
 	snprintf(entry.ifname, sizeof(entry.ifname), "%s", ifname);
 	add(rules, entry);
 }
@@ -76,8 +83,12 @@ static void add_subnet(struct weir_ruleset *rules, const char *ifname, const cha
 static struct weir_entry mapping(const char *host, enum weir_proto proto, uint16_t lo, uint16_t hi,
 				 const char *to, uint16_t to_port, const char *owner)
 {
-	struct weir_entry entry = { .kind = WEIR_ENTRY_MAPPING, .addr = addr(host), .to = addr(to),
-				    .proto = (uint8_t)proto, .ports = { lo, hi }, .to_port = to_port,
+	struct weir_entry entry = { .kind = WEIR_ENTRY_MAPPING,
+				    .addr = addr(host),
+				    .to = addr(to),
+				    .proto = (uint8_t)proto,
+				    .ports = { lo, hi },
+				    .to_port = to_port,
 				    .owner = owner };
 	entry.family = entry.to.family;
 	return entry;
@@ -111,8 +122,10 @@ static void sample_networks(struct weir_ruleset *to)
 	add_addr(to, WEIR_ENTRY_SOURCE, "wb-db", "10.88.16.2", "pg");
 	add_trusted(to, "eth1", "wb-web");
 	add_trusted(to, "eth1", "wb-db");
-	add(to, (struct weir_entry){ .kind = WEIR_ENTRY_GUARD, .family = WEIR_IPV4, .owner = "weir" });
-	add(to, (struct weir_entry){ .kind = WEIR_ENTRY_GUARD, .family = WEIR_IPV6, .owner = "weir" });
+	add(to,
+	    (struct weir_entry){ .kind = WEIR_ENTRY_GUARD, .family = WEIR_IPV4, .owner = "weir" });
+	add(to,
+	    (struct weir_entry){ .kind = WEIR_ENTRY_GUARD, .family = WEIR_IPV6, .owner = "weir" });
 }
 
 static void sample(struct weir_ruleset *to)
@@ -121,12 +134,16 @@ static void sample(struct weir_ruleset *to)
 	add(to, mapping("", WEIR_TCP, 8080, 8080, "10.88.1.2", 80, "nginx 8080:80"));
 	add(to, mapping("", WEIR_TCP, 8080, 8080, "fd00:88:1::2", 80, "nginx 8080:80"));
 	add(to, mapping("", WEIR_SCTP, 8080, 8080, "10.88.1.2", 8080, "nginx 8080:8080/sctp"));
-	add(to, mapping("", WEIR_UDP, 9000, 9010, "10.88.1.2", 9000, "nginx 9000-9010:9000-9010/udp"));
-	add(to, mapping("", WEIR_UDP, 9000, 9010, "fd00:88:1::2", 9000, "nginx 9000-9010:9000-9010/udp"));
+	add(to,
+	    mapping("", WEIR_UDP, 9000, 9010, "10.88.1.2", 9000, "nginx 9000-9010:9000-9010/udp"));
+	add(to, mapping("", WEIR_UDP, 9000, 9010, "fd00:88:1::2", 9000,
+			"nginx 9000-9010:9000-9010/udp"));
 	add(to, mapping("", WEIR_TCP, 7000, 7003, "10.88.1.2", 6000, "nginx 7000-7003:6000-6003"));
 	add(to, mapping("", WEIR_TCP, 7004, 7004, "10.88.1.2", 6004, "nginx 7004:6004"));
-	add(to, mapping("192.0.2.1", WEIR_TCP, 8080, 8080, "10.88.1.2", 81, "nginx 192.0.2.1:8080:81"));
-	add(to, mapping("192.0.2.1", WEIR_TCP, 100, 200, "10.88.1.2", 100, "nginx 192.0.2.1:100-200:100-200"));
+	add(to,
+	    mapping("192.0.2.1", WEIR_TCP, 8080, 8080, "10.88.1.2", 81, "nginx 192.0.2.1:8080:81"));
+	add(to, mapping("192.0.2.1", WEIR_TCP, 100, 200, "10.88.1.2", 100,
+			"nginx 192.0.2.1:100-200:100-200"));
 	add(to, mapping("2001:db8::1", WEIR_TCP, 8443, 8443, "fd00:88:1::2", 443,
 			"nginx [2001:db8::1]:8443:443"));
 	add(to, mapping("2001:db8::1", WEIR_UDP, 100, 200, "fd00:88:1::2", 100,
@@ -206,7 +223,8 @@ static void commit_all(struct weir_firewall *fw, const struct weir_ruleset *rule
 	must(change(fw, &delta, true, &err), &err);
 }
 
-static void assert_elements(struct weir_firewall *fw, const struct weir_ruleset *want, bool stale_too)
+static void assert_elements(struct weir_firewall *fw, const struct weir_ruleset *want,
+			    bool stale_too)
 {
 	struct weir_ruleset got WEIR_CLEAN_RULESET = { 0 };
 	struct weir_delta delta WEIR_CLEAN_DELTA = { 0 };
@@ -250,12 +268,12 @@ static int fresh(void **state)
 	return 0;
 }
 
-#define NEEDS_NAMESPACE() \
-	do { \
-		if (!allowed) { \
+#define NEEDS_NAMESPACE()                                                                 \
+	do {                                                                              \
+		if (!allowed) {                                                           \
 			print_message("skipped: no right to make a network namespace\n"); \
-			skip(); \
-		} \
+			skip();                                                           \
+		}                                                                         \
 	} while (0)
 
 /* ---- goldens ---- */
@@ -371,7 +389,8 @@ static void test_reads_back_what_it_wrote(void **state)
 	ops->close(fw);
 }
 
-static void swap(struct weir_firewall *fw, const struct weir_ruleset *from, const struct weir_ruleset *to)
+static void swap(struct weir_firewall *fw, const struct weir_ruleset *from,
+		 const struct weir_ruleset *to)
 {
 	struct weir_delta delta WEIR_CLEAN_DELTA = { 0 };
 	struct weir_err err = { 0 };
@@ -390,7 +409,8 @@ static void test_deltas(void **state)
 	sample(&rules);
 	commit_all(fw, &rules);
 	for (size_t i = 0; i < rules.n; i++) {
-		struct weir_ruleset fewer WEIR_CLEAN_RULESET = { 0 }, other WEIR_CLEAN_RULESET = { 0 };
+		struct weir_ruleset fewer WEIR_CLEAN_RULESET = { 0 },
+					  other WEIR_CLEAN_RULESET = { 0 };
 		for (size_t j = 0; j < rules.n; j++) {
 			struct weir_entry entry = rules.entries[j];
 			if (j != i)
@@ -486,7 +506,8 @@ static void test_errors_name_the_entry(void **state)
 	add(&rules, mapping("", WEIR_TCP, 777, 777, "10.88.1.2", 80, "first"));
 	commit_all(fw, &rules);
 	for (uint16_t port = 1; port < 2000; port++) {
-		struct weir_entry entry = mapping("", WEIR_TCP, port, port, "10.88.1.9", 80, "second");
+		struct weir_entry entry =
+			mapping("", WEIR_TCP, port, port, "10.88.1.9", 80, "second");
 		entry.origin = weir_place_make("web.yaml", port, 3);
 		add(&more, entry);
 	}
@@ -554,7 +575,8 @@ static void test_other_owners_are_refused(void **state)
 	assert_non_null(strstr(err.text, OURS));
 	assert_non_null(strstr(err.text, THEIRS));
 	run("nft flush set inet weir epoch");
-	assert_int_equal(prepare_whole(other, &err), -EBUSY); /* the table's comment still says whose */
+	assert_int_equal(prepare_whole(other, &err),
+			 -EBUSY); /* the table's comment still says whose */
 	assert_non_null(strstr(err.text, OURS));
 	assert_int_equal(prepare_whole(fw, &err), 0);
 	run("nft delete table inet weir; nft add table inet weir; nft add chain inet weir mine");
@@ -591,10 +613,14 @@ static void test_damage_is_named(void **state)
 		{ "nft flush chain inet weir forward", "chain forward lacks" },
 		{ "nft add rule inet weir host accept", "at the end of chain host" },
 		{ "nft insert rule inet weir forward accept", "iifname != @networks" },
-		{ "nft delete rule inet weir source_nat handle $(nft -a list chain inet weir source_nat |"
-		  " sed -n 's/.*@masquerade4.*handle //p')", "@masquerade4" },
-		{ "nft replace rule inet weir publish_in handle $(nft -a list chain inet weir publish_in |"
-		  " sed -n 's/.*local.*handle //p') jump publish", "fib daddr type local" },
+		{ "nft delete rule inet weir source_nat handle $(nft -a list chain inet weir "
+		  "source_nat |"
+		  " sed -n 's/.*@masquerade4.*handle //p')",
+		  "@masquerade4" },
+		{ "nft replace rule inet weir publish_in handle $(nft -a list chain inet weir "
+		  "publish_in |"
+		  " sed -n 's/.*local.*handle //p') jump publish",
+		  "fib daddr type local" },
 		{ "nft add chain inet weir more", "chain more was added" },
 		{ "nft add set inet weir more '{ type mark; }'", "set more was added" },
 		{ "nft 'add chain inet weir forward { policy drop; }'", "forward has another" },
@@ -658,7 +684,8 @@ static void test_missing_elements_are_a_difference(void **state)
 	struct weir_err err = { 0 };
 	sample(&rules);
 	commit_all(fw, &rules);
-	run("nft 'delete element inet weir published4 { tcp . 7001 }; flush set inet weir sources4; "
+	run("nft 'delete element inet weir published4 { tcp . 7001 }; flush set inet weir "
+	    "sources4; "
 	    "delete element inet weir masquerade4 { 10.88.1.0/24 }'");
 	must(ops->list(fw, &got, NULL, &err), &err);
 	must(weir_ruleset_diff(&got, &rules, &delta, &err), &err);
@@ -690,7 +717,8 @@ static void test_counters(void **state)
 		bool ours = counter->mapping && counter->mapping->ports.hi == 9010 &&
 			    counter->mapping->family == WEIR_IPV4;
 		mappings += counter->mapping != NULL;
-		loopback += counter->reason && !strcmp(counter->reason, weir_drop_reason(WEIR_DROP_LOOPBACK));
+		loopback += counter->reason &&
+			    !strcmp(counter->reason, weir_drop_reason(WEIR_DROP_LOOPBACK));
 		assert_int_equal(counter->packets, ours ? 3 : 0);
 	}
 	assert_int_equal(mappings, 11);
@@ -706,13 +734,18 @@ static void test_forget_is_exact(void **state)
 	struct weir_firewall *fw = open_store(OURS);
 	struct weir_err err = { 0 };
 	size_t forgotten = 99;
-	const struct weir_flow_match other_port = { .family = WEIR_IPV4, .proto = WEIR_UDP,
+	const struct weir_flow_match other_port = { .family = WEIR_IPV4,
+						    .proto = WEIR_UDP,
 						    .dst_ports = { 5003, 5009 } };
-	const struct weir_flow_match tcp = { .family = WEIR_IPV4, .proto = WEIR_TCP,
+	const struct weir_flow_match tcp = { .family = WEIR_IPV4,
+					     .proto = WEIR_TCP,
 					     .dst_ports = { 5001, 5001 } };
-	const struct weir_flow_match first = { .family = WEIR_IPV4, .proto = WEIR_UDP,
-					       .dst = addr("127.0.0.1"), .dst_ports = { 5000, 5001 } };
-	const struct weir_flow_match rest = { .family = WEIR_IPV4, .untranslated = true,
+	const struct weir_flow_match first = { .family = WEIR_IPV4,
+					       .proto = WEIR_UDP,
+					       .dst = addr("127.0.0.1"),
+					       .dst_ports = { 5000, 5001 } };
+	const struct weir_flow_match rest = { .family = WEIR_IPV4,
+					      .untranslated = true,
 					      .src = { addr("127.0.0.0"), 8 },
 					      .reply_src = { addr("127.0.0.1"), 32 } };
 	const struct weir_flow_match six = { .family = WEIR_IPV6, .dst = addr("::1") };
