@@ -260,8 +260,8 @@ int weir_store_open(const char *dir, bool create_absent, struct weir_store **ret
 	WEIR_CLEAN_STORE struct weir_store *store = calloc(1, sizeof(*store));
 	if (!store)
 		return weir_store_no_memory(err);
-	int r = dir ? set_path(store->path, sizeof(store->path), dir, "", err) :
-		      open_in_memory(store, err);
+	int r = dir ? set_path(store->path, sizeof(store->path), dir, "", err)
+		    : open_in_memory(store, err);
 	if (r == 0 && dir && create_absent && access(store->path, F_OK) < 0 && errno == ENOENT)
 		r = create(dir, store->path, err);
 	if (r == 0 && dir)

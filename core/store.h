@@ -22,8 +22,8 @@ struct weir_store_meta {
 	uint32_t generation;	    /* nft's after our last commit */
 };
 
-/* Opens weir.db in dir; dir NULL: a store in memory, which is gone when closed. `create`: makes dir (0700) and the file when absent; without it an absent
- * store is -ENOENT and nothing is made.
+/* Opens weir.db in dir; dir NULL: a new store in memory, which is gone when closed. `create`: makes dir
+ * (0700) and the file when absent; without it an absent store is -ENOENT and nothing is made.
  * -EUCLEAN: damaged or not a store of weir's: says so and what to do, never resets it.
  * -EPROTO: made by a newer weir. -ENOSPC, -EACCES, -EROFS as they come. Older: migrated at once when
  * `create`, in one transaction; else -ESTALE. */
@@ -58,27 +58,29 @@ int weir_store_set_meta(struct weir_store *store, const struct weir_store_meta *
 
 /* What to load. Endpoints bring the networks that they attach to. Absent names are no error. */
 struct weir_scope {
-	bool all;		 /* everything */
+	bool all; /* everything */
 	const char **networks;
 	size_t n_networks;
 	const char **endpoints;
 	size_t n_endpoints;
-	bool members;		 /* also every endpoint that is attached to one of `networks` */
-	bool only_networks;	 /* with all: no endpoints */
-	bool no_mappings;	 /* leave the endpoints' mappings out: cost then is independent of them */
+	bool members;	    /* also every endpoint that is attached to one of `networks` */
+	bool only_networks; /* with all: no endpoints */
+	bool no_mappings; /* leave the endpoints' mappings out: cost then is independent of them */
 };
 
 /* Appends to the model (sorted afterwards); objects that it already has by name are left as they are.
  * Places are not stored: objects come back without their origin. */
-int weir_store_load(struct weir_store *store, const struct weir_scope *scope, struct weir_model *model,
-		    struct weir_err *err);
+int weir_store_load(struct weir_store *store, const struct weir_scope *scope,
+		    struct weir_model *model, struct weir_err *err);
 
 /* Makes or replaces by name. Every field must be resolved (addresses, interface names, host ports).
  * -EEXIST names who has the subnet, address, MAC, interface name or host port, with the place of the
  * object that asks for it; -ENOENT: an attachment's network is absent. What an object gives up must be
  * written before another gets it. Replacing an endpoint keeps the rows that do not change. */
-int weir_store_put_network(struct weir_store *store, const struct weir_network *net, struct weir_err *err);
-int weir_store_put_endpoint(struct weir_store *store, const struct weir_endpoint *ep, struct weir_err *err);
+int weir_store_put_network(struct weir_store *store, const struct weir_network *net,
+			   struct weir_err *err);
+int weir_store_put_endpoint(struct weir_store *store, const struct weir_endpoint *ep,
+			    struct weir_err *err);
 /* -ENOENT: no such object. A network in use is -EBUSY, naming an endpoint. */
 int weir_store_remove_network(struct weir_store *store, const char *name, struct weir_err *err);
 int weir_store_remove_endpoint(struct weir_store *store, const char *name, struct weir_err *err);
@@ -86,8 +88,8 @@ int weir_store_remove_endpoint(struct weir_store *store, const char *name, struc
  * (removing one with an open host port looks through the endpoint's).
  * add: -EEXIST as above. remove: ret (may be NULL) is what was removed, in the arena; `mapping` matches
  * as users write it: an open host port matches any; -ENOENT. */
-int weir_store_add_mapping(struct weir_store *store, const char *endpoint, const struct weir_mapping *mapping,
-			   struct weir_err *err);
+int weir_store_add_mapping(struct weir_store *store, const char *endpoint,
+			   const struct weir_mapping *mapping, struct weir_err *err);
 int weir_store_remove_mapping(struct weir_store *store, const char *endpoint,
 			      const struct weir_mapping *mapping, struct weir_arena *arena,
 			      struct weir_mapping *ret, struct weir_err *err);
@@ -96,22 +98,23 @@ int weir_store_find_mapping(struct weir_store *store, const char *endpoint,
 			    const struct weir_mapping *mapping, struct weir_arena *arena,
 			    struct weir_mapping *ret, struct weir_err *err);
 /* Only what the kernel told: the namespace's id. */
-int weir_store_set_netns_id(struct weir_store *store, const char *endpoint, const struct weir_netns_id *id,
-			    struct weir_err *err);
+int weir_store_set_netns_id(struct weir_store *store, const char *endpoint,
+			    const struct weir_netns_id *id, struct weir_err *err);
 
 /* Whose host port is it? ret_owner (in the arena) NULL when free. addr none: the any-address entry. */
-int weir_store_port_owner(struct weir_store *store, const struct weir_addr *addr, enum weir_proto proto,
-			  uint16_t port, struct weir_arena *arena, const char **ret_owner,
-			  struct weir_err *err);
+int weir_store_port_owner(struct weir_store *store, const struct weir_addr *addr,
+			  enum weir_proto proto, uint16_t port, struct weir_arena *arena,
+			  const char **ret_owner, struct weir_err *err);
 /* A network other than `except` (may be NULL) with a subnet that overlaps prefix; *ret_name NULL: none. */
-int weir_store_overlap(struct weir_store *store, const struct weir_prefix *prefix, const char *except,
-		       struct weir_arena *arena, const char **ret_name, struct weir_prefix *ret_prefix,
-		       struct weir_err *err);
+int weir_store_overlap(struct weir_store *store, const struct weir_prefix *prefix,
+		       const char *except, struct weir_arena *arena, const char **ret_name,
+		       struct weir_prefix *ret_prefix, struct weir_err *err);
 /* How many endpoints are attached to a network. */
 int weir_store_count_attached(struct weir_store *store, const char *network, size_t *ret,
 			      struct weir_err *err);
 /* Is there an object with this interface name (host side)? */
-int weir_store_ifname_taken(struct weir_store *store, const char *ifname, bool *ret, struct weir_err *err);
+int weir_store_ifname_taken(struct weir_store *store, const char *ifname, bool *ret,
+			    struct weir_err *err);
 
 int weir_store_pools(struct weir_store *store, struct weir_model *model, struct weir_err *err);
 int weir_store_set_pools(struct weir_store *store, const struct weir_pool *pools, size_t n,
@@ -122,8 +125,8 @@ struct weir_stored_sysctl {
 	const char *key; /* "net/ipv4/ip_forward" */
 	long old, set;
 };
-int weir_store_sysctls(struct weir_store *store, struct weir_arena *arena, struct weir_stored_sysctl **ret,
-		       size_t *ret_n, struct weir_err *err);
+int weir_store_sysctls(struct weir_store *store, struct weir_arena *arena,
+		       struct weir_stored_sysctl **ret, size_t *ret_n, struct weir_err *err);
 int weir_store_put_sysctl(struct weir_store *store, const struct weir_stored_sysctl *sysctl,
 			  struct weir_err *err); /* keeps the first `old` */
 int weir_store_remove_sysctl(struct weir_store *store, const char *key, struct weir_err *err);

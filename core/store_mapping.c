@@ -209,8 +209,7 @@ int weir_store_remove_mapping(struct weir_store *store, const char *endpoint,
 {
 	WEIR_CLEAN_ARENA struct weir_arena own = { 0 };
 	struct weir_mapping found;
-	int r = weir_store_find_mapping(store, endpoint, mapping, ret ? arena : &own, &found,
-					err);
+	int r = weir_store_find_mapping(store, endpoint, mapping, ret ? arena : &own, &found, err);
 	if (r == 0)
 		r = drop_mapping(store, endpoint, &found, err);
 	if (r < 0)

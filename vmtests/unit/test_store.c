@@ -304,6 +304,14 @@ static void scopes_load_what_they_name(void **state)
 	assert_int_equal(model.n_endpoints, 2);
 	assert_int_equal(weir_model_endpoint(&model, "pg")->n_mappings, 0);
 	assert_string_equal(model.endpoints[0].name, "api");
+	WEIR_CLEAN_MODEL struct weir_model members = { 0 }, bare = { 0 };
+	scope = (struct weir_scope){ .networks = networks, .n_networks = 1, .members = true };
+	load(f, &scope, &members);
+	assert_int_equal(members.n_endpoints, 1);
+	assert_string_equal(members.endpoints[0].name, "pg");
+	assert_int_equal(members.n_networks, 1);
+	load(f, &(struct weir_scope){ .all = true, .only_networks = true }, &bare);
+	assert_true(bare.n_networks == 2 && bare.n_endpoints == 0);
 	size_t n = 0;
 	OK(f, weir_store_count_attached(f->store, "db", &n, &f->err));
 	assert_int_equal(n, 1);

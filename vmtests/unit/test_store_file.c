@@ -341,6 +341,19 @@ static void killed_writer_leaves_nothing(void **state)
 	assert_int_equal(model.n_endpoints, 1);
 }
 
+static void without_a_folder_it_lives_in_memory(void **state)
+{
+	struct fixture *f = *state;
+	OK(f, weir_store_open(NULL, true, &f->store, &f->err));
+	struct weir_network net = network(f, "web", "10.88.1.0/24", NULL);
+	put_network(f, &net);
+	OK(f, weir_store_verify(f->store, &f->err));
+	weir_store_close(f->store);
+	OK(f, weir_store_open(NULL, true, &f->store, &f->err));
+	put_network(f, &net);		    /* the first one is gone */
+	assert_int_equal(rmdir(f->dir), 0); /* empty */
+}
+
 static void destroying_leaves_nothing(void **state)
 {
 	struct fixture *f = *state;
@@ -374,6 +387,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(another_writer_is_named_as_such, set_up_folder,
 						tear_down),
 		cmocka_unit_test_setup_teardown(killed_writer_leaves_nothing, set_up_folder,
+						tear_down),
+		cmocka_unit_test_setup_teardown(without_a_folder_it_lives_in_memory, set_up_folder,
 						tear_down),
 		cmocka_unit_test_setup_teardown(destroying_leaves_nothing, set_up_folder,
 						tear_down),
