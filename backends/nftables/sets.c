@@ -396,6 +396,8 @@ static bool unpack_field(const struct weir_nft_set *set, enum weir_nft_field fie
 	case WEIR_NFT_ADDR:
 		return unpack_addr(set, at, &e->addr);
 	case WEIR_NFT_PREFIX:
+		if (!end)
+			return false;
 		bits = prefix_len_of(at, end, type_of(set, field)->len);
 		e->prefix_len = (uint8_t)bits;
 		return bits >= 0 && unpack_addr(set, at, &e->addr);
@@ -407,6 +409,8 @@ static bool unpack_field(const struct weir_nft_set *set, enum weir_nft_field fie
 		e->ports = (struct weir_ports){ unpack_port(at), unpack_port(at) };
 		return e->ports.lo != 0;
 	case WEIR_NFT_PORTS:
+		if (!end)
+			return false;
 		e->ports = (struct weir_ports){ unpack_port(at), unpack_port(end) };
 		e->to_port = e->ports.lo;
 		return e->ports.lo && e->ports.lo < e->ports.hi;

@@ -3,6 +3,7 @@
 #include "backends/nftables/read.h"
 
 #include <arpa/inet.h>
+#include <assert.h>
 #include <errno.h>
 #include <libnftnl/expr.h>
 #include <linux/netfilter.h>
@@ -121,11 +122,13 @@ int weir_nft_read_state(struct weir_nft_wire *wire, struct weir_firewall_state *
 
 /* ---- the frame ---- */
 
+enum { CHAINS_MAX = 16, SETS_MAX = 32 }; /* bits of what was seen; we have 8 and 26 */
+
 struct frame {
 	struct weir_err *err;
 	int status; /* 0 or -ESTALE; only the first difference is told */
 	uint32_t chains_seen, sets_seen;
-	size_t rules_seen[16]; /* by chain */
+	size_t rules_seen[CHAINS_MAX]; /* by chain */
 	size_t chains, foreign_chains;
 	struct weir_nft_drops *drops;
 };
@@ -365,6 +368,7 @@ int weir_nft_read_frame(struct weir_nft_wire *wire, struct weir_nft_drops *drops
 {
 	struct frame frame = { .err = err, .drops = drops };
 	struct table table = { 0 };
+	assert(weir_nft_n_chains <= CHAINS_MAX && weir_nft_n_sets < SETS_MAX);
 	int r = read_table(wire, &table);
 	if (r == -ENOENT)
 		return weir_err_set(err, ENOENT, "there is no table inet " WEIR_NFT_TABLE);
