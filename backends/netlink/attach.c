@@ -140,6 +140,16 @@ static int open_in_model(struct weir_attach *a, const struct weir_model *model,
 	return attach_open(a, err);
 }
 
+/* Packets pass from here on: out of the endpoint, through the port, into and out of the bridge. */
+static void settle(const struct weir_attach *a)
+{
+	weir_iface_settle(&a->inside->channel, a->att->ifname);
+	if (a->net->mode != WEIR_MODE_BRIDGE)
+		return;
+	weir_iface_settle(&a->links->host, a->att->host_ifname);
+	weir_iface_settle(&a->links->host, a->net->ifname);
+}
+
 int weir_attach_up(struct weir_links *links, const struct weir_model *model,
 		   const struct weir_endpoint *ep, const struct weir_attachment *att,
 		   struct weir_err *err)
@@ -157,7 +167,7 @@ int weir_attach_up(struct weir_links *links, const struct weir_model *model,
 	if (r == 0 && a.net->mode == WEIR_MODE_BRIDGE)
 		r = weir_iface_set_up(&links->host, att->host_ifname, true, err);
 	if (r == 0)
-		weir_inside_end_settle(&a);
+		settle(&a);
 	if (r == 0 && tell)
 		r = weir_neighbours_tell(&a, err);
 	if (r < 0)

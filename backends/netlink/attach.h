@@ -36,8 +36,6 @@ int weir_inside_end_check(const struct weir_attach *a, const struct weir_model *
 /* Up, and its routes. */
 int weir_inside_end_up(const struct weir_attach *a, const struct weir_model *model,
 		       struct weir_err *err);
-/* Once both ends are up: it can send from here on. */
-void weir_inside_end_settle(const struct weir_attach *a);
 
 int weir_p2p_ensure(const struct weir_attach *a, bool *changed, struct weir_err *err);
 

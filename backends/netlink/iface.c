@@ -3,14 +3,18 @@
 #include "backends/netlink/iface.h"
 
 #include <errno.h>
+#include <linux/ethtool.h>
 #include <linux/if_link.h>
 #include <linux/ip.h>
 #include <linux/ipv6.h>
 #include <linux/rtnetlink.h>
+#include <linux/sockios.h>
 #include <net/if.h>
 #include <netlink/attr.h>
+#include <netlink/socket.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 bool weir_iface_have_ipv6(void)
@@ -439,6 +443,17 @@ int weir_iface_set_up(struct weir_channel *channel, const char *name, bool up, s
 	weir_request_text(&request, IFLA_IFNAME, name);
 	return weir_request_send(channel, &request, err, "link set %s %s", name,
 				 up ? "up" : "down");
+}
+
+void weir_iface_settle(struct weir_channel *channel, const char *name)
+{
+	struct ethtool_value value = { .cmd = ETHTOOL_GLINK };
+	struct ifreq request = { .ifr_data = (void *)&value };
+
+	(void)snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", name); /* fits */
+	/* Asking is the point (ethtool_op_get_link); RTM_GETLINK does the same, but from 6.8 on only.
+	 * Without an answer the carrier settles a little later. */
+	(void)ioctl(nl_socket_get_fd(channel->sock), SIOCETHTOOL, &request);
 }
 
 int weir_iface_delete(struct weir_channel *channel, const char *name, struct weir_err *err)

@@ -74,6 +74,9 @@ int weir_iface_configure(struct weir_channel *channel, const struct weir_iface *
 			 const struct weir_iface_want *want, struct weir_err *err);
 int weir_iface_set_up(struct weir_channel *channel, const char *name, bool up,
 		      struct weir_err *err);
+/* Has the kernel act on a change of the carrier now. It does so in a work queue of its own, and until
+ * then a device drops what it is to send, and a bridge what comes from the port. */
+void weir_iface_settle(struct weir_channel *channel, const char *name);
 int weir_iface_delete(struct weir_channel *channel, const char *name, struct weir_err *err);
 
 /* The attributes of a bridge into an IFLA_INFO_DATA. */

@@ -1,19 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The end of an attachment inside the endpoint's namespace.
- *
- * How it works: the carrier comes up in a work queue of the kernel's, and until then what the interface
- * sends is dropped. Asking for the link's state by ethtool runs that work at once (so does RTM_GETLINK,
- * but from 6.8 on only), and the endpoint can send as soon as the attachment is up.
- */
+/* The end of an attachment inside the endpoint's namespace. */
 #include <errno.h>
-#include <linux/ethtool.h>
 #include <linux/rtnetlink.h>
-#include <linux/sockios.h>
-#include <net/if.h>
-#include <netlink/socket.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 
 #include "backends/netlink/address.h"
 #include "backends/netlink/attach.h"
@@ -202,16 +192,6 @@ static int with_routes(const struct weir_attach *a, const struct weir_model *mod
 }
 
 /* ---- up ---- */
-
-void weir_inside_end_settle(const struct weir_attach *a)
-{
-	struct ethtool_value value = { .cmd = ETHTOOL_GLINK };
-	struct ifreq request = { .ifr_data = (void *)&value };
-
-	memcpy(request.ifr_name, a->att->ifname, sizeof(a->att->ifname));
-	/* the question is the point; without an answer the carrier settles a little later */
-	(void)ioctl(nl_socket_get_fd(a->inside->channel.sock), SIOCETHTOOL, &request);
-}
 
 int weir_inside_end_up(const struct weir_attach *a, const struct weir_model *model,
 		       struct weir_err *err)

@@ -3,7 +3,8 @@
  *
  * How it works: a file of weir's begins with a comment that names store and endpoint; that line is
  * how it is known again. With the namespace's name being ours, a file of another store is what a store
- * that is gone has left, and is replaced. Files are replaced by renaming, so that no reader sees half of one. */
+ * that is gone has left, and is replaced. Files are replaced by renaming, so that no reader sees half
+ * of one. */
 #include "backends/netlink/names.h"
 
 #include <errno.h>
