@@ -150,6 +150,40 @@ static int traced_netns_ensure(struct weir_links *links, const struct weir_endpo
 	return say_changed(links, "netns-ensure", r, changed, ret_changed, &why, err);
 }
 
+static int traced_netns_taken(struct weir_links *links, const struct weir_endpoint *ep, bool *ret,
+			      struct weir_err *err)
+{
+	struct weir_err why = { 0 };
+
+	weir_trace(links->trace, "> links netns-taken \"%s\"", ep->name);
+	int r = links->inner->netns_taken(links->handle, ep, ret, &why);
+	if (r < 0)
+		return say_failure(links->trace, "netns-taken", r, &why, err);
+	weir_trace(links->trace, "< links netns-taken: %s", *ret ? "yes" : "no");
+	return r;
+}
+
+static int traced_netns_check(struct weir_links *links, const struct weir_endpoint *ep,
+			      struct weir_err *err)
+{
+	struct weir_err why = { 0 };
+
+	weir_trace(links->trace, "> links netns-check \"%s\"", ep->name);
+	int r = links->inner->netns_check(links->handle, ep, &why);
+	return say_done(links, "netns-check", r, &why, err);
+}
+
+static int traced_names_ensure(struct weir_links *links, const struct weir_endpoint *ep,
+			       bool *ret_changed, struct weir_err *err)
+{
+	struct weir_err why = { 0 };
+	bool changed = false;
+
+	weir_trace(links->trace, "> links names-ensure \"%s\"", ep->name);
+	int r = links->inner->names_ensure(links->handle, ep, &changed, &why);
+	return say_changed(links, "names-ensure", r, changed, ret_changed, &why, err);
+}
+
 static int traced_netns_remove(struct weir_links *links, const struct weir_endpoint *ep,
 			       struct weir_err *err)
 {
@@ -205,6 +239,16 @@ static int traced_attach_check(struct weir_links *links, const struct weir_model
 	say_attachment(links, "attach-check", ep, att);
 	int r = links->inner->attach_check(links->handle, model, ep, att, &why);
 	return say_done(links, "attach-check", r, &why, err);
+}
+
+static int traced_wire_remove(struct weir_links *links, const struct weir_endpoint *ep,
+			      const struct weir_attachment *att, struct weir_err *err)
+{
+	struct weir_err why = { 0 };
+
+	say_attachment(links, "wire-remove", ep, att);
+	int r = links->inner->wire_remove(links->handle, ep, att, &why);
+	return say_done(links, "wire-remove", r, &why, err);
 }
 
 static int traced_remove(struct weir_links *links, const char *const *ifnames, size_t n,
@@ -356,10 +400,14 @@ struct weir_link_ops weir_trace_links(const struct weir_link_ops *inner)
 				.network_up = traced_network_up,
 				.network_check = traced_network_check,
 				.netns_ensure = traced_netns_ensure,
+				.netns_taken = traced_netns_taken,
+				.netns_check = traced_netns_check,
 				.netns_remove = traced_netns_remove,
+				.names_ensure = traced_names_ensure,
 				.attach_ensure = traced_attach_ensure,
 				.attach_up = traced_attach_up,
 				.attach_check = traced_attach_check,
+				.wire_remove = traced_wire_remove,
 				.remove = traced_remove,
 				.list = traced_list,
 				.routes = traced_routes,

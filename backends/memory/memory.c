@@ -5,6 +5,7 @@
 static struct {
 	unsigned calls;
 	unsigned fail_at; /* 0: never */
+	bool for_good;
 	int code;
 	unsigned races;
 } faults;
@@ -27,7 +28,14 @@ void weir_memory_fail_at(unsigned n, int code)
 {
 	faults.calls = 0;
 	faults.fail_at = n;
+	faults.for_good = false;
 	faults.code = code;
+}
+
+void weir_memory_fail_from(unsigned n, int code)
+{
+	weir_memory_fail_at(n, code);
+	faults.for_good = true;
 }
 
 unsigned weir_memory_calls(void)
@@ -43,7 +51,8 @@ void weir_memory_race(unsigned n)
 int weir_memory_step(const char *what, struct weir_err *err)
 {
 	faults.calls++;
-	if (faults.calls != faults.fail_at)
+	bool late = faults.fail_at && faults.for_good && faults.calls > faults.fail_at;
+	if (faults.calls != faults.fail_at && !late)
 		return 0;
 	return weir_err_errno(err, faults.code, "%s", what);
 }

@@ -26,6 +26,8 @@ void weir_memory_print(FILE *out);
 
 /* The n-th call from now fails with errno value `code`; n == 0: none. Counting starts again. */
 void weir_memory_fail_at(unsigned n, int code);
+/* The same, and so do all calls after it: what the kernel then holds is what a killed process leaves. */
+void weir_memory_fail_from(unsigned n, int code);
 /* Calls since the last weir_memory_fail_at() or weir_memory_reset(). */
 unsigned weir_memory_calls(void);
 /* The next n commits find that somebody else has committed just before. */

@@ -150,13 +150,17 @@ static void drop_link_at(size_t i)
 			delete_at(host.links, &host.n_links, sizeof(gone), j);
 }
 
+void weir_memory_remove_link(const struct weir_memory_link *link)
+{
+	drop_link_at((size_t)(link - host.links));
+}
+
 bool weir_memory_drop_link(const char *ifname)
 {
 	const struct weir_memory_link *link = weir_memory_find_link(ifname);
-	if (!link)
-		return false;
-	drop_link_at((size_t)(link - host.links));
-	return true;
+	if (link)
+		weir_memory_remove_link(link);
+	return link;
 }
 
 bool weir_memory_spoil_link(const char *ifname)
@@ -266,8 +270,8 @@ void weir_memory_print_links(FILE *out)
 	sort_by_name(host.links, host.n_links, sizeof(host.links[0]));
 	sort_by_name(host.sysctls, host.n_sysctls, sizeof(host.sysctls[0]));
 	for (size_t i = 0; i < host.n_netns; i++)
-		(void)fprintf(out, "netns %s forward %d\n", host.netns[i].path,
-			      host.netns[i].forward);
+		(void)fprintf(out, "netns %s (%s) forward %d%s\n", host.netns[i].path,
+			      host.netns[i].mark, host.netns[i].forward, host.netns[i].names);
 	for (size_t i = 0; i < host.n_links; i++)
 		print_link(&host.links[i], out);
 	for (size_t i = 0; i < host.n_sysctls; i++)

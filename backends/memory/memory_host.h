@@ -7,9 +7,15 @@
 
 enum { WEIR_MEMORY_SETUP = 512, WEIR_MEMORY_ALIAS = 160, WEIR_MEMORY_PATH = 128 };
 
+struct weir_links {
+	char store[40];
+};
+
 struct weir_memory_netns {
 	char path[WEIR_MEMORY_PATH];
 	struct weir_netns_id id;
+	char mark[WEIR_MEMORY_ALIAS]; /* whose it is, in words; empty: somebody's who is not weir */
+	char names[WEIR_MEMORY_SETUP];
 	bool forward;
 };
 
@@ -61,6 +67,24 @@ struct weir_memory_sysctl *weir_memory_find_sysctl(const char *key);
 /* Zeroed but for the name; NULL without memory. */
 struct weir_memory_link *weir_memory_make_link(const char *ifname);
 struct weir_memory_netns *weir_memory_make_netns(const char *path);
+/* With its other end, when it is one of a complete p2p pair. */
+void weir_memory_remove_link(const struct weir_memory_link *link);
+
+/* The endpoint's namespace, which has to be there (-ENOENT) and the one that it had (-ESTALE). */
+int weir_memory_enter_netns(const struct weir_endpoint *ep, struct weir_memory_netns **ret,
+			    struct weir_err *err);
+
+/* core/link.h's, for the table */
+int weir_memory_netns_ensure(struct weir_links *links, const struct weir_endpoint *ep,
+			     struct weir_netns_id *ret_id, bool *ret_changed, struct weir_err *err);
+int weir_memory_netns_taken(struct weir_links *links, const struct weir_endpoint *ep, bool *ret,
+			    struct weir_err *err);
+int weir_memory_netns_check(struct weir_links *links, const struct weir_endpoint *ep,
+			    struct weir_err *err);
+int weir_memory_netns_remove(struct weir_links *links, const struct weir_endpoint *ep,
+			     struct weir_err *err);
+int weir_memory_names_ensure(struct weir_links *links, const struct weir_endpoint *ep,
+			     bool *ret_changed, struct weir_err *err);
 
 /* How an object is to be set up, in words that are equal when the set-up is. */
 void weir_memory_describe_bridge(const struct weir_network *net, char buf[WEIR_MEMORY_SETUP]);

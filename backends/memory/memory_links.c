@@ -4,16 +4,12 @@
  * How it works: an interface is known by what it is set up as, in words ("mtu 1500 at 10.88.1.1/24").
  * `ensure` writes these words anew from the model and compares; `check` only compares, so that its
  * message can show both. A p2p pair waits in the host's namespace while it has one end, and leaves it
- * when the second comes. Like links, namespaces die with what is in them. */
+XX
 #include "backends/memory/memory_host.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-
-struct weir_links {
-	char store[40];
-};
 
 static int copy_out(struct weir_arena *arena, const void *items, size_t n, size_t size, void *ret,
 		    size_t *ret_n, struct weir_err *err)
@@ -26,26 +22,6 @@ static int copy_out(struct weir_arena *arena, const void *items, size_t n, size_
 	memcpy(ret, &copy, sizeof(copy));
 	*ret_n = n;
 	return 0;
-}
-
-static const char *netns_path(const struct weir_endpoint *ep, char buf[WEIR_MEMORY_PATH])
-{
-	if (ep->netns == WEIR_NETNS_PATH)
-		(void)snprintf(buf, WEIR_MEMORY_PATH, "%s", ep->netns_path);
-	else
-		(void)snprintf(buf, WEIR_MEMORY_PATH, "/run/netns/%s", ep->name);
-	return buf;
-}
-
-static struct weir_memory_netns *netns_of(const struct weir_endpoint *ep)
-{
-	char path[WEIR_MEMORY_PATH];
-	return weir_memory_find_netns(netns_path(ep, path));
-}
-
-static bool same_netns(const struct weir_netns_id *a, const struct weir_netns_id *b)
-{
-	return a->ino == b->ino && a->dev == b->dev && strcmp(a->boot, b->boot) == 0;
 }
 
 /* ---- the handle ---- */
@@ -176,68 +152,6 @@ static int network_check(struct weir_links *links, const struct weir_network *ne
 	return 0;
 }
 
-/* ---- namespaces ---- */
-
-/* Finds or makes; *ret_made tells which. */
-static int take_netns(const struct weir_endpoint *ep, struct weir_memory_netns **ret,
-		      bool *ret_made, struct weir_err *err)
-{
-	char path[WEIR_MEMORY_PATH];
-	struct weir_memory_netns *netns = weir_memory_find_netns(netns_path(ep, path));
-	bool seen = ep->netns_id.ino != 0;
-
-	*ret_made = false;
-	if (!netns && ep->netns == WEIR_NETNS_PATH)
-		return weir_err_at(err, ENOENT, &ep->origin, "no namespace at %s", path);
-	if (netns && !seen && ep->netns == WEIR_NETNS_OWN)
-		return weir_err_at(err, EEXIST, &ep->origin, "%s is there and is not weir's", path);
-	if (netns && seen && !same_netns(&netns->id, &ep->netns_id))
-		return weir_err_at(err, ESTALE, &ep->origin, "%s is another namespace now", path);
-	if (!netns) {
-		netns = weir_memory_make_netns(path);
-		if (!netns)
-			return weir_err_set(err, ENOMEM, "no memory for a namespace");
-		*ret_made = true;
-	}
-	*ret = netns;
-	return 0;
-}
-
-static int netns_ensure(struct weir_links *links, const struct weir_endpoint *ep,
-			struct weir_netns_id *ret_id, bool *ret_changed, struct weir_err *err)
-{
-	struct weir_memory_netns *netns = NULL;
-	bool changed = false;
-
-	int r = weir_memory_step("making a namespace", err);
-	if (r < 0)
-		return r;
-	if (ep->netns == WEIR_NETNS_HOST)
-		return links_identity(links, ret_id, err);
-	r = take_netns(ep, &netns, &changed, err);
-	if (r < 0)
-		return r;
-	changed |= netns->forward != ep->forward;
-	netns->forward = ep->forward;
-	*ret_id = netns->id;
-	if (ret_changed)
-		*ret_changed = changed;
-	return 0;
-}
-
-static int netns_remove(struct weir_links *links, const struct weir_endpoint *ep,
-			struct weir_err *err)
-{
-	(void)links;
-	int r = weir_memory_step("removing a namespace", err);
-	if (r < 0 || ep->netns != WEIR_NETNS_OWN)
-		return r;
-	struct weir_memory_netns *netns = netns_of(ep);
-	if (netns && same_netns(&netns->id, &ep->netns_id))
-		(void)weir_memory_drop_netns(netns->path); /* it is there */
-	return 0;
-}
-
 /* ---- attachments ---- */
 
 /* The second end of a pair takes the first out of the host's namespace. */
@@ -260,10 +174,11 @@ static int make_attachment(struct weir_links *links, const struct weir_network *
 			   struct weir_memory_link **ret, struct weir_err *err)
 {
 	char alias[WEIR_MEMORY_ALIAS];
-	const struct weir_memory_netns *netns = netns_of(ep);
+	struct weir_memory_netns *netns = NULL;
+	int r = weir_memory_enter_netns(ep, &netns, err);
 
-	if (!netns)
-		return weir_err_set(err, ENOENT, "endpoint \"%s\" has no namespace", ep->name);
+	if (r < 0)
+		return r;
 	if (net->mode == WEIR_MODE_BRIDGE && !weir_memory_find_link(net->ifname))
 		return weir_err_set(err, ENODEV, "no bridge named %s", net->ifname);
 	(void)snprintf(alias, sizeof(alias), "weir %s endpoint %s network %s", links->store,
@@ -288,8 +203,11 @@ static int attach_ensure(struct weir_links *links, const struct weir_network *ne
 {
 	char setup[WEIR_MEMORY_SETUP];
 	struct weir_memory_link *link = weir_memory_find_attachment(ep->name, net->name);
+	struct weir_memory_netns *netns = NULL;
 
 	int r = weir_memory_step("making an interface", err);
+	if (r == 0)
+		r = weir_memory_enter_netns(ep, &netns, err);
 	if (r == 0 && !link)
 		r = make_attachment(links, net, ep, att, &link, err);
 	if (r < 0)
@@ -307,7 +225,10 @@ static int attach_up(struct weir_links *links, const struct weir_model *model,
 		     struct weir_err *err)
 {
 	(void)links;
+	struct weir_memory_netns *netns = NULL;
 	int r = weir_memory_step("setting an interface up", err);
+	if (r == 0)
+		r = weir_memory_enter_netns(ep, &netns, err);
 	if (r < 0)
 		return r;
 	struct weir_memory_link *link = weir_memory_find_attachment(ep->name, att->network);
@@ -344,6 +265,20 @@ static int attach_check(struct weir_links *links, const struct weir_model *model
 				    ep->name, link->routes, routes);
 	if (!link->info.up && net->mode == WEIR_MODE_BRIDGE)
 		return weir_err_set(err, ESTALE, "interface %s is down", link->ifname);
+	return 0;
+}
+
+static int wire_remove(struct weir_links *links, const struct weir_endpoint *ep,
+		       const struct weir_attachment *att, struct weir_err *err)
+{
+	struct weir_memory_netns *netns = NULL;
+
+	int r = weir_memory_step("removing a wire", err);
+	if (r < 0 || weir_memory_enter_netns(ep, &netns, NULL) < 0)
+		return r; /* the wire went with the namespace */
+	const struct weir_memory_link *link = weir_memory_find_attachment(ep->name, att->network);
+	if (link && is_ours(links, link))
+		weir_memory_remove_link(link);
 	return 0;
 }
 
@@ -495,10 +430,14 @@ const struct weir_link_ops weir_memory_links = {
 	.identity = links_identity,
 	.network_ensure = network_ensure,
 	.network_up = network_up,
-	.netns_ensure = netns_ensure,
-	.netns_remove = netns_remove,
+	.netns_ensure = weir_memory_netns_ensure,
+	.netns_taken = weir_memory_netns_taken,
+	.netns_check = weir_memory_netns_check,
+	.netns_remove = weir_memory_netns_remove,
 	.attach_ensure = attach_ensure,
 	.attach_up = attach_up,
+	.wire_remove = wire_remove,
+	.names_ensure = weir_memory_names_ensure,
 	.remove = links_remove,
 	.list = links_list,
 	.attach_check = attach_check,
