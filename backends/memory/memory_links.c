@@ -4,7 +4,7 @@
  * How it works: an interface is known by what it is set up as, in words ("mtu 1500 at 10.88.1.1/24").
  * `ensure` writes these words anew from the model and compares; `check` only compares, so that its
  * message can show both. A p2p pair waits in the host's namespace while it has one end, and leaves it
-XX
+ * when the second comes. Like links, namespaces (memory_netns.c) die with what is in them. */
 #include "backends/memory/memory_host.h"
 
 #include <errno.h>
