@@ -87,7 +87,7 @@ static void nft_break(void)
 
 static void nft_take(void)
 {
-	run((const char *const[]){ "nft", "flush", "set", "inet", "weir", "attached4", NULL });
+	run((const char *const[]){ "nft", "flush", "set", "inet", "weir", "sources4", NULL });
 }
 
 static void memory_other(void)
