@@ -261,6 +261,32 @@ static void aliases_cannot_blow_up(void **state)
 	assert_int_equal(err.at.line, 2);
 }
 
+/* What the YAML library gets wrong must not become a wrong value. */
+static void quotes_are_read_right_or_refused(void **state)
+{
+	static const struct {
+		const char *text, *value; /* NULL: refused */
+	} rows[] = {
+		{ "'it''s'", "it's" },	  { "'''a'", "'a" },	  { "''", "" },
+		{ "'a''b''c'", "a'b'c" }, { "'a''''b'", NULL },	  { "''''''", NULL },
+		{ "\"it's\"", "it's" },	  { "\"a''b\"", "a''b" }, { "\"\\\"\\\"x\"", "\"\"x" },
+		{ "a''b", "a''b" },	  { "\"\\u00e4\"", "ä" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < N_OF(rows); i++) {
+		WEIR_CLEAN_MODEL struct weir_model model = { 0 };
+		char text[128];
+		(void)snprintf(text, sizeof(text), "endpoints: {a: {labels: {x: %s}}}",
+			       rows[i].text);
+		int r = parse(&model, "a", text, NULL);
+		if (r != (rows[i].value ? 0 : -EINVAL))
+			fail_msg("%s: %d", rows[i].text, r);
+		if (rows[i].value)
+			assert_string_equal(model.endpoints[0].labels[0].value, rows[i].value);
+	}
+}
+
 static void depth_is_bounded(void **state)
 {
 	WEIR_CLEAN_MODEL struct weir_model model = { 0 };
@@ -372,6 +398,7 @@ int main(void)
 		cmocka_unit_test(nothing_declares_nothing),
 		cmocka_unit_test(broken_bytes_are_refused_with_their_line),
 		cmocka_unit_test(aliases_cannot_blow_up),
+		cmocka_unit_test(quotes_are_read_right_or_refused),
 		cmocka_unit_test(depth_is_bounded),
 		cmocka_unit_test(many_endpoints_are_read),
 		cmocka_unit_test(absent_and_odd_files_are_told),
