@@ -4,7 +4,8 @@
  *
  * A model is whole or partial: the engine loads only what a change touches. Everything in it lives
  * in its arena. Networks and endpoints are sorted by name, mappings by weir_mapping_cmp, after
- * weir_model_sort(); attachments keep the order in which they were written, which names eth0, eth1. */
+ * weir_model_sort(); attachments keep the order in which they were written, which names eth0,
+ * eth1. */
 #ifndef WEIR_CORE_MODEL_H
 #define WEIR_CORE_MODEL_H
 
@@ -15,9 +16,9 @@
 #include "core/publish.h"
 
 enum {
-	WEIR_NAME_MAX = 63,	/* a DNS label, RFC 1035 2.3.4: names become host names */
-	WEIR_IFNAME_SIZE = 16,	/* IFNAMSIZ, linux/if.h, with the closing zero */
-	WEIR_SUBNETS_MAX = 8,	/* per network; a limit that no real network meets */
+	WEIR_NAME_MAX = 63,	 /* a DNS label, RFC 1035 2.3.4: names become host names */
+	WEIR_IFNAME_SIZE = 16,	 /* IFNAMSIZ, linux/if.h, with the closing zero */
+	WEIR_SUBNETS_MAX = 8,	 /* per network; a limit that no real network meets */
 	WEIR_BRIDGE_PORTS = 1023 /* BR_MAX_PORTS, net/bridge/br_private.h */
 };
 
@@ -29,8 +30,8 @@ struct weir_range { /* inclusive */
 };
 
 struct weir_subnet {
-	struct weir_prefix prefix;  /* host bits clear */
-	struct weir_addr gateway;   /* none: no gateway in this subnet (p2p) */
+	struct weir_prefix prefix; /* host bits clear */
+	struct weir_addr gateway;  /* none: no gateway in this subnet (p2p) */
 	struct weir_place origin;
 };
 
@@ -40,21 +41,22 @@ struct weir_network {
 	char ifname[WEIR_IFNAME_SIZE]; /* the bridge; empty until chosen; unused by p2p */
 	struct weir_subnet *subnets;   /* none: the engine takes one per family from the pools */
 	size_t n_subnets;
-	struct weir_range *excluded;   /* never handed out */
+	struct weir_range *excluded; /* never handed out */
 	size_t n_excluded;
-	const char *gateway_endpoint;  /* the gateway is this endpoint, not the host; or NULL */
-	struct weir_addr gateways[WEIR_NUM_FAMILIES]; /* wished by the user; resolved: subnets[].gateway */
+	const char *gateway_endpoint; /* the gateway is this endpoint, not the host; or NULL */
+	/* wished by the user; what it has is in subnets[].gateway */
+	struct weir_addr gateways[WEIR_NUM_FAMILIES];
 	enum weir_nat nat;
 	struct weir_addr nat_addr[WEIR_NUM_FAMILIES]; /* with WEIR_NAT_ADDRESS */
-	unsigned mtu;		/* 0: the kernel's default */
-	struct weir_mac mac;	/* the bridge's; chosen when none */
-	bool internal;		/* nothing in or out */
-	bool isolate;		/* endpoints of this network cannot reach each other */
-	bool host_deny;		/* endpoint -> host closed but for replies, ICMP and the resolver */
-	bool filter_bridged;	/* traffic between ports of the bridge meets the host's IP hooks */
-	const char **trusted;	/* host interfaces that may reach endpoints directly */
+	unsigned mtu;				      /* 0: the kernel's default */
+	struct weir_mac mac;			      /* the bridge's; chosen when none */
+	bool internal;				      /* nothing in or out */
+	bool isolate;	      /* endpoints of this network cannot reach each other */
+	bool host_deny;	      /* endpoint -> host closed but for replies, ICMP and the resolver */
+	bool filter_bridged;  /* traffic between ports of the bridge meets the host's IP hooks */
+	const char **trusted; /* host interfaces that may reach endpoints directly */
 	size_t n_trusted;
-	bool declared;		/* by `apply`: --prune may remove it */
+	bool declared; /* by `apply`: --prune may remove it */
 	struct weir_place origin;
 };
 
@@ -67,19 +69,21 @@ struct weir_route {
 /* One interface of an endpoint in a network. */
 struct weir_attachment {
 	const char *network;
-	struct weir_addr addrs[WEIR_NUM_FAMILIES]; /* by family; none: chosen, where the network has the family */
-	struct weir_mac mac;			   /* none: derived from the first address */
-	char ifname[WEIR_IFNAME_SIZE];		   /* inside the endpoint; empty: eth0, eth1, … */
-	char host_ifname[WEIR_IFNAME_SIZE];	   /* the host's end; chosen */
-	int priority;				   /* the highest gives the default route; ties: by network name */
-	unsigned mtu;				   /* 0: the network's */
+	/* by family; none: chosen, where the network has the family */
+	struct weir_addr addrs[WEIR_NUM_FAMILIES];
+	struct weir_mac mac;		    /* none: derived from the first address */
+	char ifname[WEIR_IFNAME_SIZE];	    /* inside the endpoint; empty: eth0, eth1, … */
+	char host_ifname[WEIR_IFNAME_SIZE]; /* the host's end; chosen */
+	/* the highest gives the default route; ties: by network name */
+	int priority;
+	unsigned mtu; /* 0: the network's */
 	struct weir_place origin;
 };
 
 enum weir_netns_kind {
-	WEIR_NETNS_OWN,	   /* made and removed by weir, /run/netns/<endpoint> */
-	WEIR_NETNS_PATH,   /* found at netns_path; never removed */
-	WEIR_NETNS_HOST,   /* shares the host's */
+	WEIR_NETNS_OWN,	 /* made and removed by weir, /run/netns/<endpoint> */
+	WEIR_NETNS_PATH, /* found at netns_path; never removed */
+	WEIR_NETNS_HOST, /* shares the host's */
 	WEIR_NUM_NETNS_KINDS
 };
 
@@ -137,7 +141,8 @@ void weir_model_free(struct weir_model *model);
 /* Append a zeroed object; NULL without memory. The pointer is valid until the next append. */
 struct weir_network *weir_model_add_network(struct weir_model *model);
 struct weir_endpoint *weir_model_add_endpoint(struct weir_model *model);
-struct weir_attachment *weir_endpoint_add_attachment(struct weir_model *model, struct weir_endpoint *ep);
+struct weir_attachment *weir_endpoint_add_attachment(struct weir_model *model,
+						     struct weir_endpoint *ep);
 struct weir_mapping *weir_endpoint_add_mapping(struct weir_model *model, struct weir_endpoint *ep);
 
 void weir_model_sort(struct weir_model *model);
@@ -146,11 +151,14 @@ void weir_endpoint_sort(struct weir_endpoint *ep); /* one endpoint's own lists *
 /* By name, in a sorted model; NULL when absent. */
 struct weir_network *weir_model_network(const struct weir_model *model, const char *name);
 struct weir_endpoint *weir_model_endpoint(const struct weir_model *model, const char *name);
-struct weir_attachment *weir_endpoint_attachment(const struct weir_endpoint *ep, const char *network);
+struct weir_attachment *weir_endpoint_attachment(const struct weir_endpoint *ep,
+						 const char *network);
 
 /* Deep copies into another model's arena; -ENOMEM. */
-int weir_network_copy(struct weir_model *to, struct weir_network *dst, const struct weir_network *src);
-int weir_endpoint_copy(struct weir_model *to, struct weir_endpoint *dst, const struct weir_endpoint *src);
+int weir_network_copy(struct weir_model *to, struct weir_network *dst,
+		      const struct weir_network *src);
+int weir_endpoint_copy(struct weir_model *to, struct weir_endpoint *dst,
+		       const struct weir_endpoint *src);
 
 /* The same for the kernel and the user alike, in sorted models. Not compared: places, `declared` (who
  * said it, not what it is) and netns_id (found, not wished). */
@@ -188,7 +196,8 @@ const struct weir_attachment *weir_endpoint_default(const struct weir_model *mod
 						    const struct weir_endpoint *ep,
 						    enum weir_family family);
 /* The subnet of `family` of a network, or NULL. The first one is where addresses come from. */
-const struct weir_subnet *weir_network_subnet(const struct weir_network *net, enum weir_family family);
+const struct weir_subnet *weir_network_subnet(const struct weir_network *net,
+					      enum weir_family family);
 /* The subnet that holds addr, or NULL. */
 const struct weir_subnet *weir_network_subnet_of(const struct weir_network *net,
 						 const struct weir_addr *addr);

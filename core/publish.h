@@ -17,7 +17,7 @@
 #include "core/addr.h"
 
 struct weir_mapping {
-	struct weir_addr host;	      /* none: every address of the host */
+	struct weir_addr host; /* none: every address of the host */
 	enum weir_proto proto;
 	struct weir_ports host_ports; /* { 0, 0 }: weir chooses; a range with one port: out of it */
 	struct weir_ports ports;      /* the endpoint's */

@@ -32,7 +32,8 @@ enum weir_entry_kind {
 	WEIR_NUM_ENTRY_KINDS
 };
 
-enum { /* flags of NETWORK */
+/* flags of NETWORK */
+enum {
 	WEIR_CLOSED = 1 << 0,	 /* internal: nothing forwarded in or out */
 	WEIR_ISOLATED = 1 << 1,	 /* nothing forwarded back into the network it came from */
 	WEIR_HOST_DENY = 1 << 2, /* nothing to the host but replies, ICMP and the resolver */
@@ -42,7 +43,7 @@ enum { /* flags of NETWORK */
 enum weir_drop {
 	WEIR_DROP_LOOPBACK,  /* to 127.0.0.0/8 from an interface that is not lo */
 	WEIR_DROP_DIRECT,    /* an endpoint's address, addressed from outside */
-	WEIR_DROP_GATEWAY,   /* the host's address in a network that the packet does not come from */
+	WEIR_DROP_GATEWAY,   /* the host's address in another network */
 	WEIR_DROP_INVALID,   /* conntrack cannot place it */
 	WEIR_DROP_NOT_SYN,   /* TCP that opens a flow with anything but a bare SYN */
 	WEIR_DROP_ISOLATION, /* back into the isolated network it came from */
@@ -50,13 +51,14 @@ enum weir_drop {
 	WEIR_DROP_SOURCE,    /* from a network, but not from a live attachment's address */
 	WEIR_DROP_DEFAULT,   /* into a network, neither published nor trusted */
 	WEIR_DROP_HOST,	     /* to the host, from a network that it is closed to */
-	WEIR_DROP_ROUTER,    /* between interfaces that are not weir's, where weir switched forwarding on */
+	WEIR_DROP_ROUTER,    /* between foreign interfaces, where weir switched forwarding on */
 	WEIR_NUM_DROPS
 };
 /* "isolation", …; never NULL. */
 const char *weir_drop_reason(enum weir_drop drop);
 
-enum { WEIR_OWNER_MAX = 95 }; /* "endpoint <name>" and the mapping's text fit; a comment in both filters */
+/* An endpoint's name and the mapping's text fit; it becomes a comment in both filters. */
+enum { WEIR_OWNER_MAX = 95 };
 
 struct weir_entry {
 	enum weir_entry_kind kind;
@@ -69,9 +71,10 @@ struct weir_entry {
 	uint8_t flags;
 	uint8_t nat;		 /* enum weir_nat */
 	struct weir_ports ports; /* MAPPING: host ports */
-	uint16_t to_port;	 /* MAPPING: where ports.lo goes; ports.lo + n goes to to_port + n */
+	uint16_t to_port;	 /* MAPPING: for ports.lo; ports.lo + n goes to to_port + n */
 	struct weir_addr to;	 /* MAPPING: the endpoint; SUBNET: with WEIR_NAT_ADDRESS */
-	const char *owner;	 /* "web" or "nginx 8080:80"; never NULL in a complete entry; at most WEIR_OWNER_MAX */
+	/* "web" or "nginx 8080:80"; never NULL in a complete entry; at most WEIR_OWNER_MAX */
+	const char *owner;
 	struct weir_place origin;
 };
 
@@ -86,14 +89,16 @@ void weir_ruleset_free(struct weir_ruleset *rules);
 #define WEIR_CLEAN_RULESET __attribute__((cleanup(weir_ruleset_free)))
 
 /* Appends a copy (owner copied too); -ENOMEM. */
-int weir_ruleset_add(struct weir_ruleset *rules, const struct weir_entry *entry, struct weir_err *err);
+int weir_ruleset_add(struct weir_ruleset *rules, const struct weir_entry *entry,
+		     struct weir_err *err);
 
 /* Sorts by key. Two entries with one key, or mappings whose host ports overlap, are -EEXIST, naming
  * both owners. */
 int weir_ruleset_sort(struct weir_ruleset *rules, struct weir_err *err);
 
 int weir_entry_key_cmp(const struct weir_entry *a, const struct weir_entry *b);
-bool weir_entry_equal(const struct weir_entry *a, const struct weir_entry *b); /* key and value, not origin */
+/* key and value, not origin */
+bool weir_entry_equal(const struct weir_entry *a, const struct weir_entry *b);
 
 /* What turns one ruleset into another: pointers into both, which must outlive it. An entry whose
  * value changed is in both lists. */

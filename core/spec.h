@@ -7,8 +7,7 @@
 #include "core/model.h"
 
 enum {
-	WEIR_SPEC_MAX_BYTES = 16 * 1024 * 1024, /* 100,000 endpoints fit; anything larger is a mistake */
-	WEIR_SPEC_MAX_RANGE = 65535
+	WEIR_SPEC_MAX_BYTES = 16 * 1024 * 1024 /* 100,000 endpoints fit; more is a mistake */
 };
 
 /* Reads a file ("-": standard input) and appends what it declares to the model, everything
@@ -26,8 +25,8 @@ int weir_spec_parse(const char *text, size_t len, const char *file, struct weir_
 struct weir_spec_node;
 /* The same from a tree (core/spec_tree.h) that the caller has built: the command line's words go
  * through the same readers and checks as a file's. */
-int weir_spec_from_tree(const struct weir_spec_node *root, const char *file, struct weir_model *model,
-			struct weir_err *err);
+int weir_spec_from_tree(const struct weir_spec_node *root, const char *file,
+			struct weir_model *model, struct weir_err *err);
 
 /* The candidate nearest to word by edit distance, when near enough to be meant; else NULL. */
 const char *weir_spec_nearest(const char *word, const char *const *candidates, size_t n);

@@ -33,7 +33,8 @@ struct weir_answer {
 	bool local;		  /* delivered to the host itself */
 	struct weir_addr dst;	  /* after translation */
 	uint16_t dport;
-	struct weir_addr src; /* after translation; none: the address of the interface it leaves by */
+	/* after translation; none: the address of the interface it leaves by */
+	struct weir_addr src;
 };
 
 /* What the model does not know of its host. addrs: its own addresses besides loopback and the
