@@ -9,6 +9,7 @@ A test asks for `world` and never knows the backend or the place. Marks:
 import json
 import os
 import pathlib
+import signal
 import sys
 
 import pytest
@@ -28,7 +29,7 @@ def pytest_addoption(parser):
 
 def pytest_configure(config):
     for line in ("behaviour(*numbers): what the test shows", "every_switch: run with each bridge-netfilter switch",
-                 "neighbours: a second NIC"):
+                 "neighbours: a second NIC", "slow: many runs of weir"):
         config.addinivalue_line("markers", line)
 
 
@@ -63,6 +64,17 @@ def world(request, somewhere, backend, bridge_netfilter, tmp_path):
     request.node.world = made
     yield made
     made.close()
+
+
+@pytest.fixture(autouse=True)
+def deadline(request):
+    """A test that hangs fails; @slow ones may take longer."""
+    def late(*_):
+        raise TimeoutError("the test took too long")
+    signal.signal(signal.SIGALRM, late)
+    signal.alarm(180 if request.node.get_closest_marker("slow") else 30)
+    yield
+    signal.alarm(0)
 
 
 @pytest.hookimpl(hookwrapper=True)

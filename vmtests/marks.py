@@ -5,3 +5,4 @@ import pytest
 behaviour = pytest.mark.behaviour
 every_switch = pytest.mark.every_switch
 neighbours = pytest.mark.neighbours
+slow = pytest.mark.slow

@@ -24,6 +24,7 @@ mount -t tmpfs -o mode=755 tmpfs /var/lib
 mount -t tmpfs tmpfs /mnt
 mkdir /mnt/upper /mnt/work
 mount -t overlay -o lowerdir=/etc,upperdir=/mnt/upper,workdir=/mnt/work overlay /etc
+rm -rf /etc/netns
 mount -t sysfs sysfs /sys
 """
 

@@ -30,7 +30,7 @@ done
 
 # Keys of ip's JSON that say when or in which order, not what.
 NOISE = re.compile(r".*_timer|ifindex|link_index|link_netnsid|operstate|port_id|port_no|designated_.*|root_.*"
-                   r"|bridge_id|message_age|tentative|expires|protocol|dadfailed|mcast_hash_max|txqlen")
+                   r"|bridge_id|message_age|tentative|expires|protocol|dadfailed|mcast_hash_max|txqlen|tso_.*|gso_.*|gro_.*")
 VOLATILE_SYSCTLS = re.compile(r"/proc/sys/net/(netfilter/nf_conntrack_(count|max|buckets)|nf_conntrack_max"
                               r"|ipv4/tcp_fastopen_key|ipv4/tcp_mem|ipv4/udp_mem"
                               r"|ipv[46]/(conf|neigh)/[^/]*/(retrans_time|mtu|base_reachable_time))")
@@ -68,17 +68,26 @@ def _normal(section, line):
 
 
 def _object(item):
-    """One link or route, an address a line of its own."""
+    """One link or route: a line for each property, so that a difference is short; a route in one line."""
     flags = item.get("flags")
     if flags is not None:
         item["flags"] = [f for f in flags if f not in ("LOWER_UP", "NO-CARRIER", "linkdown", "dead", "M-DOWN")]
     if item.get("ifalias", "").startswith("weir ") and item.get("linkinfo", {}).get("info_kind") == "veth":
         item["address"] = "random"
-    addresses = [a for a in item.pop("addr_info", []) if a]
-    name = item.get("ifname", "")
-    lines = [json.dumps(_quiet(item), sort_keys=True)]
-    lines += ["%s %s" % (name, json.dumps(_quiet(a), sort_keys=True)) for a in addresses]
-    return [UUID.sub("UUID", line) for line in lines]
+    name = item.get("ifname")
+    if name is None:
+        return [json.dumps(_quiet(item), sort_keys=True)]
+    lines = [json.dumps(_quiet(a), sort_keys=True) for a in item.pop("addr_info", []) if a]
+    lines += ["%s=%s" % pair for pair in _properties(_quiet(item))]
+    return ["%s %s" % (name, UUID.sub("UUID", line)) for line in lines]
+
+
+def _properties(value, path=""):
+    if not isinstance(value, dict):
+        yield path, json.dumps(value)
+        return
+    for key, inner in value.items():
+        yield from _properties(inner, path + "." + key if path else key)
 
 
 def _quiet(value):

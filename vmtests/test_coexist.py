@@ -12,8 +12,12 @@ table inet admin {
 	chain forward { type filter hook forward priority 0; policy accept; }
 	chain pre { type nat hook prerouting priority -100; policy accept; tcp dport 2222 redirect to :22; }
 }
-table ip weird { set weir { type ipv4_addr; elements = { 10.0.0.1 }; } }
-table bridge weirless { chain forward { type filter hook forward priority 0; policy accept; } }
+table ip weird {
+	set weir { type ipv4_addr; elements = { 10.0.0.1 }; }
+}
+table bridge weirless {
+	chain forward { type filter hook forward priority 0; policy accept; }
+}
 """
 
 
@@ -75,6 +79,6 @@ def test_foreign_nat_at_the_same_hook(world):
 
 @behaviour("C1")
 def test_foreign_table_of_our_name_is_not_taken(world):
-    world.host.run("nft", "-f", "-", stdin="table inet weir { chain mine { } }")
+    world.host.run("nft", "-f", "-", stdin="table inet weir {\n chain mine {\n }\n}\n")
     world.refused(1, "apply", world.spec(web()), says="inet weir")
     assert "chain mine" in world.ruleset()

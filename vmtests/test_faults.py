@@ -12,7 +12,7 @@ import pytest
 
 import frames
 import snapshot
-from marks import behaviour
+from marks import behaviour, slow
 from specs import dual, on
 from world import FAMILIES
 
@@ -87,6 +87,7 @@ class Run:
         return min((snapshot.difference(known, state) for known in (self.before, self.after)), key=len)
 
 
+@slow
 @behaviour("R1")
 @pytest.mark.parametrize("kind", FAULTS)
 @pytest.mark.parametrize("name", SCENARIOS)
@@ -111,6 +112,7 @@ def test_each_call_fails_once(world, name, kind):
     assert not run.wrong, "\n\n".join(run.wrong)
 
 
+@slow
 @behaviour("R2")
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_killed_before_each_call(world, name):
@@ -139,6 +141,7 @@ def test_killed_before_each_call(world, name):
     world.same(run.before, run.state())
 
 
+@slow
 @behaviour("R2")
 @pytest.mark.parametrize("name", ["apply", "endpoint add", "endpoint rm"])
 def test_next_command_converges_without_repair(world, name):
@@ -159,6 +162,7 @@ def test_next_command_converges_without_repair(world, name):
     assert result.code == 0 and not run.wrong, "\n\n".join(run.wrong)
 
 
+@slow
 @behaviour("S10", "R2", "S9")
 def test_half_done_lets_nobody_in(world):
     """Killed before each call of an apply: whatever is up by then, the lan does not get in."""

@@ -99,6 +99,8 @@ def test_bad_words(world):
     before, wrong = world.snapshot(), []
     for word, (column, says) in BAD.items():
         for argv in (["endpoint", "add", "b", "--network", "web", "-p", word], ["port", "add", "a", word]):
+            if word.startswith("-") and argv[0] == "port":
+                continue  # an option there
             result = world.weir(*argv, check=False)
             if result.code != 2 or says not in result.err or caret(result.err, word) != column:
                 wrong.append("%r: expected column %d and %r: %s" % (word, column, says, result))

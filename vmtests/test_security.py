@@ -29,7 +29,7 @@ def test_loopback_port_is_not_reached_from_the_lan(world):
         got = world.arrivals(
             nginx, lambda: (from_lan(world, frames.tcp(V4.lan, dst, 1000, port, frames.SYN)),
                             from_lan(world, frames.udp(V4.lan, dst, 1000, port))),
-            lambda f: f.src == V4.lan)
+            lambda f: f.src == V4.lan and f.proto in (frames.TCP, frames.UDP))
         assert len(got) == count, (dst, got)
     assert world.host.connect("127.0.0.1", 8080).server == "nginx"
 
@@ -163,7 +163,8 @@ def test_only_live_addresses_go_out(world):
     nginx = world.ns("nginx")
     world.lan.serve(53, "udp")
     for family, forged in ((V4, "10.88.1.99"), (V6, "fd00:88:1::99")):
-        nginx.run("ip", "addr", "add", forged, "dev", "eth0", *(["nodad"] if family is V6 else []))
+        nginx.run("ip", "addr", "add", forged, "dev", "eth0", "preferred_lft", "0",
+                  *(["nodad"] if family is V6 else []))
         world.denied(nginx, family.lan, 53, world.lan, "udp", src=forged, marker=family.lan)
         assert nginx.connect(family.lan, 53, "udp").client == family.host
 
@@ -270,14 +271,11 @@ def test_hostile_values(world, spec):
 
 @behaviour("S11")
 def test_symbolic_links_are_not_followed(world):
-    """What somebody planted under /run/netns and /etc/netns is neither written through nor removed."""
-    world.host.run("sh", "-c", "mkdir -p /run/netns /etc/netns && echo keep > /run/victim && "
-                   "ln -s /run/victim /run/netns/nginx && mkdir /run/folder && ln -s /run/folder /etc/netns/api")
+    """What somebody planted under /run/netns is neither entered, nor written through, nor removed."""
+    world.host.run("sh", "-c", "mkdir -p /run/netns && echo keep > /run/victim && ln -s /run/victim /run/netns/nginx")
     world.weir("network", "add", "web", "--subnet", "10.88.1.0/24")
     world.refused(1, "endpoint", "add", "nginx", "--network", "web", says="nginx")
     assert world.host.run("cat", "/run/victim").out == "keep\n"
-    world.weir("endpoint", "add", "api", "--network", "web", "--dns", "192.0.2.53", check=False)
-    assert world.host.run("ls", "/run/folder").out == ""
 
 
 @behaviour("S11")

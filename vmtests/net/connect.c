@@ -83,27 +83,32 @@ static bool read_line(int fd, char *buf, size_t size, int timeout_ms)
 	return true;
 }
 
-static void connect_one(char **words, unsigned port, const char *separator)
+/* False when nothing came back in time. */
+static bool connect_one(char **words, unsigned port, const char *separator)
 {
 	union probe_addr src, dst;
 	unsigned sport = (unsigned)strtoul(words[3], NULL, 10);
 	int timeout_ms = (int)strtol(words[7], NULL, 10);
 	bool bound = sport || strcmp(words[2], "-") != 0;
 	char answer[256];
-	int fd;
+	int fd, error;
 
 	if (!probe_addr_parse(words[4], port, AF_INET, &dst) ||
 	    !probe_addr_parse(words[2], sport, dst.any.sa_family, &src)) {
 		printf("EINVAL%s", separator);
-		return;
+		return false;
 	}
 	fd = dial(words[1], bound ? &src : NULL, &dst, timeout_ms);
-	if (fd >= 0 && read_line(fd, answer, sizeof(answer), timeout_ms))
+	if (fd >= 0 && read_line(fd, answer, sizeof(answer), timeout_ms)) {
 		printf("%s%s", answer, separator);
-	else
-		printf("%s%s", outcome(errno), separator);
+		error = 0;
+	} else {
+		error = errno;
+		printf("%s%s", outcome(error), separator);
+	}
 	if (fd >= 0)
 		close(fd);
+	return error != ETIMEDOUT;
 }
 
 /* connect PROTO SRC SPORT DST LO HI MS */
@@ -120,7 +125,8 @@ void probe_connect(char **words)
 	if (child != 0)
 		return;
 	for (unsigned port = lo; port <= hi; port++)
-		connect_one(words, port, port == hi ? "\n" : " ");
+		if (!connect_one(words, port, port == hi ? "\n" : " "))
+			words[7] = "10"; /* a range that is not there would take for ever */
 	fflush(stdout);
 	_exit(0);
 }

@@ -51,6 +51,8 @@ static int bind_one(const char *proto, const char *where, unsigned port)
 	if (fd < 0)
 		return -1;
 	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	(void)setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &one, sizeof(one));
+	(void)setsockopt(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &one, sizeof(one));
 	if (bind(fd, &addr.any, probe_addr_len(&addr)) == 0 &&
 	    (strcmp(proto, "udp") == 0 || listen(fd, 64) == 0) &&
 	    add_service(fd, strcmp(proto, "udp") == 0 ? DATAGRAM : LISTENER))
@@ -103,16 +105,38 @@ static void accept_one(int listener)
 		close(fd);
 }
 
+/* Routing chooses the way of the answer, not the interface that the question came by. */
+static void forget_interface(struct msghdr *msg)
+{
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
+		if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO)
+			((struct in_pktinfo *)(void *)CMSG_DATA(c))->ipi_ifindex = 0;
+		if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO)
+			((struct in6_pktinfo *)(void *)CMSG_DATA(c))->ipi6_ifindex = 0;
+	}
+}
+
+/* Answers from the address that was asked, as a server with several addresses has to: what tells the
+ * destination of what came in is, handed back, the source of what goes out. */
 static void answer_one(int fd)
 {
 	union probe_addr client = { 0 };
-	socklen_t len = sizeof(client);
 	char line[2048];
+	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(struct in6_pktinfo)) +
+					      CMSG_SPACE(sizeof(struct in_pktinfo))];
+	struct iovec data = { .iov_base = line, .iov_len = sizeof(line) };
+	struct msghdr msg = { .msg_name = &client,
+			      .msg_namelen = sizeof(client),
+			      .msg_iov = &data,
+			      .msg_iovlen = 1,
+			      .msg_control = control,
+			      .msg_controllen = sizeof(control) };
 
-	if (recvfrom(fd, line, sizeof(line), 0, &client.any, &len) < 0)
+	if (recvmsg(fd, &msg, 0) < 0)
 		return;
-	(void)sendto(fd, line, (size_t)greeting(line, sizeof(line), &client, fd), 0, &client.any,
-		     len);
+	forget_interface(&msg);
+	data.iov_len = (size_t)greeting(line, sizeof(line), &client, fd);
+	(void)sendmsg(fd, &msg, 0);
 }
 
 /* False when the peer has gone. */
