@@ -18,11 +18,10 @@ struct work {
 	struct weir_session *s;
 	struct weir_plan *plan;
 	struct weir_err *err;
-	bool drop_gone;
 	struct weir_model want;
 	bool *network_differs; /* by index in want.networks */
 	bool *endpoint_differs;
-	bool *endpoint_gone;
+	struct weir_gone gone;
 	struct weir_forwarding fwd;
 	struct weir_ruleset want_rules, have_rules;
 	struct weir_delta delta;   /* have -> want, as far as the kernel's rules could be read */
@@ -85,7 +84,7 @@ static int finish_netns(struct work *w)
 	for (size_t i = 0; i < lock->n_netns; i++) {
 		const struct weir_endpoint unknown = { .name = lock->netns[i] };
 		const struct weir_endpoint *ep = weir_model_endpoint(&w->want, lock->netns[i]);
-		if (ep && ep->netns_id.ino)
+		if (ep && ep->netns == WEIR_NETNS_OWN && ep->netns_id.ino)
 			continue;
 		int r = ops_of(w)->netns_remove(w->s->links, &unknown, w->err);
 		if (r < 0)
@@ -110,19 +109,18 @@ static int load_wanted(struct work *w)
 	int r = weir_store_load(w->s->store, &scope, &w->want, w->err);
 	if (r < 0)
 		return r;
-	size_t n = w->want.n_networks + 2 * w->want.n_endpoints + 1;
+	size_t n = w->want.n_networks + w->want.n_endpoints + 1;
 	bool *flags = weir_arena_alloc(&w->s->arena, n * sizeof(*flags));
 	if (!flags)
 		return weir_err_set(w->err, ENOMEM, "out of memory");
 	w->network_differs = flags;
 	w->endpoint_differs = flags + w->want.n_networks;
-	w->endpoint_gone = w->endpoint_differs + w->want.n_endpoints;
 	for (size_t i = 0; i < w->want.n_endpoints; i++) {
 		struct weir_endpoint *ep = &w->want.endpoints[i];
 		if (strcmp(ep->netns_id.boot, w->s->here.boot) != 0)
 			ep->netns_id = (struct weir_netns_id){ 0 };
 	}
-	return weir_forwarding_plan(w->s, &w->fwd, w->err);
+	return 0;
 }
 
 static int compile_wanted(struct work *w)
@@ -202,6 +200,17 @@ static int compare_endpoint(struct work *w, const struct weir_endpoint *ep, stru
 	return r;
 }
 
+static int note_gone(struct work *w, const struct weir_endpoint *ep)
+{
+	struct weir_arena *arena = &w->s->arena;
+	const char **more = weir_arena_grow(arena, w->gone.endpoints, w->gone.n, sizeof(*more));
+	if (!more)
+		return weir_err_set(w->err, ENOMEM, "out of memory");
+	w->gone.endpoints = more;
+	more[w->gone.n] = weir_arena_strdup(arena, ep->name);
+	return more[w->gone.n++] ? 0 : weir_err_set(w->err, ENOMEM, "out of memory");
+}
+
 static int compare_endpoints(struct work *w)
 {
 	int r = 0;
@@ -213,9 +222,10 @@ static int compare_endpoints(struct work *w)
 		r = compare_endpoint(w, ep, &why);
 		bool gone = r == -ENOENT && ep->netns == WEIR_NETNS_PATH;
 		if (gone || r == -ESTALE) {
-			w->endpoint_gone[i] = gone;
 			w->endpoint_differs[i] = !gone;
-			r = drift(w, gone ? WEIR_ACTION_REMOVE : WEIR_ACTION_CHANGE, "endpoint",
+			r = gone ? note_gone(w, ep) : 0;
+			if (r == 0)
+				r = drift(w, gone ? WEIR_ACTION_REMOVE : WEIR_ACTION_CHANGE, "endpoint",
 				  ep->name, why.text);
 		} else if (r < 0 && w->err) {
 			*w->err = why;
@@ -258,6 +268,8 @@ static int look(struct work *w)
 	int r = load_wanted(w);
 	if (r == 0)
 		r = finish_mark(w);
+	if (r == 0) /* what the mark gave back is switched on again, and recorded */
+		r = weir_forwarding_plan(w->s, &w->fwd, w->err);
 	if (r == 0)
 		r = compile_wanted(w);
 	if (r == 0)
@@ -279,10 +291,25 @@ static int look(struct work *w)
 
 /* ---- mending ---- */
 
+/* An own namespace that is not the one we know may still be ours, by its mark: a predecessor made it anew
+ * and did not live to write it down. */
+static int ensure_netns(struct work *w, const struct weir_endpoint *ep, struct weir_netns_id *ret)
+{
+	struct weir_err why = { 0 };
+	struct weir_endpoint marked = *ep;
+	int r = ops_of(w)->netns_ensure(w->s->links, ep, ret, NULL, &why);
+	marked.netns_id = (struct weir_netns_id){ 0 };
+	if (r == -ESTALE && ep->netns == WEIR_NETNS_OWN)
+		return ops_of(w)->netns_ensure(w->s->links, &marked, ret, NULL, w->err);
+	if (r < 0 && w->err)
+		*w->err = why;
+	return r;
+}
+
 static int mend_endpoint(struct work *w, struct weir_endpoint *ep)
 {
 	struct weir_netns_id id = { 0 };
-	int r = ops_of(w)->netns_ensure(w->s->links, ep, &id, NULL, w->err);
+	int r = ensure_netns(w, ep, &id);
 	if (r < 0)
 		return r;
 	if (!weir_netns_id_equal(&id, &ep->netns_id)) {
@@ -352,41 +379,6 @@ static int bring_up(struct work *w)
 	return r;
 }
 
-/* Their rules were mended with the rest, so that they can be withdrawn like any other's. */
-static int drop_gone(struct work *w)
-{
-	WEIR_CLEAN_MODEL struct weir_model rest = { 0 };
-	WEIR_CLEAN_RULESET struct weir_ruleset rules = { 0 };
-	WEIR_CLEAN_DELTA struct weir_delta delta = { 0 };
-	struct weir_scope scope = { .all = true };
-	bool any = false;
-	int r = 0;
-	for (size_t i = 0; r == 0 && w->drop_gone && i < w->want.n_endpoints; i++) {
-		if (!w->endpoint_gone[i])
-			continue;
-		any = true;
-		r = weir_store_remove_endpoint(w->s->store, w->want.endpoints[i].name, w->err);
-	}
-	if (r < 0 || !any)
-		return r;
-	r = weir_store_load(w->s->store, &scope, &rest, w->err);
-	if (r == 0)
-		r = w->s->engine->compile(&rest, &rules, w->err);
-	if (r == 0)
-		r = weir_forwarding_guards(&w->fwd, true, &rules, w->err);
-	if (r == 0)
-		r = weir_ruleset_sort(&rules, w->err);
-	if (r == 0)
-		r = weir_ruleset_diff(&w->want_rules, &rules, &delta, w->err);
-	if (r == 0)
-		r = weir_session_commit_rules(w->s, &delta, false, w->err);
-	struct weir_flow_match *flows = NULL;
-	size_t n = 0;
-	if (r == 0)
-		r = weir_flows_of(&delta, &w->want, &w->s->arena, &flows, &n, w->err);
-	return r < 0 ? r : w->s->engine->firewall->forget(w->s->fw, flows, n, NULL, w->err);
-}
-
 static int mend(struct work *w)
 {
 	struct weir_session *s = w->s;
@@ -405,8 +397,6 @@ static int mend(struct work *w)
 	if (r == 0)
 		r = bring_up(w);
 	if (r == 0)
-		r = drop_gone(w);
-	if (r == 0)
 		r = weir_session_save_meta(s, w->err);
 	if (r == 0)
 		r = weir_store_commit(s->store, w->err);
@@ -418,13 +408,15 @@ static int mend(struct work *w)
 	return r;
 }
 
-int weir_converge(struct weir_session *s, bool drop_gone_endpoints, struct weir_plan *plan,
+int weir_converge(struct weir_session *s, struct weir_plan *plan, struct weir_gone *ret_gone,
 		  struct weir_err *err)
 {
-	struct work w = { .s = s, .plan = plan, .err = err, .drop_gone = drop_gone_endpoints };
+	struct work w = { .s = s, .plan = plan, .err = err };
 	int r = look(&w);
 	if (r == 0 && !s->dry_run)
 		r = mend(&w);
+	if (r == 0 && ret_gone)
+		*ret_gone = w.gone;
 	free_work(&w);
 	return r;
 }

@@ -5,9 +5,15 @@
 
 #include "core/session.h"
 
+struct weir_gone {
+	const char **endpoints; /* their foreign namespace is gone; in the session's arena */
+	size_t n;
+};
+
 /* Reads everything back, compares, and (unless the session is a dry run) mends. What differed goes to
  * plan->drift. Ends with the store's account of the kernel up to date and the session clean.
- * drop_gone: endpoints whose foreign namespace is gone leave the store as well. */
-int weir_converge(struct weir_session *s, bool drop_gone, struct weir_plan *plan, struct weir_err *err);
+ * Endpoints whose foreign namespace is gone stay as they are: ret_gone (may be NULL) names them. */
+int weir_converge(struct weir_session *s, struct weir_plan *plan, struct weir_gone *ret_gone,
+		  struct weir_err *err);
 
 #endif

@@ -60,7 +60,8 @@ static int names_put(struct weir_session *s, const struct weir_change *change, e
 
 static bool has_name(const struct names *names, const char *name)
 {
-	return bsearch(&name, names->items, names->n, sizeof(name), compare_names);
+	return names->n &&
+	       bsearch(&name, names->items, names->n, sizeof(name), compare_names);
 }
 
 /* Removes every object that an earlier apply has declared and this change does not; or every one. */
@@ -268,7 +269,7 @@ static int run_change(struct weir_session *s, const struct weir_change *wanted, 
 	bool fresh = false;
 	int r = weir_session_is_fresh(s, &fresh, err);
 	if (r == 0 && (!fresh || s->dry_run))
-		r = weir_converge(s, false, plan, err);
+		r = weir_converge(s, plan, NULL, err);
 	if (r == 0)
 		r = weir_store_begin(s->store, makes_declared(wanted), err);
 	if (r == 0 && (change.prune || everything))
@@ -300,16 +301,39 @@ int weir_engine_change(const struct weir_engine *engine, const struct weir_chang
 	return finish(&plan, r, ret);
 }
 
+/* As any other change, so that rules, flows, gateways and wires follow. */
+static int drop_gone(struct weir_session *s, const struct weir_gone *gone, struct weir_err *err)
+{
+	struct weir_change change = { .n_ops = gone->n };
+	struct weir_plan plan = { 0 }; /* told already, as drift */
+	change.ops = weir_arena_alloc(&s->arena, gone->n * sizeof(*change.ops) + 1);
+	if (!change.ops)
+		return weir_err_set(err, ENOMEM, "out of memory");
+	for (size_t i = 0; i < gone->n; i++)
+		change.ops[i] = (struct weir_op){ .kind = WEIR_REMOVE_ENDPOINT,
+						  .name = gone->endpoints[i] };
+	int r = weir_store_begin(s->store, true, err);
+	if (r == 0)
+		r = change_in_transaction(s, &change, true, &plan, err);
+	if (r < 0)
+		weir_store_rollback(s->store);
+	weir_plan_free(&plan);
+	return r;
+}
+
 int weir_engine_repair(const struct weir_engine *engine, bool dry_run, struct weir_plan *ret,
 		       struct weir_err *err)
 {
 	WEIR_CLEAN_SESSION struct weir_session s = { .lock = WEIR_LOCK_INIT };
 	struct weir_plan plan = { 0 };
+	struct weir_gone gone = { 0 };
 	int r = weir_session_open(engine, dry_run, &s, err);
 	if (r == 0 && !dry_run)
 		r = weir_store_verify(s.store, err);
 	if (r == 0)
-		r = weir_converge(&s, true, &plan, err);
+		r = weir_converge(&s, &plan, &gone, err);
+	if (r == 0 && gone.n && !dry_run)
+		r = drop_gone(&s, &gone, err);
 	return finish(&plan, r, ret);
 }
 

@@ -3,6 +3,7 @@
 #include "core/flows.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 struct list {
@@ -84,8 +85,10 @@ static int (*const cuts[WEIR_NUM_ENTRY_KINDS])(struct list *, const struct weir_
 	[WEIR_ENTRY_GUARD] = cut_nothing,
 };
 
-/* Clients that have been sending to the host's port have a connection that no rule translates. TCP
- * needs none of this: a refused connection leaves nothing behind. */
+/* Clients that have been sending to the host's port have a connection that no rule translates, or one
+ * that a mapping on every address has. On every address, only untranslated ones are cut: others may be
+ * endpoints' own to somebody else's port of that number. TCP needs none of this: a refused connection
+ * leaves nothing behind, and an accepted one goes on. */
 static int take_over(struct list *list, const struct weir_entry *entry)
 {
 	if (entry->kind != WEIR_ENTRY_MAPPING || entry->proto != WEIR_UDP)
@@ -95,8 +98,23 @@ static int take_over(struct list *list, const struct weir_entry *entry)
 				 .dst = entry->addr,
 				 .proto = WEIR_UDP,
 				 .dst_ports = entry->ports,
-				 .untranslated = true,
+				 .untranslated = !weir_addr_is_set(&entry->addr),
 			 });
+}
+
+static int compare_keys(const void *a, const void *b)
+{
+	return weir_entry_key_cmp(a, *(const struct weir_entry *const *)b);
+}
+
+/* Nothing that the entry let through is closed by what stands in its place. */
+static bool stays_open(const struct weir_delta *delta, const struct weir_entry *entry)
+{
+	if (!delta->n_added || (entry->kind != WEIR_ENTRY_NETWORK && entry->kind != WEIR_ENTRY_SOURCE))
+		return false;
+	const struct weir_entry *const *now = bsearch(entry, delta->added, delta->n_added,
+						      sizeof(const struct weir_entry *), compare_keys);
+	return now && !((*now)->flags & ~entry->flags);
 }
 
 int weir_flows_of(const struct weir_delta *delta, const struct weir_model *model, struct weir_arena *arena,
@@ -105,7 +123,8 @@ int weir_flows_of(const struct weir_delta *delta, const struct weir_model *model
 	struct list list = { .model = model, .arena = arena };
 	int r = 0;
 	for (size_t i = 0; r == 0 && i < delta->n_removed; i++)
-		r = cuts[delta->removed[i]->kind](&list, delta->removed[i]);
+		if (!stays_open(delta, delta->removed[i]))
+			r = cuts[delta->removed[i]->kind](&list, delta->removed[i]);
 	for (size_t i = 0; r == 0 && i < delta->n_added; i++)
 		r = take_over(&list, delta->added[i]);
 	if (r < 0)

@@ -56,16 +56,37 @@ static int undo_make_netns(struct weir_session *s, const void *a, const void *b)
 	return ops_of(s)->netns_remove(s->links, ref->ep, NULL);
 }
 
+/* The endpoint in the namespace that stands for its own by now. */
+static struct weir_endpoint as_now(const struct weir_session *s, const struct weir_endpoint *ep)
+{
+	struct weir_endpoint now = *ep;
+	for (const struct weir_new_netns *item = s->new_netns; item; item = item->next)
+		if (strcmp(item->endpoint, ep->name) == 0) {
+			now.netns_id = item->id;
+			break;
+		}
+	return now;
+}
+
+/* A foreign namespace that is gone, or is another one now, took along what was in it. */
+static bool took_it_along(const struct weir_endpoint *ep, int r)
+{
+	return ep->netns == WEIR_NETNS_PATH && (r == -ENOENT || r == -ESTALE);
+}
+
 /* A namespace that was removed comes back as another one: the store has to know it by its new id. */
 static int undo_change_netns(struct weir_session *s, const void *a, const void *b)
 {
-	const struct link_ref *ref = a;
+	const struct weir_endpoint ep = as_now(s, ((const struct link_ref *)a)->ep);
 	struct weir_netns_id id;
 	(void)b;
-	int r = ops_of(s)->netns_ensure(s->links, ref->ep, &id, NULL, NULL);
-	if (r == 0 && !weir_netns_id_equal(&id, &ref->ep->netns_id))
-		r = weir_session_note_netns(s, ref->ep->name, &id);
-	return r < 0 ? r : ops_of(s)->names_ensure(s->links, ref->ep, NULL, NULL);
+	int r = ops_of(s)->netns_ensure(s->links, &ep, &id, NULL, NULL);
+	if (r < 0)
+		return took_it_along(&ep, r) ? 0 : r;
+	if (!weir_netns_id_equal(&id, &ep.netns_id))
+		r = weir_session_note_netns(s, ep.name, &id);
+	const struct weir_endpoint now = as_now(s, &ep);
+	return r < 0 ? r : ops_of(s)->names_ensure(s->links, &now, NULL, NULL);
 }
 
 static int undo_attach(struct weir_session *s, const void *a, const void *b)
@@ -82,9 +103,12 @@ static int undo_attach(struct weir_session *s, const void *a, const void *b)
 static int undo_detach(struct weir_session *s, const void *a, const void *b)
 {
 	const struct link_ref *ref = a;
+	const struct weir_endpoint ep = as_now(s, ref->ep);
 	(void)b;
-	int r = ops_of(s)->attach_ensure(s->links, ref->net, ref->ep, ref->att, NULL, NULL);
-	return r < 0 ? r : ops_of(s)->attach_up(s->links, ref->model, ref->ep, ref->att, NULL);
+	int r = ops_of(s)->attach_ensure(s->links, ref->net, &ep, ref->att, NULL, NULL);
+	if (r == 0)
+		r = ops_of(s)->attach_up(s->links, ref->model, &ep, ref->att, NULL);
+	return took_it_along(&ep, r) ? 0 : r;
 }
 
 static int mend_wires(struct weir_session *s, const struct weir_model *model, struct weir_err *err);
@@ -284,6 +308,9 @@ static int prepare_netns(struct weir_session *s, const struct weir_resolution *r
 	if (!weir_netns_id_equal(&id, &ep->netns_id)) {
 		ep->netns_id = id;
 		r = weir_store_set_netns_id(s->store, ep->name, &id, err);
+		/* Made anew in the place of one that had vanished: going back leaves it there. */
+		if (r == 0 && stays && weir_session_note_netns(s, ep->name, &id) < 0)
+			r = weir_err_set(err, ENOMEM, "out of memory");
 	}
 	return r < 0 ? r : ops_of(s)->names_ensure(s->links, ep, NULL, err);
 }
@@ -302,12 +329,26 @@ static int prepare_attachment(struct weir_session *s, const struct weir_resoluti
 	return r < 0 ? r : ops_of(s)->attach_ensure(s->links, net, ep, att, NULL, err);
 }
 
+/* It only follows a network, and its foreign namespace is gone: `weir repair` drops it. */
+static bool is_lost(const struct weir_resolution *res, const struct weir_endpoint *ep, int r)
+{
+	const struct weir_endpoint *prev = weir_model_endpoint(&res->before, ep->name);
+	return took_it_along(ep, r) && prev && weir_endpoint_equal(prev, ep);
+}
+
 static int prepare_endpoint(struct weir_session *s, const struct weir_resolution *res,
 			    struct weir_endpoint *ep, struct weir_err *err)
 {
+	struct weir_err why = { 0 };
 	if (ep->netns == WEIR_NETNS_HOST || !links_differ(res, ep))
 		return 0;
-	int r = prepare_netns(s, res, ep, err);
+	int r = prepare_netns(s, res, ep, &why);
+	if (is_lost(res, ep, r)) {
+		ep->netns_id = (struct weir_netns_id){ 0 };
+		return 0;
+	}
+	if (r < 0 && err)
+		*err = why;
 	for (size_t i = 0; r == 0 && i < ep->n_attachments; i++)
 		r = prepare_attachment(s, res, ep, &ep->attachments[i], err);
 	if (r < 0) {
@@ -337,7 +378,7 @@ int weir_links_up(struct weir_session *s, const struct weir_resolution *res, str
 			r = ops_of(s)->network_up(s->links, &res->after.networks[i], err);
 	for (size_t i = 0; r == 0 && i < res->after.n_endpoints; i++) {
 		const struct weir_endpoint *ep = &res->after.endpoints[i];
-		if (ep->netns == WEIR_NETNS_HOST || !links_differ(res, ep))
+		if (ep->netns == WEIR_NETNS_HOST || !ep->netns_id.ino || !links_differ(res, ep))
 			continue;
 		for (size_t k = 0; r == 0 && k < ep->n_attachments; k++)
 			r = ops_of(s)->attach_up(s->links, &res->after, ep, &ep->attachments[k], err);
@@ -355,10 +396,18 @@ static int mend_wire(struct weir_session *s, const struct weir_model *model,
 		     struct weir_err *err)
 {
 	const struct weir_network *net = weir_model_network(model, att->network);
+	struct weir_err why = { 0 };
 	if (!is_wire(net))
 		return 0;
-	int r = ops_of(s)->attach_ensure(s->links, net, ep, att, NULL, err);
-	return r < 0 ? r : ops_of(s)->attach_up(s->links, model, ep, att, err);
+	const struct weir_endpoint now = as_now(s, ep);
+	int r = ops_of(s)->attach_ensure(s->links, net, &now, att, NULL, &why);
+	if (r == 0)
+		r = ops_of(s)->attach_up(s->links, model, &now, att, &why);
+	if (took_it_along(ep, r))
+		return 0;
+	if (r < 0 && err)
+		*err = why;
+	return r;
 }
 
 static int mend_wires(struct weir_session *s, const struct weir_model *model, struct weir_err *err)

@@ -47,20 +47,27 @@ static int make_dir(const char *dir, struct weir_err *err)
 	return 0;
 }
 
-/* The last line that is no "forget": a killed predecessor's words may stand before it. */
-static void read_holder(int fd, char *buf, size_t size)
+static bool is_note(const char *line)
 {
-	char text[4096];
-	struct stat st;
-	off_t from = fstat(fd, &st) == 0 && st.st_size >= (off_t)sizeof(text) ?
-			     st.st_size - (off_t)sizeof(text) + 1 : 0;
-	ssize_t len = pread(fd, text, sizeof(text) - 1, from);
-	text[len > 0 ? len : 0] = '\0';
+	static const char *const words[] = { "forget ", "sysctl ", "netns " };
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (strncmp(line, words[i], strlen(words[i])) == 0)
+			return true;
+	return false;
+}
+
+/* The last line that is no note: a killed predecessor's words may stand before it, ten thousand notes
+ * of the holder's behind it. */
+static void read_holder(const char *path, char *buf, size_t size)
+{
+	FILE *file = fopen(path, "re");
+	char line[256];
 	buf[0] = '\0';
-	char *rest = NULL;
-	for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
-		if (strncmp(line, "forget ", strlen("forget ")) != 0)
-			(void)snprintf(buf, size, "%s", line);
+	while (file && fgets(line, sizeof(line), file))
+		if (!is_note(line))
+			(void)snprintf(buf, size, "%.*s", (int)strcspn(line, "\n"), line);
+	if (file)
+		(void)fclose(file);
 }
 
 static int wait_for(int fd, const char *path, unsigned timeout_ms, struct weir_err *err)
@@ -73,7 +80,7 @@ static int wait_for(int fd, const char *path, unsigned timeout_ms, struct weir_e
 			return weir_err_errno(err, errno, "cannot lock %s", path);
 		if (waited_us >= (uint64_t)timeout_ms * 1000) {
 			char holder[128];
-			read_holder(fd, holder, sizeof(holder));
+			read_holder(path, holder, sizeof(holder));
 			return weir_err_set(err, ETIMEDOUT,
 					    "%s is held by %s after %u ms (wait longer with --timeout)",
 					    path, holder[0] ? holder : "another process", timeout_ms);

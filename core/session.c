@@ -195,7 +195,10 @@ static int try_commit(struct weir_session *s, const struct weir_delta *delta, bo
 		      struct weir_err *err)
 {
 	const struct weir_firewall_ops *fw = s->engine->firewall;
-	struct weir_epoch epoch = { .counter = s->meta.counter + 1 };
+	/* A store that is older than the kernel (a failure, a copy put back) counts on from there. */
+	uint32_t last = s->kernel.present && s->kernel.epoch.counter > s->meta.counter ?
+				s->kernel.epoch.counter : s->meta.counter;
+	struct weir_epoch epoch = { .counter = last + 1 };
 	memcpy(epoch.store, s->meta.uuid, sizeof(epoch.store));
 	memcpy(epoch.boot, s->here.boot, sizeof(epoch.boot));
 
@@ -238,9 +241,15 @@ int weir_session_commit_rules(struct weir_session *s, const struct weir_delta *d
 	}
 }
 
+static bool same_meta(const struct weir_store_meta *a, const struct weir_store_meta *b)
+{
+	return weir_netns_id_equal(&a->owner, &b->owner) && strcmp(a->backend, b->backend) == 0 &&
+	       a->counter == b->counter && a->generation == b->generation;
+}
+
 int weir_session_save_meta(struct weir_session *s, struct weir_err *err)
 {
-	if (memcmp(&s->saved_meta, &s->meta, sizeof(s->meta)) == 0)
+	if (same_meta(&s->saved_meta, &s->meta))
 		return 0;
 	int r = weir_store_set_meta(s->store, &s->meta, err);
 	if (r == 0)
