@@ -7,6 +7,7 @@
  * O_EXCL decides between two makers before anything costly is done. */
 #include "backends/netns.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
@@ -20,6 +21,9 @@
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
+
+/* The sticky bit means nothing where only root writes, and `ip netns` does not set it. */
+enum { MADE_BY_WEIR = 01755 };
 
 #define CURRENT "/proc/thread-self/ns/net"
 
@@ -143,31 +147,26 @@ int weir_netns_enter(int fd, struct weir_err *err)
 	return 0;
 }
 
-/* Is the mount that holds /run/netns shared? Its line in mountinfo says "shared:N" before " - ". */
-static bool folder_is_shared(void)
+/* Is /run/netns the root of a mount? Then its mount is not that of /run. */
+static bool folder_is_mounted(void)
 {
-	struct statx st;
-	char *line = NULL;
-	size_t room = 0;
-	bool shared = false;
+	struct statx here, above;
 
-	if (statx(AT_FDCWD, WEIR_NETNS_DIR, 0, STATX_MNT_ID, &st) < 0 ||
-	    !(st.stx_mask & STATX_MNT_ID))
-		return false;
-	FILE *file = fopen("/proc/self/mountinfo", "re");
-	if (!file)
-		return false;
-	while (getline(&line, &room, file) > 0) {
-		if (strtoull(line, NULL, 10) != st.stx_mnt_id)
-			continue;
-		char *end = strstr(line, " - ");
-		char *tag = strstr(line, " shared:");
-		shared = tag && end && tag < end;
-		break;
-	}
-	free(line);
-	(void)fclose(file);
-	return shared;
+	return statx(AT_FDCWD, WEIR_NETNS_DIR, 0, STATX_MNT_ID, &here) == 0 &&
+	       statx(AT_FDCWD, "/run", 0, STATX_MNT_ID, &above) == 0 &&
+	       here.stx_mnt_id != above.stx_mnt_id;
+}
+
+static bool is_empty(const char *path)
+{
+	DIR *dir = opendir(path);
+	bool empty = dir != NULL;
+
+	for (struct dirent *item; empty && (item = readdir(dir));)
+		empty = strcmp(item->d_name, ".") == 0 || strcmp(item->d_name, "..") == 0;
+	if (dir)
+		(void)closedir(dir);
+	return empty;
 }
 
 static int share_folder(struct weir_err *err)
@@ -198,10 +197,12 @@ static int folder_make(struct folder *folder, struct weir_err *err)
 {
 	if (mkdir("/run", 0755) < 0 && errno != EEXIST)
 		return weir_err_errno(err, errno, "making /run");
-	if (mkdir(WEIR_NETNS_DIR, 0755) < 0)
-		return errno == EEXIST ? 0 : weir_err_errno(err, errno, "making " WEIR_NETNS_DIR);
-	folder->made = true;
-	if (folder_is_shared())
+	folder->made = mkdir(WEIR_NETNS_DIR, 0755) == 0;
+	if (!folder->made && errno != EEXIST)
+		return weir_err_errno(err, errno, "making " WEIR_NETNS_DIR);
+	if (folder->made && chmod(WEIR_NETNS_DIR, MADE_BY_WEIR) < 0)
+		return weir_err_errno(err, errno, "making " WEIR_NETNS_DIR);
+	if (folder_is_mounted())
 		return 0;
 	int r = share_folder(err);
 	if (r < 0)
@@ -301,6 +302,18 @@ int weir_netns_create(const char *path, weir_netns_work prepare, void *ctx, int 
 	return 0;
 }
 
+/* Only one that weir has made, and only when it is empty. */
+static void folder_remove(void)
+{
+	struct stat st;
+
+	if (stat(WEIR_NETNS_DIR, &st) < 0 || (st.st_mode & 07777) != MADE_BY_WEIR)
+		return;
+	/* a copy of itself lies on top of it: the same folder, so ENOTEMPTY here would be there too */
+	if (is_empty(WEIR_NETNS_DIR) && umount2(WEIR_NETNS_DIR, MNT_DETACH) == 0)
+		(void)rmdir(WEIR_NETNS_DIR); /* stays when another namespace came meanwhile */
+}
+
 int weir_netns_delete(const char *path, struct weir_err *err)
 {
 	/* EINVAL: not a mount point, a remnant */
@@ -308,7 +321,6 @@ int weir_netns_delete(const char *path, struct weir_err *err)
 		return weir_err_errno(err, errno, "unmounting %s", path);
 	if (unlink(path) < 0 && errno != ENOENT)
 		return weir_err_errno(err, errno, "removing %s", path);
-	(void)rmdir(
-		WEIR_NETNS_DIR); /* only when empty and no mount point: ENOTEMPTY or EBUSY else */
+	folder_remove();
 	return 0;
 }

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Network namespaces as descriptors: open, identify, enter, make, remove. No other file enters one.
  *
- * Made namespaces are bind mounts under WEIR_NETNS_DIR, as `ip netns` makes and finds them. The
- * folder is made when absent (0755); only then, and only if its mount is not shared, it becomes a
- * shared mount point of its own, so that removals reach mount namespaces copied from this one.
- * Removing the last namespace removes the folder too, unless it is a mount point: whether that was
- * there before cannot be known, so it stays, empty, as `ip netns` leaves it. */
+ * Made namespaces are bind mounts under WEIR_NETNS_DIR, as `ip netns` makes and finds them: a folder
+ * that is a shared mount point of its own, so that removals reach mount namespaces copied from this
+ * one (and so that `ip netns add`, finding it so, does not mount it over what is there). When weir
+ * made the folder, its sticky bit says so, and it goes with the last namespace in it. */
 #ifndef WEIR_BACKENDS_NETNS_H
 #define WEIR_BACKENDS_NETNS_H
 

@@ -13,8 +13,10 @@
 
 static void trace_line(void *ctx, const char *text)
 {
-	(void)ctx;
-	fprintf(stderr, "%s\n", text);
+	const struct weir_cli *cli = ctx;
+	/* -v: what the engine asks of the backends and what came of it; -vv: their messages as well */
+	if (cli->verbose > 1 || strchr("<>+-", text[0]))
+		fprintf(stderr, "%s\n", text);
 }
 
 /* Long work tells how far it is, on a terminal, in one line that goes away. */
@@ -43,16 +45,18 @@ int weir_cli_engine(struct weir_cli *cli, struct weir_err *err)
 	int r = need_root(err);
 	if (r == 0)
 		r = weir_backend_pick(cli->backend, &firewall, err);
+	if (r == -EINVAL)
+		return weir_cli_blame(err, r, OPT_BACKEND, cli->backend);
 	if (r < 0)
 		return r;
 	cli->firewall = *firewall;
 	cli->links = weir_netlink;
-	if (cli->verbose > 1) {
-		cli->trace.line = trace_line;
+	if (cli->verbose) {
+		cli->trace = (struct weir_trace){ .line = trace_line, .ctx = cli };
 		cli->firewall = weir_trace_firewall(firewall);
 		cli->links = weir_trace_links(&weir_netlink);
 	}
-	bool tells = isatty(STDERR_FILENO) && !cli->quiet && !cli->json && cli->verbose < 2;
+	bool tells = isatty(STDERR_FILENO) && !cli->quiet && !cli->json && !cli->verbose;
 	cli->engine = (struct weir_engine){
 		.state_dir = cli->state_dir,
 		.holder = weir_arena_printf(&cli->arena, "weir %s", cli->verb->name),
@@ -60,7 +64,7 @@ int weir_cli_engine(struct weir_cli *cli, struct weir_err *err)
 		.compile = weir_compile,
 		.firewall = &cli->firewall,
 		.links = &cli->links,
-		.trace = cli->verbose > 1 ? &cli->trace : NULL,
+		.trace = cli->verbose ? &cli->trace : NULL,
 		.progress = tells ? progress : NULL,
 		.progress_ctx = cli,
 	};
@@ -73,6 +77,8 @@ int weir_cli_load(struct weir_cli *cli, const struct weir_scope *scope, struct w
 	struct weir_store *store = NULL;
 	struct weir_store_meta meta = { 0 };
 	int r = weir_store_open(cli->state_dir, false, &store, err);
+	if (r == -EACCES)
+		return need_root(err) < 0 ? -EPERM : r;
 	if (r == -ENOENT) {
 		r = 0; /* nothing was ever made here */
 	} else if (r == 0) {

@@ -26,7 +26,7 @@ static const struct option_def defs[] = {
 	[OPT_JSON] = { "json", 0, NULL, true, "answer in JSON" },
 	[OPT_DRY_RUN] = { "dry-run", 'n', NULL, true, "say what would change and stop; exit 3 if anything would" },
 	[OPT_QUIET] = { "quiet", 'q', NULL, true, "print nothing but errors" },
-	[OPT_VERBOSE] = { "verbose", 'v', NULL, true, "say more; -vv: every message to the kernel, in words" },
+	[OPT_VERBOSE] = { "verbose", 'v', NULL, true, "tell each step; -vv: every message to the kernel as well" },
 	[OPT_TIMEOUT] = { "timeout", 0, "SECONDS", true, "how long to wait for another weir (default: 60)" },
 	[OPT_HELP] = { "help", 'h', NULL, true, "this help" },
 	[OPT_VERSION] = { "version", 'V', NULL, true, "the version" },
@@ -305,10 +305,10 @@ bool weir_cli_flag(const struct weir_cli *cli, enum weir_option_id id)
 int weir_cli_blame(struct weir_err *err, int code, enum weir_option_id id, const char *value)
 {
 	char word[128];
-	unsigned column = err->at.column;
+	unsigned column = err->at.column ? err->at.column : 1;
 	(void)snprintf(word, sizeof(word), defs[id].letter ? "-%.1s" : "--%s",
 		       defs[id].letter ? &defs[id].letter : defs[id].name);
-	(void)weir_err_wrap(err, code, "%s %s", word, value);
+	(void)weir_err_wrap(err, code, "%s %s", word, *value ? value : "\"\"");
 	err->at = weir_place_make(value, 0, column);
 	return code;
 }

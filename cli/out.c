@@ -31,7 +31,7 @@ static void error_json(const struct weir_err *err)
 /* A word of the command line has no line, but a column. */
 static bool is_word(const struct weir_place *at)
 {
-	return at->file[0] && !at->line && at->column;
+	return !at->line && at->column;
 }
 
 void weir_print_error(const struct weir_cli *cli, const struct weir_err *err)

@@ -39,7 +39,7 @@ int weir_verb_render(struct weir_cli *cli, struct weir_err *err)
 	const struct weir_firewall_ops *firewall = find_backend(cli);
 	if (!firewall) {
 		(void)weir_backend_pick(cli->backend, &firewall, err); /* says which there are */
-		return err->code ? err->code : -EINVAL;
+		return weir_cli_blame(err, -EINVAL, OPT_BACKEND, cli->backend);
 	}
 	int r = weir_cli_load(cli, &all, &model, &meta, err);
 	if (r == 0)

@@ -47,7 +47,7 @@ int weir_plan_add_drift(struct weir_plan *plan, enum weir_action action, const c
 static void say_mapping(FILE *out, const char *sign, const struct weir_mapping *m)
 {
 	char text[WEIR_MAPPING_TEXT];
-	fprintf(out, " %s%s", sign, weir_mapping_text(m, text));
+	fprintf(out, "%s%s", sign, weir_mapping_text(m, text));
 	if (m->network)
 		fprintf(out, " on %s", m->network);
 }
@@ -80,7 +80,7 @@ static void say_endpoint(FILE *out, const struct weir_endpoint *ep)
 	if (ep->n_mappings)
 		fputs(ep->n_attachments ? ", published" : "published", out);
 	for (size_t i = 0; i < ep->n_mappings && i < MAPPINGS_TOLD; i++)
-		say_mapping(out, "", &ep->mappings[i]);
+		say_mapping(out, " ", &ep->mappings[i]);
 	if (ep->n_mappings > MAPPINGS_TOLD)
 		fprintf(out, " and %zu more", ep->n_mappings - MAPPINGS_TOLD);
 }

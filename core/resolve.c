@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Resolving: turns a change into objects with nothing left open, inside the store's transaction.
  *
- * How it works: what the change names is loaded as `before`. Removals come first, so that what they
- * free can be taken; then networks; then endpoints, those with fixed addresses before those that take
- * the next free one. What an endpoint gives up it gives up before any of them takes something. `after` is what the store then holds of the same objects. Members of a network that changed
+ * How it works: what the change names is loaded as `before`. Removals come first, and what endpoints
+ * give up, so that all of it can be taken; then networks; then endpoints, those with fixed addresses
+ * before those that take the next free one. `after` is what the store then holds of the same objects. Members of a network that changed
  * are in both, unchanged, since their links have to follow it. */
 #include "core/resolve.h"
 
@@ -120,14 +120,10 @@ static int put_network(struct work *w, const struct weir_op *op)
 	struct weir_network net;
 	if (weir_network_copy(w->after, &net, op->network) < 0)
 		return no_memory(w->err);
-	int r = weir_resolve_network(w->s, w->change, prev, &net, w->after, w->err);
+	int r = weir_resolve_network(w->s, w->change, op->add, prev, &net, w->after, w->err);
 	if (r < 0)
 		return r;
 	bool same = prev && weir_network_equal(prev, &net);
-	if (op->add && prev && !same)
-		return weir_err_at(w->err, EEXIST, &net.origin,
-				   "network \"%s\" is there already, in another form "
-				   "(weir network show %s)", net.name, net.name);
 	net.declared |= prev && prev->declared;
 	if (!same || net.declared != prev->declared)
 		r = weir_store_put_network(w->s->store, &net, w->err);
@@ -158,7 +154,8 @@ static int remove_network(struct work *w, const char *name)
 	return r;
 }
 
-/* Those without endpoints go first and make room for new ones; the rest once endpoints have moved. */
+/* Those that nobody needs any more go first and make room for new ones; one that is still in use is
+ * left for the end, where the store refuses it by name. */
 static int remove_empty_networks(struct work *w)
 {
 	for (size_t i = 0; i < w->change->n_ops; i++) {
@@ -477,11 +474,11 @@ static int apply_ops(struct work *w)
 	if (r == 0)
 		r = each(w, WEIR_REMOVE_ENDPOINT, remove_endpoint);
 	if (r == 0)
+		r = each(w, WEIR_PUT_ENDPOINT, let_go);
+	if (r == 0)
 		r = remove_empty_networks(w);
 	if (r == 0)
 		r = each(w, WEIR_PUT_NETWORK, put_network);
-	if (r == 0)
-		r = each(w, WEIR_PUT_ENDPOINT, let_go);
 	if (r == 0)
 		r = put_endpoints(w);
 	if (r == 0)

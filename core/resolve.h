@@ -20,8 +20,9 @@ int weir_resolve(struct weir_session *s, const struct weir_change *change, struc
 		 struct weir_err *err);
 
 /* The pieces, one file each (resolve_network.c, resolve_endpoint.c, resolve_ports.c).
- * `net` and `ep` are copies that are completed in place; prev is what stands in the store, or NULL. */
-int weir_resolve_network(struct weir_session *s, const struct weir_change *change,
+ * `net` and `ep` are copies that are completed in place; prev is what stands in the store, or NULL.
+ * add: -EEXIST when that is of another form. */
+int weir_resolve_network(struct weir_session *s, const struct weir_change *change, bool add,
 			 const struct weir_network *prev, struct weir_network *net,
 			 struct weir_model *model, struct weir_err *err);
 int weir_resolve_endpoint(struct weir_session *s, const struct weir_endpoint *prev,

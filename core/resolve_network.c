@@ -163,7 +163,7 @@ static int resolve_gateways(struct weir_session *s, struct weir_network *net, st
 }
 
 int weir_resolve_network(struct weir_session *s, const struct weir_change *change,
-			 const struct weir_network *prev, struct weir_network *net,
+			 bool add, const struct weir_network *prev, struct weir_network *net,
 			 struct weir_model *model, struct weir_err *err)
 {
 	size_t attached = 0;
@@ -174,13 +174,17 @@ int weir_resolve_network(struct weir_session *s, const struct weir_change *chang
 		r = weir_network_check(net, err);
 	if (r == 0)
 		r = choose_ifname(s, prev, net, err);
+	if (r == 0 && net->mode == WEIR_MODE_BRIDGE && !weir_mac_is_set(&net->mac))
+		weir_names_bridge_mac(net->name, &net->mac);
 	if (r == 0 && prev)
 		r = weir_store_count_attached(s->store, net->name, &attached, err);
+	if (r == 0 && add && prev && !weir_network_equal(prev, net))
+		r = weir_err_at(err, EEXIST, &net->origin,
+				"network \"%s\" is there already, in another form (weir network show %s)",
+				net->name, net->name);
 	if (r == 0)
 		r = check_change(prev, net, attached, err);
 	if (r == 0)
 		r = check_subnets(s, prev, net, err);
-	if (r == 0 && net->mode == WEIR_MODE_BRIDGE && !weir_mac_is_set(&net->mac))
-		weir_names_bridge_mac(net->name, &net->mac);
 	return r;
 }

@@ -193,15 +193,17 @@ int weir_resolve_mappings(struct weir_session *s, const struct weir_mapping *pre
 			  struct weir_mapping *mappings, size_t n, struct weir_err *err)
 {
 	struct ports_work w = { .s = s };
-	for (size_t i = 0; i < n; i++) {
-		struct weir_mapping *m = &mappings[i];
-		int r = 0;
-		if (!weir_mapping_is_open(m))
-			r = had(m, prev, n_prev) ? 0 : refuse_bound(&w, m, err);
-		else if (!keep(m, prev, n_prev, mappings, n))
-			r = choose(&w, m, mappings, n, err);
-		if (r < 0)
-			return r;
-	}
-	return 0;
+	int r = 0;
+	for (size_t i = 0; r == 0 && i < n; i++)
+		if (!weir_mapping_is_open(&mappings[i]) && !had(&mappings[i], prev, n_prev))
+			r = refuse_bound(&w, &mappings[i], err);
+	/* Those that may have any port leave to the others what these had. */
+	for (int any = 0; any <= 1; any++)
+		for (size_t i = 0; r == 0 && i < n; i++) {
+			struct weir_mapping *m = &mappings[i];
+			if (weir_mapping_is_open(m) && (m->host_ports.lo == 0) == any &&
+			    !keep(m, prev, n_prev, mappings, n))
+				r = choose(&w, m, mappings, n, err);
+		}
+	return r;
 }

@@ -128,7 +128,7 @@ const char *const weir_store_sql[] = {
 	[WEIR_SQL_CLEAR_ENDPOINT_ITEMS] = "DELETE FROM endpoint_item WHERE endpoint = ?",
 	[WEIR_SQL_ATTACHMENTS] =
 		"SELECT network, ipv4, ipv6, mac, ifname, host_ifname, priority, mtu"
-		" FROM attachment WHERE endpoint = ? ORDER BY network",
+		" FROM attachment WHERE endpoint = ? ORDER BY length(ifname), ifname",
 	[WEIR_SQL_ADD_ATTACHMENT] = "INSERT INTO attachment VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)",
 	[WEIR_SQL_REMOVE_ATTACHMENT] = "DELETE FROM attachment WHERE endpoint = ? AND network = ?",
 	[WEIR_SQL_OWNER_IPV4] = "SELECT endpoint FROM attachment WHERE network = ? AND ipv4 = ?",

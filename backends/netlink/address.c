@@ -28,8 +28,7 @@ static bool parse_address(const struct nlmsghdr *message, int index, struct weir
 		return false;
 	memcpy(&header, nlmsg_data(message), sizeof(header));
 	uint32_t flags = attrs[IFA_FLAGS] ? nla_get_u32(attrs[IFA_FLAGS]) : header.ifa_flags;
-	if ((int)header.ifa_index != index || header.ifa_scope == RT_SCOPE_LINK ||
-	    !(flags & IFA_F_PERMANENT))
+	if ((int)header.ifa_index != index || !(flags & IFA_F_PERMANENT))
 		return false;
 	struct nlattr *attr = attrs[IFA_LOCAL] ? attrs[IFA_LOCAL] : attrs[IFA_ADDRESS];
 	if (!attr)
@@ -37,6 +36,24 @@ static bool parse_address(const struct nlmsghdr *message, int index, struct weir
 	ret->addr = weir_addr_from_bytes(header.ifa_family, nla_data(attr), nla_len(attr));
 	ret->len = header.ifa_prefixlen;
 	return ret->addr.family != WEIR_NO_FAMILY;
+}
+
+static bool holds(const struct weir_prefix *items, size_t n, const struct weir_prefix *prefix)
+{
+	for (size_t i = 0; i < n; i++)
+		if (items[i].len == prefix->len &&
+		    weir_addr_cmp(&items[i].addr, &prefix->addr) == 0)
+			return true;
+	return false;
+}
+
+/* What nobody wants is too much, but for link-local addresses: the kernel makes those by itself. */
+static bool is_unwanted(const struct weir_addresses *addresses, const struct weir_prefix *prefix)
+{
+	bool link_local = prefix->addr.family == WEIR_IPV6 && prefix->addr.bytes[0] == 0xfe &&
+			  (prefix->addr.bytes[1] & 0xc0) == 0x80; /* RFC 4291 2.5.6 */
+
+	return !link_local && !holds(addresses->want, addresses->n_want, prefix);
 }
 
 static int take_address(const struct nlmsghdr *message, void *ctx)
@@ -71,15 +88,6 @@ static int read_addresses(struct weir_channel *channel, const struct weir_addres
 				 "address list dev %s", addresses->ifname);
 }
 
-static bool holds(const struct weir_prefix *items, size_t n, const struct weir_prefix *prefix)
-{
-	for (size_t i = 0; i < n; i++)
-		if (items[i].len == prefix->len &&
-		    weir_addr_cmp(&items[i].addr, &prefix->addr) == 0)
-			return true;
-	return false;
-}
-
 static int change_address(struct weir_channel *channel, uint16_t type, uint16_t flags,
 			  const struct weir_addresses *addresses, const struct weir_prefix *prefix,
 			  struct weir_err *err)
@@ -109,7 +117,7 @@ static int remove_unwanted(struct weir_channel *channel, const struct weir_addre
 	bool removed = false;
 
 	for (size_t i = 0; i < present->n; i++) {
-		if (holds(addresses->want, addresses->n_want, &present->items[i]))
+		if (!is_unwanted(addresses, &present->items[i]))
 			continue;
 		struct weir_err why = { 0 };
 		int r = change_address(channel, RTM_DELADDR, 0, addresses, &present->items[i],
@@ -162,7 +170,7 @@ static int check_present(const struct weir_addresses *addresses, const struct pr
 					    addresses->ifname,
 					    weir_prefix_text(&addresses->want[i], text));
 	for (size_t i = 0; i < present->n; i++)
-		if (!holds(addresses->want, addresses->n_want, &present->items[i]))
+		if (is_unwanted(addresses, &present->items[i]))
 			return weir_err_set(err, ESTALE, "%s %s has %s, which it should not",
 					    addresses->what, addresses->ifname,
 					    weir_prefix_text(&present->items[i], text));

@@ -16,12 +16,25 @@ enum { DEFAULT_MTU = 1500 }; /* ETH_DATA_LEN, linux/if_ether.h */
 struct plan {
 	struct weir_iface_want want;
 	char alias[WEIR_ALIAS_SIZE];
-	struct weir_prefix addrs[WEIR_SUBNETS_MAX];
+	struct weir_prefix addrs[WEIR_SUBNETS_MAX + 1];
 	size_t n_addrs;
 };
 
+/* Asking for a neighbour of a packet that it forwards, the kernel speaks from a link-local address, and
+ * without one says nothing (ndisc_solicit). RFC 4291 appendix A: from the MAC. */
+static struct weir_prefix link_local(const struct weir_mac *mac)
+{
+	const uint8_t *m = mac->bytes;
+	return (struct weir_prefix){
+		.addr = { WEIR_IPV6, { 0xfe, 0x80, 0, 0, 0, 0, 0, 0, m[0] ^ 2, m[1], m[2], 0xff, 0xfe, m[3],
+				       m[4], m[5] } },
+		.len = 64,
+	};
+}
+
 static void plan_addresses(const struct weir_network *net, struct plan *plan)
 {
+	bool ipv6 = false;
 	if (net->gateway_endpoint)
 		return;
 	for (size_t i = 0; i < net->n_subnets && i < WEIR_SUBNETS_MAX; i++) {
@@ -32,7 +45,10 @@ static void plan_addresses(const struct weir_network *net, struct plan *plan)
 			(struct weir_prefix){ .addr = subnet->gateway, .len = subnet->prefix.len };
 		if (subnet->gateway.family == WEIR_IPV4)
 			plan->want.route_localnet = true; /* ports published on 127.0.0.1 */
+		ipv6 |= subnet->gateway.family == WEIR_IPV6;
 	}
+	if (ipv6)
+		plan->addrs[plan->n_addrs++] = link_local(&plan->want.mac);
 }
 
 static void plan_bridge(const struct weir_links *links, const struct weir_network *net,

@@ -98,6 +98,17 @@ static void put_frame(struct weir_nft_batch *batch, const char *store)
 	}
 }
 
+/* Deleting an element makes the kernel wait for an RCU grace period when the socket is closed (10 to
+ * 15 ms), so a batch that only adds leaves the old epochs beside the new one; the highest counts. A
+ * batch that deletes anyway, and every EPOCHS_KEPT-th, sweeps them out. */
+enum { EPOCHS_KEPT = 16 };
+
+static bool sweeps_epochs(const struct weir_nft_change *change)
+{
+	return change->delta.n_removed || change->epoch.counter % EPOCHS_KEPT == 0 ||
+	       change->epoch.counter <= change->old.epoch.counter;
+}
+
 static void put_epoch(struct weir_nft_batch *batch, const struct weir_epoch *epoch, bool replaces)
 {
 	struct weir_nft_element element = { .key_len = sizeof(epoch->counter) };
@@ -131,7 +142,7 @@ int weir_nft_build(const struct weir_nft_change *change, struct weir_nft_batch *
 	if (r == 0)
 		r = put_entries(ret, true, delta->added, delta->n_added, err);
 	if (r == 0 && !remove_all)
-		put_epoch(ret, &change->epoch, !make_frame);
+		put_epoch(ret, &change->epoch, !make_frame && sweeps_epochs(change));
 	if (r == 0)
 		weir_nft_batch_end(ret);
 	return r;

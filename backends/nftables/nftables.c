@@ -360,6 +360,8 @@ static int nft_probe(struct weir_err *err)
 		return weir_err_set(err, EOPNOTSUPP,
 				    "this kernel does not answer for nf_tables (CONFIG_NF_TABLES; "
 				    "modprobe nf_tables)");
+	if (state.present)
+		return 0; /* a kernel that holds the frame can */
 	/* the frame asks for all that is needed: NAT, fib, conntrack, intervals of concatenations */
 	struct weir_nft_change change = { .old = { .present = state.present }, .whole = true };
 	const struct weir_entry any = { .kind = WEIR_ENTRY_GUARD,

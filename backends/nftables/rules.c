@@ -98,6 +98,10 @@ const struct weir_nft_rule weir_nft_rules[] = {
 	{ "guard_in", "ip6 daddr @gateways6",
 	  STEPS(IPV6, DADDR6(R1), LOOKUP(R1, "gateways6")), DROPS(GATEWAY) },
 
+	/* no kernel sends ::1 out of an interface (RFC 4291 2.5.3), so a translated connection would hang;
+	 * left alone, a client is refused at once and tries 127.0.0.1 */
+	{ "publish", "ip6 daddr ::1 return",
+	  STEPS(IPV6, DADDR6(R1), IS_IPV6_LAST(1), VERDICT(NFT_RETURN)) },
 	{ "publish", "dnat ip to ip daddr . meta l4proto . th dport map @published_addr4",
 	  STEPS(IPV4, DADDR4(R1), PROTO_PORT(R32_1, R32_2), MAP(R1, "published_addr4"),
 		DNAT(IPV4, R1, R32_1)) },

@@ -59,10 +59,10 @@ static bool split_epoch(const char *comment, struct weir_epoch *ret)
 	return true;
 }
 
-/* Several elements are as unreadable as none. */
+/* The one with the highest counter; those of two stores are as unreadable as none. */
 struct epochs {
 	struct weir_epoch epoch;
-	size_t n;
+	bool mixed;
 };
 
 static int take_epoch(const struct nlmsghdr *answer, void *ctx)
@@ -82,8 +82,9 @@ static int take_epoch(const struct nlmsghdr *answer, void *ctx)
 			    !split_epoch(element.comment, &epoch))
 				continue;
 			memcpy(&epoch.counter, element.key, sizeof(epoch.counter));
-			ret->epoch = epoch;
-			ret->n++;
+			ret->mixed |= ret->epoch.store[0] && strcmp(ret->epoch.store, epoch.store) != 0;
+			if (!ret->epoch.store[0] || epoch.counter > ret->epoch.counter)
+				ret->epoch = epoch;
 		}
 	}
 	return 0;
@@ -97,7 +98,7 @@ static int read_epoch(struct weir_nft_wire *wire, struct weir_epoch *ret)
 	mnl_attr_put_strz(request, NFTA_SET_ELEM_LIST_TABLE, WEIR_NFT_TABLE);
 	mnl_attr_put_strz(request, NFTA_SET_ELEM_LIST_SET, weir_nft_epoch_set.name);
 	int r = weir_nft_ask(wire, request, take_epoch, &epochs);
-	*ret = r == 0 && epochs.n == 1 ? epochs.epoch : (struct weir_epoch){ 0 };
+	*ret = r == 0 && !epochs.mixed ? epochs.epoch : (struct weir_epoch){ 0 };
 	return r == -ENOENT ? 0 : r;
 }
 

@@ -75,6 +75,7 @@ extern const struct weir_nft_rule weir_nft_rules[];
 		WEIR_NFT_OP_CMP, .reg = NFT_REG_1, .value = (what), .len = (size), \
 				 .inverted = (not )                                \
 	}
+#define IS_IPV6_LAST(what) CMP(what, 16, false) /* ::what */
 #define IS_U8(what) CMP(what, 1, false)
 #define IS_U16(what) CMP(what, 2, false)
 #define IS_U32(what) CMP(what, 4, false)
