@@ -148,6 +148,9 @@ static int read_rules(struct work *w)
 		return r;
 	if (!s->kernel.present && w->want_rules.n)
 		r = drift(w, WEIR_ACTION_ADD, "rules", s->engine->firewall->container, "is not there");
+	else if (s->kernel.present && !s->kernel.epoch.store[0])
+		r = drift(w, WEIR_ACTION_CHANGE, "rules", s->engine->firewall->container,
+			  "does not tell whose it is");
 	return r < 0 ? r : weir_ruleset_diff(&w->have_rules, &w->want_rules, &w->delta, w->err);
 }
 

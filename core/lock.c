@@ -36,6 +36,8 @@ static int make_dir(const char *dir, struct weir_err *err)
 	int len = snprintf(path, sizeof(path), "%s", dir);
 	if (len <= 0 || len >= PATH_MAX)
 		return weir_err_set(err, EINVAL, "state folder \"%s\": not a usable path", dir);
+	while (len > 1 && path[len - 1] == '/')
+		path[--len] = '\0'; /* or the last folder would count as a parent */
 	for (char *slash = path + 1; (slash = strchr(slash, '/')); slash++) {
 		*slash = '\0';
 		if (mkdir(path, 0755) < 0 && errno != EEXIST)
@@ -163,9 +165,11 @@ static int read_line(struct weir_lock *lock, const char *line)
 	return kept ? 0 : -ENOMEM;
 }
 
-/* A mark may be cut off in the middle of a line; what is whole counts. */
-static int read_mark(struct weir_lock *lock, struct weir_err *err)
+/* A mark may be cut off in the middle of a line; what is whole counts. ret_cut: nothing may be written
+ * into that line. */
+static int read_mark(struct weir_lock *lock, bool *ret_cut, struct weir_err *err)
 {
+	*ret_cut = false;
 	struct stat st;
 	if (fstat(lock->fd, &st) < 0)
 		return weir_err_errno(err, errno, "cannot read the lock");
@@ -179,6 +183,7 @@ static int read_mark(struct weir_lock *lock, struct weir_err *err)
 	ssize_t got = pread(lock->fd, text, size, 0);
 	if (got < 0)
 		return weir_err_errno(err, errno, "cannot read the lock");
+	*ret_cut = got > 0 && text[got - 1] != '\n';
 	while (got > 0 && text[got - 1] != '\n')
 		got--;
 	text[got] = '\0';
@@ -230,8 +235,10 @@ int weir_lock_take(const char *dir, unsigned timeout_ms, const char *holder, str
 		}
 	} while (lock.fd < 0 || !is_current(lock.fd, path));
 
-	r = read_mark(&lock, err);
-	int len = snprintf(line, sizeof(line), "%.100s (pid %ld)\n", holder, (long)getpid());
+	bool cut = false;
+	r = read_mark(&lock, &cut, err);
+	int len = snprintf(line, sizeof(line), "%s%.100s (pid %ld)\n", cut ? "\n" : "", holder,
+			   (long)getpid());
 	/* After a predecessor's words, so that its mark stays whole until we are done with it. */
 	if (r == 0)
 		r = write_all(lock.fd, line, (size_t)len, err);
