@@ -55,14 +55,14 @@ UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 def script(blocks):
     """The commands of the tour (lines that begin with "# ") as one script that prints what a terminal shows."""
-    lines = ["cd %s && exec 2>&1" % shlex.quote(str(README.parent))]
+    lines = ["cd %s && exec 2>&1" % shlex.quote(str(README.parent)), "trap 'kill $(jobs -p) 2>/dev/null' EXIT"]
     for block in blocks:
         lines.append("echo @")
         for command in [line[2:] for line in block.splitlines() if line.startswith("# ")]:
             lines += ["echo %s" % shlex.quote("# " + command), command]
             if command.endswith("&"):  # a server, by `weir exec NAME --`
                 lines.append("until weir exec %s -- ss -Hltn | grep -q .; do sleep 0.02; done" % command.split()[2])
-    return "\n".join(lines + ["kill $(jobs -p)"])
+    return "\n".join(lines)
 
 
 def plain(text):
