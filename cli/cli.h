@@ -43,6 +43,7 @@ struct weir_cli {
 	struct weir_option *options; /* in the order of writing */
 	size_t n_options;
 	bool json, quiet, dry_run;
+	bool usage; /* an error now is one of the command line's words */
 	int verbose;
 	const char *backend;   /* "auto" or a name */
 	const char *state_dir;
@@ -75,7 +76,8 @@ bool weir_cli_flag(const struct weir_cli *cli, enum weir_option_id id);
 /* An error in an option's value: its place becomes the option's name, with the column in the value. */
 int weir_cli_blame(struct weir_err *err, int code, enum weir_option_id id, const char *value);
 
-void weir_help(const struct weir_verb *verb, FILE *out); /* NULL: the overview */
+void weir_help(const struct weir_cli *cli, FILE *out); /* of the verb, or of what its words begin */
+const char *weir_cli_option_name(enum weir_option_id id);
 
 /* Picks and probes the backend; fills cli->engine. -EPERM without the capability, before anything. */
 int weir_cli_engine(struct weir_cli *cli, struct weir_err *err);
@@ -127,6 +129,7 @@ int weir_verb_port_ls(struct weir_cli *cli, struct weir_err *err);
 int weir_verb_exec(struct weir_cli *cli, struct weir_err *err);
 int weir_verb_status(struct weir_cli *cli, struct weir_err *err);
 int weir_verb_render(struct weir_cli *cli, struct weir_err *err);
+int weir_verb_version(struct weir_cli *cli, struct weir_err *err);
 int weir_verb_repair(struct weir_cli *cli, struct weir_err *err);
 
 #endif

@@ -48,8 +48,17 @@ const struct weir_verb weir_verbs[] = {
 	{ "status", "", "is the host what it should be? exit 1 if not", NULL, 0, 0, weir_verb_status, no_options },
 	{ "render", "", "the rules as a file that the native tool loads", NULL, 0, 0, weir_verb_render, no_options },
 	{ "repair", "", "make the host what it should be", NULL, 0, 0, weir_verb_repair, no_options },
+	{ "version", "", "the version", NULL, 0, 0, weir_verb_version, no_options },
 };
 const size_t weir_n_verbs = sizeof(weir_verbs) / sizeof(*weir_verbs);
+
+int weir_verb_version(struct weir_cli *cli, struct weir_err *err)
+{
+	(void)cli;
+	(void)err;
+	puts("weir " WEIR_VERSION);
+	return WEIR_EXIT_DONE;
+}
 
 static int run(struct weir_cli *cli)
 {
@@ -58,7 +67,7 @@ static int run(struct weir_cli *cli)
 	if (r >= 0)
 		return r;
 	weir_print_error(cli, &err);
-	return weir_exit_of(&err, false);
+	return weir_exit_of(&err, cli->usage);
 }
 
 static int start(int argc, char **argv, struct weir_cli *cli)
@@ -68,13 +77,11 @@ static int start(int argc, char **argv, struct weir_cli *cli)
 		weir_print_error(cli, &err);
 		return weir_exit_of(&err, true);
 	}
-	if (weir_cli_flag(cli, OPT_VERSION)) {
-		puts("weir " WEIR_VERSION);
-		return WEIR_EXIT_DONE;
-	}
+	if (weir_cli_flag(cli, OPT_VERSION))
+		return weir_verb_version(cli, NULL);
 	if (weir_cli_flag(cli, OPT_HELP) || !cli->verb) {
 		bool asked = weir_cli_flag(cli, OPT_HELP);
-		weir_help(cli->verb, asked ? stdout : stderr);
+		weir_help(cli, asked ? stdout : stderr);
 		return asked ? WEIR_EXIT_DONE : WEIR_EXIT_USAGE;
 	}
 	return run(cli);

@@ -108,22 +108,37 @@ static size_t match_verb(const struct weir_verb *verb, const char **words, size_
 	return n > 1 && strcmp(first, words[0]) == 0 && strcmp(space + 1, words[1]) == 0 ? 2 : 0;
 }
 
+/* "network" begins "network add" and others. */
+static bool begins(const char *word, const struct weir_verb *verb)
+{
+	size_t len = strlen(word);
+	return strncmp(verb->name, word, len) == 0 && verb->name[len] == ' ';
+}
+
+static bool begins_any(const char *word)
+{
+	for (size_t i = 0; i < weir_n_verbs; i++)
+		if (begins(word, &weir_verbs[i]))
+			return true;
+	return false;
+}
+
 static int unknown_verb(const char **words, size_t n, struct weir_err *err)
 {
-	const char *names[64];
+	enum { VERBS_MAX = 64 };
+	const char *names[VERBS_MAX];
 	char text[64];
 	size_t n_names = 0;
-	bool family = false;
-	for (size_t i = 0; i < weir_n_verbs; i++) {
+	bool family = begins_any(words[0]);
+	for (size_t i = 0; i < weir_n_verbs && n_names < VERBS_MAX; i++)
 		names[n_names++] = weir_verbs[i].name;
-		family |= strncmp(weir_verbs[i].name, words[0], strlen(words[0])) == 0 &&
-			  weir_verbs[i].name[strlen(words[0])] == ' ';
-	}
-	(void)snprintf(text, sizeof(text), "%.20s%s%.20s", words[0], family && n > 1 ? " " : "",
-		       family && n > 1 ? words[1] : "");
+	(void)snprintf(text, sizeof(text), "%.20s%s%.20s", words[0], n > 1 ? " " : "",
+		       n > 1 ? words[1] : "");
 	if (family && n == 1)
 		return weir_err_set(err, EINVAL, "weir %s: what? add, rm, ls or show (weir --help)", text);
 	const char *near = weir_spec_nearest(text, names, n_names);
+	if (!near)
+		near = weir_spec_nearest(words[0], names, n_names);
 	return weir_err_set(err, EINVAL, "unknown command \"%s\"%s%s%s", text,
 			    near ? " (did you mean \"" : "", near ? near : "",
 			    near ? "\"?)" : " (weir --help)");
@@ -219,8 +234,13 @@ static int find_verb(struct weir_cli *cli, struct weir_err *err)
 		cli->verb = &weir_verbs[i];
 		cli->words += took;
 		cli->n_words -= took;
+		if (cli->verb->run != weir_verb_exec) /* "--" ends the options, no more */
+			for (; cli->command && *cli->command; cli->command++)
+				cli->words[cli->n_words++] = *cli->command;
 		return 0;
 	}
+	if (weir_cli_flag(cli, OPT_HELP) && cli->n_words == 1 && begins_any(cli->words[0]))
+		return 0;
 	return cli->n_words ? unknown_verb(cli->words, cli->n_words, err) : 0;
 }
 
@@ -267,8 +287,6 @@ static int check_usage(const struct weir_cli *cli, struct weir_err *err)
 					    verb->name, defs[cli->options[i].id].name, verb->name);
 	if (cli->n_words < verb->min_words || cli->n_words > verb->max_words)
 		return weir_err_set(err, EINVAL, "usage: weir %s %s", verb->name, verb->usage);
-	if (cli->command && verb->run != weir_verb_exec)
-		return weir_err_set(err, EINVAL, "weir %s takes nothing after \"--\"", verb->name);
 	return 0;
 }
 
@@ -313,6 +331,11 @@ int weir_cli_blame(struct weir_err *err, int code, enum weir_option_id id, const
 	return code;
 }
 
+const char *weir_cli_option_name(enum weir_option_id id)
+{
+	return defs[id].name;
+}
+
 /* ---- help ---- */
 
 static void option_help(enum weir_option_id id, FILE *out)
@@ -338,17 +361,26 @@ static void verb_help(const struct weir_verb *verb, FILE *out)
 		option_help(*id, out);
 }
 
-void weir_help(const struct weir_verb *verb, FILE *out)
+static void overview(const char *word, FILE *out)
 {
-	if (verb) {
-		verb_help(verb, out);
-	} else {
+	if (word)
+		fprintf(out, "usage: weir %s COMMAND …\n\nCommands:\n", word);
+	else
 		fputs("usage: weir COMMAND …\n\n"
 		      "Networks for containers and network namespaces, published ports and isolation.\n\n"
 		      "Commands:\n", out);
-		for (size_t i = 0; i < weir_n_verbs; i++)
+	for (size_t i = 0; i < weir_n_verbs; i++)
+		if (!word || begins(word, &weir_verbs[i]))
 			fprintf(out, "  %-14s %s\n", weir_verbs[i].name, weir_verbs[i].summary);
-	}
+}
+
+void weir_help(const struct weir_cli *cli, FILE *out)
+{
+	const struct weir_verb *verb = cli->verb;
+	if (verb)
+		verb_help(verb, out);
+	else
+		overview(cli->n_words ? cli->words[0] : NULL, out);
 	fputs("\nGlobal options:\n", out);
 	for (int i = 0; i < WEIR_NUM_OPTIONS; i++)
 		if (defs[i].global)

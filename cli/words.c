@@ -7,6 +7,7 @@
 #include "cli/words.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "core/spec.h"
@@ -144,6 +145,11 @@ static const struct word_def endpoint_words[] = {
 	{ OPT_FORWARD, "forward", false, yes },
 };
 
+enum {
+	N_NETWORK_WORDS = sizeof(network_words) / sizeof(*network_words),
+	N_ENDPOINT_WORDS = sizeof(endpoint_words) / sizeof(*endpoint_words)
+};
+
 static int no_memory(struct weir_err *err)
 {
 	return weir_err_set(err, ENOMEM, "out of memory");
@@ -177,9 +183,28 @@ static int put_options(struct weir_cli *cli, struct weir_spec_node *map, const s
 	return 0;
 }
 
+/* "endpoints.web.mode: expected …" in a file is "--mode: expected …" here. */
+static void name_option(const struct weir_cli *cli, const char *kind, const struct word_def *defs,
+			size_t n_defs, struct weir_err *err)
+{
+	char text[sizeof(err->text)];
+	size_t skip = strlen(kind) + 1 + strlen(cli->words[0]) + 1;
+	(void)snprintf(text, sizeof(text), "%s.%s.", kind, cli->words[0]);
+	if (strncmp(err->text, text, skip) != 0)
+		return;
+	const char *option = "network", *key = err->text + skip;
+	size_t len = strcspn(key, ".[:");
+	for (size_t i = 0; i < n_defs; i++)
+		if (strlen(defs[i].key) == len && strncmp(defs[i].key, key, len) == 0)
+			option = weir_cli_option_name(defs[i].id);
+	(void)snprintf(text, sizeof(text), "--%s%s%s", option, key[len] == '.' ? " " : "",
+		       key + len + (key[len] == '.'));
+	memcpy(err->text, text, sizeof(text));
+}
+
 /* { <kind>: { <name>: object } } through the readers of spec files. */
-static int read_object(struct weir_cli *cli, const char *kind, struct weir_spec_node *object,
-		       struct weir_model *model, struct weir_err *err)
+static int read_object(struct weir_cli *cli, const char *kind, const struct word_def *defs, size_t n_defs,
+		       struct weir_spec_node *object, struct weir_model *model, struct weir_err *err)
 {
 	struct weir_arena *arena = &cli->arena;
 	struct weir_spec_node *names = container(arena, WEIR_SPEC_MAP);
@@ -187,6 +212,9 @@ static int read_object(struct weir_cli *cli, const char *kind, struct weir_spec_
 	if (!put_named(arena, names, cli->words[0], object) || !put_named(arena, root, kind, names))
 		return no_memory(err);
 	int r = weir_spec_from_tree(root, "", model, err);
+	cli->usage = r < 0;
+	if (r < 0)
+		name_option(cli, kind, defs, n_defs, err);
 	for (size_t i = 0; i < model->n_networks; i++)
 		model->networks[i].declared = false;
 	for (size_t i = 0; i < model->n_endpoints; i++)
@@ -198,9 +226,9 @@ int weir_words_network(struct weir_cli *cli, struct weir_model *model, struct we
 {
 	struct weir_spec_node *map = container(&cli->arena, WEIR_SPEC_MAP);
 	int r = !map ? no_memory(err) :
-		       put_options(cli, map, network_words,
-				   sizeof(network_words) / sizeof(*network_words), err);
-	return r < 0 ? r : read_object(cli, "networks", map, model, err);
+		       put_options(cli, map, network_words, N_NETWORK_WORDS, err);
+	return r < 0 ? r : read_object(cli, "networks", network_words, N_NETWORK_WORDS, map,
+					   model, err);
 }
 
 /* --network NET[,ip=A,…] */
@@ -264,11 +292,11 @@ int weir_words_endpoint(struct weir_cli *cli, struct weir_model *model, struct w
 	struct weir_spec_node *map = container(&cli->arena, WEIR_SPEC_MAP);
 	int r = map ? check_mappings(cli, err) : no_memory(err);
 	if (r == 0)
-		r = put_options(cli, map, endpoint_words,
-				sizeof(endpoint_words) / sizeof(*endpoint_words), err);
+		r = put_options(cli, map, endpoint_words, N_ENDPOINT_WORDS, err);
 	if (r == 0)
 		r = put_maps(cli, map, err);
-	return r < 0 ? r : read_object(cli, "endpoints", map, model, err);
+	return r < 0 ? r : read_object(cli, "endpoints", endpoint_words, N_ENDPOINT_WORDS,
+					   map, model, err);
 }
 
 int weir_words_mapping(struct weir_cli *cli, const char *text, struct weir_mapping *ret,

@@ -34,12 +34,17 @@ static struct weir_arena_block *add_block(struct weir_arena *arena, size_t need)
 	return block;
 }
 
-void *weir_arena_alloc(struct weir_arena *arena, size_t size)
+static size_t round_up(size_t size)
 {
 	const size_t align = _Alignof(max_align_t);
+	return (size + align - 1) / align * align;
+}
+
+void *weir_arena_alloc(struct weir_arena *arena, size_t size)
+{
 	if (size > SIZE_MAX / 2)
 		return NULL;
-	size = (size + align - 1) / align * align;
+	size = round_up(size);
 	struct weir_arena_block *block = arena->blocks;
 	if (!block || block->size - block->used < size) {
 		block = add_block(arena, size);
@@ -78,6 +83,24 @@ char *weir_arena_printf(struct weir_arena *arena, const char *fmt, ...)
 	return text;
 }
 
+/* A large array that was moved leaves a block of its own behind: without this, half of the arena would
+ * be old copies. */
+static void give_back(struct weir_arena *arena, const void *items, size_t size)
+{
+	if (size < LARGEST_BLOCK)
+		return;
+	for (struct weir_arena_block **at = &arena->blocks; *at; at = &(*at)->next) {
+		struct weir_arena_block *block = *at;
+		if ((const void *)block->data != items)
+			continue;
+		if (block->used == round_up(size)) {
+			*at = block->next;
+			free(block);
+		}
+		return;
+	}
+}
+
 void *weir_arena_grow(struct weir_arena *arena, void *items, size_t n, size_t size)
 {
 	if (n & (n - 1)) /* not a power of two: there is room */
@@ -85,8 +108,10 @@ void *weir_arena_grow(struct weir_arena *arena, void *items, size_t n, size_t si
 	if (n > SIZE_MAX / 4 / size)
 		return NULL;
 	void *more = weir_arena_alloc(arena, (n ? n * 2 : 1) * size);
-	if (more && n)
+	if (more && n) {
 		memcpy(more, items, n * size);
+		give_back(arena, items, n * size);
+	}
 	return more;
 }
 

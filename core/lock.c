@@ -165,11 +165,10 @@ static int read_line(struct weir_lock *lock, const char *line)
 	return kept ? 0 : -ENOMEM;
 }
 
-/* A mark may be cut off in the middle of a line; what is whole counts. ret_cut: nothing may be written
- * into that line. */
-static int read_mark(struct weir_lock *lock, bool *ret_cut, struct weir_err *err)
+/* A mark may be cut off in the middle of a line; what is whole counts, and the rest goes, so that nothing
+ * is written behind it. */
+static int read_mark(struct weir_lock *lock, struct weir_err *err)
 {
-	*ret_cut = false;
 	struct stat st;
 	if (fstat(lock->fd, &st) < 0)
 		return weir_err_errno(err, errno, "cannot read the lock");
@@ -183,10 +182,12 @@ static int read_mark(struct weir_lock *lock, bool *ret_cut, struct weir_err *err
 	ssize_t got = pread(lock->fd, text, size, 0);
 	if (got < 0)
 		return weir_err_errno(err, errno, "cannot read the lock");
-	*ret_cut = got > 0 && text[got - 1] != '\n';
-	while (got > 0 && text[got - 1] != '\n')
-		got--;
-	text[got] = '\0';
+	size_t whole = (size_t)got;
+	while (whole > 0 && text[whole - 1] != '\n')
+		whole--;
+	if (whole < (size_t)got && ftruncate(lock->fd, (off_t)whole) < 0)
+		return weir_err_errno(err, errno, "cannot write weir.lock");
+	text[whole] = '\0';
 	char *rest = NULL;
 	for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
 		if (read_line(lock, line) < 0)
@@ -235,10 +236,8 @@ int weir_lock_take(const char *dir, unsigned timeout_ms, const char *holder, str
 		}
 	} while (lock.fd < 0 || !is_current(lock.fd, path));
 
-	bool cut = false;
-	r = read_mark(&lock, &cut, err);
-	int len = snprintf(line, sizeof(line), "%s%.100s (pid %ld)\n", cut ? "\n" : "", holder,
-			   (long)getpid());
+	r = read_mark(&lock, err);
+	int len = snprintf(line, sizeof(line), "%.100s (pid %ld)\n", holder, (long)getpid());
 	/* After a predecessor's words, so that its mark stays whole until we are done with it. */
 	if (r == 0)
 		r = write_all(lock.fd, line, (size_t)len, err);

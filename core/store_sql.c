@@ -50,7 +50,8 @@ const char *const weir_store_migrations[] = {
 	"CREATE TABLE attachment("
 	"  endpoint TEXT REFERENCES endpoint ON DELETE CASCADE, network TEXT REFERENCES network,"
 	"  ipv4 BLOB, ipv6 BLOB, mac BLOB, ifname TEXT NOT NULL, host_ifname TEXT NOT NULL,"
-	"  priority INT NOT NULL, mtu INT NOT NULL, PRIMARY KEY(endpoint, network),"
+	"  priority INT NOT NULL, mtu INT NOT NULL, position INT NOT NULL,"
+	"  PRIMARY KEY(endpoint, network),"
 	"  UNIQUE(network, ipv4), UNIQUE(network, ipv6), UNIQUE(network, mac)) WITHOUT ROWID;"
 	"CREATE TABLE mapping("
 	"  endpoint TEXT REFERENCES endpoint ON DELETE CASCADE, addr BLOB, proto INT, lo INT,"
@@ -128,8 +129,8 @@ const char *const weir_store_sql[] = {
 	[WEIR_SQL_CLEAR_ENDPOINT_ITEMS] = "DELETE FROM endpoint_item WHERE endpoint = ?",
 	[WEIR_SQL_ATTACHMENTS] =
 		"SELECT network, ipv4, ipv6, mac, ifname, host_ifname, priority, mtu"
-		" FROM attachment WHERE endpoint = ? ORDER BY length(ifname), ifname",
-	[WEIR_SQL_ADD_ATTACHMENT] = "INSERT INTO attachment VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)",
+		" FROM attachment WHERE endpoint = ? ORDER BY position",
+	[WEIR_SQL_ADD_ATTACHMENT] = "INSERT INTO attachment VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
 	[WEIR_SQL_REMOVE_ATTACHMENT] = "DELETE FROM attachment WHERE endpoint = ? AND network = ?",
 	[WEIR_SQL_OWNER_IPV4] = "SELECT endpoint FROM attachment WHERE network = ? AND ipv4 = ?",
 	[WEIR_SQL_OWNER_IPV6] = "SELECT endpoint FROM attachment WHERE network = ? AND ipv6 = ?",

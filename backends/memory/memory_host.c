@@ -237,6 +237,7 @@ void weir_memory_reset_links(void)
 {
 	weir_arena_free(&host.arena);
 	memset(&host, 0, sizeof(host));
+	(void)weir_memory_host(); /* without memory it is booted by whoever works on it first */
 }
 
 /* By the name that each begins with, so that the text does not tell in which order things were made. */

@@ -97,8 +97,11 @@ int weir_routes_walk(struct weir_channel *channel, enum weir_family family, int 
 
 	if (index)
 		weir_request_u32(&request, RTA_OIF, (uint32_t)index);
-	return weir_request_walk(channel, &request, walk_one, &walk, err, "route list %s",
-				 weir_family_name(family));
+	struct weir_err why = { 0 };
+	int r = weir_request_walk(channel, &request, walk_one, &walk, &why, "route list %s",
+				  weir_family_name(family));
+	/* a namespace that never had a route has no table yet */
+	return weir_request_allow(r, ENOENT, &why, err);
 }
 
 struct present {
