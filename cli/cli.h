@@ -98,7 +98,8 @@ int weir_exit_of(const struct weir_err *err, bool usage);
 void weir_print_json(json_t *object);
 json_t *weir_json_network(const struct weir_network *net, size_t endpoints);
 json_t *weir_json_endpoint(const struct weir_model *model, const struct weir_endpoint *ep);
-json_t *weir_json_mapping(const struct weir_mapping *m);
+json_t *weir_json_mapping(const struct weir_model *model, const struct weir_endpoint *ep,
+			  const struct weir_mapping *m);
 json_t *weir_json_steps(const struct weir_step *steps, size_t n);
 json_t *weir_json_place(const struct weir_place *at);
 

@@ -82,12 +82,15 @@ json_t *weir_json_network(const struct weir_network *net, size_t endpoints)
 			 (json_int_t)endpoints);
 }
 
-json_t *weir_json_mapping(const struct weir_mapping *m)
+json_t *weir_json_mapping(const struct weir_model *model, const struct weir_endpoint *ep,
+			  const struct weir_mapping *m)
 {
+	const struct weir_attachment *att = weir_endpoint_default(model, ep, WEIR_NO_FAMILY);
+	const char *network = m->network ? m->network : att ? att->network : NULL;
 	char text[WEIR_MAPPING_TEXT];
 	return json_pack("{s:s, s:o, s:s, s:o, s:o, s:s?}", "spec", weir_mapping_text(m, text), "host",
 			 addr_json(&m->host), "proto", weir_proto_name(m->proto), "host_ports",
-			 ports_json(m->host_ports), "ports", ports_json(m->ports), "network", m->network);
+			 ports_json(m->host_ports), "ports", ports_json(m->ports), "network", network);
 }
 
 static json_t *attachment_json(const struct weir_model *model, const struct weir_endpoint *ep,
@@ -126,7 +129,7 @@ json_t *weir_json_endpoint(const struct weir_model *model, const struct weir_end
 	for (size_t i = 0; i < ep->n_attachments; i++)
 		json_array_append_new(attachments, attachment_json(model, ep, &ep->attachments[i]));
 	for (size_t i = 0; i < ep->n_mappings; i++)
-		json_array_append_new(published, weir_json_mapping(&ep->mappings[i]));
+		json_array_append_new(published, weir_json_mapping(model, ep, &ep->mappings[i]));
 	for (size_t i = 0; i < ep->n_labels; i++)
 		json_object_set_new(labels, ep->labels[i].key, json_string(ep->labels[i].value));
 	for (size_t i = 0; i < ep->n_dns; i++)

@@ -69,10 +69,10 @@ static struct sum sum_of(const struct weir_counters *counters, const struct weir
 	return sum;
 }
 
-static json_t *port_json(const struct weir_endpoint *ep, const struct weir_mapping *m,
+static json_t *port_json(const struct weir_model *model, const struct weir_endpoint *ep, const struct weir_mapping *m,
 			 const struct sum *sum)
 {
-	json_t *port = weir_json_mapping(m), *targets = json_array();
+	json_t *port = weir_json_mapping(model, ep, m), *targets = json_array();
 	char text[WEIR_ADDR_TEXT];
 	for (int f = WEIR_IPV4; f < WEIR_NUM_FAMILIES; f++)
 		if (sum->targets[f])
@@ -121,7 +121,7 @@ static void print_ports(const struct weir_cli *cli, const struct weir_model *mod
 			if (!is_asked_for(wanted, &ep->mappings[k]))
 				continue;
 			if (cli->json)
-				json_array_append_new(list, port_json(ep, &ep->mappings[k], &sum));
+				json_array_append_new(list, port_json(model, ep, &ep->mappings[k], &sum));
 			else
 				port_row(&table, ep, &ep->mappings[k], &sum);
 		}

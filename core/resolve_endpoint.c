@@ -2,7 +2,6 @@
 /* Resolving an endpoint: addresses, MACs, interface names, host ports. */
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "core/ipam.h"
@@ -172,15 +171,6 @@ static bool same_place(const struct weir_endpoint *a, const struct weir_endpoint
 	       (a->netns != WEIR_NETNS_PATH || strcmp(a->netns_path, b->netns_path) == 0);
 }
 
-/* As the store gives them back: eth2 before eth10. */
-static int compare_attachments(const void *a, const void *b)
-{
-	const char *x = ((const struct weir_attachment *)a)->ifname;
-	const char *y = ((const struct weir_attachment *)b)->ifname;
-	size_t m = strlen(x), n = strlen(y);
-	return m != n ? (m > n) - (m < n) : strcmp(x, y);
-}
-
 int weir_resolve_endpoint(struct weir_session *s, const struct weir_endpoint *prev,
 			  struct weir_endpoint *ep, struct weir_model *model, struct weir_err *err)
 {
@@ -195,10 +185,6 @@ int weir_resolve_endpoint(struct weir_session *s, const struct weir_endpoint *pr
 		if (r < 0)
 			return r;
 	}
-	/* The order of writing has named eth0, eth1; with names that users chose it may be another. */
-	if (ep->n_attachments)
-		qsort(ep->attachments, ep->n_attachments, sizeof(*ep->attachments),
-		      compare_attachments);
 	r = check_routes(model, ep, err);
 	if (r == 0)
 		r = weir_resolve_mappings(s, prev ? prev->mappings : NULL, prev ? prev->n_mappings : 0,
