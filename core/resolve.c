@@ -29,83 +29,6 @@ static int no_memory(struct weir_err *err)
 	return weir_err_set(err, ENOMEM, "out of memory");
 }
 
-static bool is_kind(const struct weir_op *op, enum weir_op_kind a, enum weir_op_kind b)
-{
-	return op->kind == a || op->kind == b;
-}
-
-static bool is_mapping_op(const struct weir_op *op)
-{
-	return is_kind(op, WEIR_ADD_MAPPING, WEIR_REMOVE_MAPPING);
-}
-
-static bool is_network_op(const struct weir_op *op)
-{
-	return is_kind(op, WEIR_PUT_NETWORK, WEIR_REMOVE_NETWORK);
-}
-
-/* ---- what is loaded ---- */
-
-static int add_name(struct work *w, const char ***names, size_t *n, const char *name)
-{
-	const char **more = weir_arena_grow(&w->s->arena, *names, *n, sizeof(name));
-	if (!more)
-		return no_memory(w->err);
-	*names = more;
-	more[(*n)++] = name;
-	return 0;
-}
-
-static int compare_names(const void *a, const void *b)
-{
-	return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-static void make_unique(const char **names, size_t *n)
-{
-	size_t kept = 0;
-	if (*n)
-		qsort(names, *n, sizeof(*names), compare_names);
-	for (size_t i = 0; i < *n; i++)
-		if (!kept || strcmp(names[kept - 1], names[i]) != 0)
-			names[kept++] = names[i];
-	*n = kept;
-}
-
-static int load_before(struct work *w)
-{
-	struct weir_scope scope = { .no_mappings = true };
-	int r = 0;
-	for (size_t i = 0; r == 0 && i < w->change->n_ops; i++) {
-		const struct weir_op *op = &w->change->ops[i];
-		if (is_network_op(op))
-			r = add_name(w, &scope.networks, &scope.n_networks, op->name);
-		else
-			r = add_name(w, &scope.endpoints, &scope.n_endpoints, op->name);
-		for (size_t k = 0; r == 0 && op->endpoint && k < op->endpoint->n_attachments; k++)
-			r = add_name(w, &scope.networks, &scope.n_networks,
-				     op->endpoint->attachments[k].network);
-		scope.no_mappings &= is_network_op(op) || is_mapping_op(op);
-	}
-	if (r < 0)
-		return r;
-	make_unique(scope.networks, &scope.n_networks);
-	make_unique(scope.endpoints, &scope.n_endpoints);
-	return weir_store_load(w->s->store, &scope, w->before, w->err);
-}
-
-static int copy_network(struct weir_model *to, const struct weir_network *net, struct weir_err *err)
-{
-	struct weir_network *copy = weir_model_add_network(to);
-	return copy && weir_network_copy(to, copy, net) == 0 ? 0 : no_memory(err);
-}
-
-static int copy_endpoint(struct weir_model *to, const struct weir_endpoint *ep, struct weir_err *err)
-{
-	struct weir_endpoint *copy = weir_model_add_endpoint(to);
-	return copy && weir_endpoint_copy(to, copy, ep) == 0 ? 0 : no_memory(err);
-}
-
 /* ---- networks ---- */
 
 static struct weir_network *put_into(struct weir_model *model, const char *name)
@@ -372,23 +295,6 @@ static int each(struct work *w, enum weir_op_kind kind, op_fn *fn)
 	return 0;
 }
 
-/* Objects that no op makes anew stand in `after` as they were. */
-static int start_after(struct work *w)
-{
-	int r = 0;
-	for (size_t i = 0; r == 0 && i < w->before->n_networks; i++)
-		r = copy_network(w->after, &w->before->networks[i], w->err);
-	for (size_t i = 0; r == 0 && i < w->change->n_ops; i++) {
-		const struct weir_op *op = &w->change->ops[i];
-		const struct weir_endpoint *ep =
-			is_mapping_op(op) ? weir_model_endpoint(w->before, op->name) : NULL;
-		if (ep && !weir_model_endpoint(w->after, op->name))
-			r = copy_endpoint(w->after, ep, w->err);
-		weir_model_sort(w->after);
-	}
-	return r;
-}
-
 /* A network whose gateway is an endpoint follows that endpoint. */
 static int follow_gateways(struct work *w)
 {
@@ -411,58 +317,6 @@ static int follow_gateways(struct work *w)
 			return r;
 	}
 	return 0;
-}
-
-/* Adds to both models what `members` has and neither of them knows. */
-static int add_unknown(struct work *w, const struct weir_model *members)
-{
-	size_t n = 0;
-	const struct weir_endpoint **unknown =
-		weir_arena_alloc(&w->s->arena, (members->n_endpoints + 1) * sizeof(*unknown));
-	if (!unknown)
-		return no_memory(w->err);
-	for (size_t i = 0; i < members->n_endpoints; i++) {
-		const char *name = members->endpoints[i].name;
-		if (!weir_model_endpoint(w->before, name) && !weir_model_endpoint(w->after, name))
-			unknown[n++] = &members->endpoints[i];
-	}
-	int r = 0;
-	for (size_t i = 0; r == 0 && i < n; i++) {
-		r = copy_endpoint(w->before, unknown[i], w->err);
-		if (r == 0)
-			r = copy_endpoint(w->after, unknown[i], w->err);
-	}
-	for (size_t i = 0; r == 0 && i < members->n_networks; i++) {
-		const struct weir_network *net = &members->networks[i];
-		if (weir_model_network(w->before, net->name) || weir_model_network(w->after, net->name))
-			continue;
-		r = copy_network(w->before, net, w->err);
-		if (r == 0)
-			r = copy_network(w->after, net, w->err);
-		weir_model_sort(w->before);
-		weir_model_sort(w->after);
-	}
-	return r;
-}
-
-/* Members of a network that changed follow it; so does the other end of a wire. */
-static int add_members(struct work *w)
-{
-	struct weir_scope scope = { .members = true };
-	for (size_t i = 0; i < w->after->n_networks; i++) {
-		const struct weir_network *net = &w->after->networks[i];
-		const struct weir_network *prev = weir_model_network(w->before, net->name);
-		if (!prev || (net->mode != WEIR_MODE_P2P && weir_network_equal(prev, net)))
-			continue;
-		int r = add_name(w, &scope.networks, &scope.n_networks, net->name);
-		if (r < 0)
-			return r;
-	}
-	if (!scope.n_networks)
-		return 0;
-	WEIR_CLEAN_MODEL struct weir_model members = { 0 };
-	int r = weir_store_load(w->s->store, &scope, &members, w->err);
-	return r < 0 ? r : add_unknown(w, &members);
 }
 
 static int apply_ops(struct work *w)
@@ -491,7 +345,7 @@ static int apply_ops(struct work *w)
 	if (r == 0)
 		r = each(w, WEIR_ADD_MAPPING, add_mapping);
 	if (r == 0)
-		r = add_members(w);
+		r = weir_resolve_members(w->s, w->before, w->after, w->err);
 	weir_model_sort(w->before);
 	weir_model_sort(w->after);
 	return r;
@@ -504,9 +358,7 @@ int weir_resolve(struct weir_session *s, const struct weir_change *change, struc
 	struct work w = {
 		.s = s, .change = change, .before = &res.before, .after = &res.after, .err = err,
 	};
-	int r = load_before(&w);
-	if (r == 0)
-		r = start_after(&w);
+	int r = weir_resolve_load(s, change, w.before, w.after, err);
 	if (r == 0)
 		r = apply_ops(&w);
 	if (r < 0)

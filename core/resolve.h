@@ -19,6 +19,14 @@ void weir_resolution_free(struct weir_resolution *res);
 int weir_resolve(struct weir_session *s, const struct weir_change *change, struct weir_resolution *ret,
 		 struct weir_err *err);
 
+/* What the change touches as it stands (resolve_load.c): before as it is, after without the endpoints that
+ * are put or removed. -EINVAL: an object is changed twice. */
+int weir_resolve_load(struct weir_session *s, const struct weir_change *change,
+		      struct weir_model *before, struct weir_model *after, struct weir_err *err);
+/* Adds to both the members of networks that have changed, and the other ends of wires. */
+int weir_resolve_members(struct weir_session *s, struct weir_model *before, struct weir_model *after,
+			 struct weir_err *err);
+
 /* The pieces, one file each (resolve_network.c, resolve_endpoint.c, resolve_ports.c).
  * `net` and `ep` are copies that are completed in place; prev is what stands in the store, or NULL.
  * add: -EEXIST when that is of another form. */
