@@ -6,11 +6,14 @@ A test asks for `world` and never knows the backend or the place. Marks:
     @every_switch            run with bridge-netfilter off, on for weir's bridges, and on globally
     @neighbours              a second NIC with lan2 behind it
 """
+import fcntl
 import json
 import os
 import pathlib
+import shutil
 import signal
 import sys
+import tempfile
 
 import pytest
 
@@ -49,7 +52,10 @@ def somewhere():
     if not host.weir.exists():
         pytest.skip("%s is not built" % host.weir)
     machine_before = _own_links()
-    yield host
+    with tempfile.TemporaryDirectory(prefix="weir-tests-") as folder:
+        os.chmod(folder, 0o755)  # tests without root run it too
+        host.weir = pathlib.Path(shutil.copy(host.weir, folder))  # a build meanwhile disturbs nobody
+        yield host
     assert _own_links() == machine_before, "the machine's own namespace was touched"
 
 
@@ -101,12 +107,18 @@ def pytest_sessionfinish():
     """Adds this run to the record; what was not run keeps what it said last."""
     if not outcomes:
         return
+    RECORD.parent.mkdir(parents=True, exist_ok=True)
+    with open(RECORD.with_suffix(".lock"), "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # two runs side by side lose nothing
+        _write_record()
+
+
+def _write_record():
     record = json.loads(RECORD.read_text()) if RECORD.exists() else {"version": 1, "tests": {}}
     where = {"place": "host", "kernel": os.uname().release}
     record["tests"].update({outcome.pop("test"): outcome | where for outcome in outcomes})
     files = {path.name for path in pathlib.Path(__file__).parent.glob("test_*.py")}
     record["tests"] = {k: v for k, v in sorted(record["tests"].items()) if k.split("::")[0] in files}
-    RECORD.parent.mkdir(parents=True, exist_ok=True)
     fresh = RECORD.with_suffix(".%d" % os.getpid())
     fresh.write_text(json.dumps(record, indent=1) + "\n")
     fresh.rename(RECORD)

@@ -30,7 +30,7 @@ done
 
 # Keys of ip's JSON that say when or in which order, not what.
 NOISE = re.compile(r".*_timer|ifindex|link_index|link_netnsid|operstate|port_id|port_no|designated_.*|root_.*"
-                   r"|bridge_id|message_age|tentative|expires|protocol|dadfailed|mcast_hash_max|txqlen|tso_.*|gso_.*|gro_.*")
+                   r"|bridge_id|id|no|message_age|tentative|expires|protocol|dadfailed|mcast_hash_max|txqlen|tso_.*|gso_.*|gro_.*")
 VOLATILE_SYSCTLS = re.compile(r"/proc/sys/net/(netfilter/nf_conntrack_(count|max|buckets)|nf_conntrack_max"
                               r"|ipv4/tcp_fastopen_key|ipv4/tcp_mem|ipv4/udp_mem"
                               r"|ipv[46]/(conf|neigh)/[^/]*/(retrans_time|mtu|base_reachable_time))")
@@ -57,6 +57,9 @@ def difference(before, after):
 
 def _normal(section, line):
     kind = section.split(" ")[0]
+    if kind == "nft":
+        return ["nft: " + NSFS.sub("net:[]", EPOCH.sub("EPOCH", UUID.sub("UUID", part)))
+                for part in _elements(line)]
     if kind.endswith(("links", "routes4", "routes6")):
         return ["%s: %s" % (section, text) for item in json.loads(line or "[]") for text in _object(item)]
     if kind == "sysctls" and VOLATILE_SYSCTLS.match(line):
@@ -67,6 +70,12 @@ def _normal(section, line):
     return ["%s: %s" % (section, line)] if line else []
 
 
+def _elements(line):
+    """A line of nft's listing, the elements of a set one by one: how it breaks lines depends on their number."""
+    parts = [part.strip() for part in line.strip().removeprefix("elements = {").split(",")]
+    return [part.removesuffix("}").strip() for part in parts if part.removesuffix("}").strip()]
+
+
 def _object(item):
     """One link or route: a line for each property, so that a difference is short; a route in one line."""
     flags = item.get("flags")
@@ -75,6 +84,8 @@ def _object(item):
     if item.get("ifalias", "").startswith("weir ") and item.get("linkinfo", {}).get("info_kind") == "veth":
         item["address"] = "random"
     name = item.get("ifname")
+    if name is None and item.get("table") == "local" and ":" in item.get("dst", ""):
+        return []  # they follow their addresses, but a moment later
     if name is None:
         return [json.dumps(_quiet(item), sort_keys=True)]
     lines = [json.dumps(_quiet(a), sort_keys=True) for a in item.pop("addr_info", []) if a]

@@ -300,7 +300,7 @@ def test_several_networks(world):
             "routes": [{"to": "203.0.113.128/25", "via": "10.88.1.9"},
                        {"to": "2001:db8:ffff:1::/64", "via": "fd00:88:1::9"}]}}})
     api = world.ns("api")
-    assert [l["ifname"] for l in api.ip("link")] == ["lo", "front", "back"]
+    assert sorted(l["ifname"] for l in api.ip("link")) == ["back", "front", "lo"]
     assert (api.link("front")["mtu"], api.link("back")["mtu"]) == (1400, 1500)
     for version, gateway in (("-4", "10.88.2.1"), ("-6", "fd00:88:2::1")):
         assert [(r["gateway"], r["dev"]) for r in api.ip(version, "route", "show", "default")] == [(gateway, "back")]
@@ -308,6 +308,16 @@ def test_several_networks(world):
     assert api.ip("-6", "route", "get", "2001:db8:ffff:1::5")[0]["gateway"] == "fd00:88:1::9"
     attachments = {a["network"]: a for a in world.endpoint("api")["attachments"]}
     assert attachments["db"]["default"] and not attachments["web"]["default"]
+
+
+@behaviour("L11")
+def test_interfaces_are_named_in_the_order_of_the_spec(world):
+    networks = ["web", "db", "more"]
+    world.apply({"networks": {name: dual(number) for number, name in enumerate(networks, 1)},
+                 "endpoints": {"api": on(*networks)}})
+    for number in (1, 2, 3):
+        [address] = world.ns("api").addresses("eth%d" % (number - 1), 4)
+        assert address.startswith("10.88.%d." % number)
 
 
 @behaviour("L11")
