@@ -255,12 +255,44 @@ static void test_repair_fails_at_each_call(void **state)
 	free(want);
 }
 
+/* One that failed half-way leaves its mark: nobody else would look for a bridge that is gone. */
+static void test_the_next_change_ends_a_repair(void **state)
+{
+	struct host *h = *state;
+	const struct scenario s = { "repair", whole, put, whole };
+	start(h, &s);
+	char *want = dump(h);
+	unsigned half_way = 0;
+	for (unsigned n = 1, fired = 1; fired; n++) {
+		assert_true(weir_memory_drop_link("wb-web"));
+		assert_true(weir_memory_drop_link("wb-db"));
+		char *hurt = dump(h);
+		weir_memory_fail_at(n, EIO);
+		int r = repair(h);
+		fired = weir_memory_calls() >= n;
+		weir_memory_fail_at(0, 0);
+		assert_true(fired ? r == -EIO : r == 0);
+		char *left = dump(h);
+		bool begun = fired && strcmp(hurt, left) != 0;
+		half_way += begun;
+		OK(h, begun ? put(h, whole) : repair(h));
+		char *now = dump(h);
+		SAME(want, now, "the change after call %u of a repair failed\n", n);
+		free(hurt);
+		free(left);
+		free(now);
+	}
+	assert_true(half_way > 3);
+	free(want);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_each_call_fails),
 		cmocka_unit_test(test_killed_at_each_call),
 		HOST_TEST(test_repair_fails_at_each_call),
+		HOST_TEST(test_the_next_change_ends_a_repair),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
