@@ -114,10 +114,14 @@ bool weir_netns_id_is_set(const struct weir_netns_id *id)
 	return id->ino != 0;
 }
 
+/* Nothing that is done in the wrong namespace can be right, so a passing failure is outlived. */
+enum { TRIES_BACK = 8 };
+
 static int go_back(int home, int r, struct weir_err *err)
 {
-	if (setns(home, CLONE_NEWNET) == 0)
-		return r;
+	for (int i = 0; i < TRIES_BACK; i++)
+		if (setns(home, CLONE_NEWNET) == 0)
+			return r;
 	int e = errno;
 	return weir_err_set(err, ENOTRECOVERABLE, "cannot return to the host's namespace: %s",
 			    strerror(e));
@@ -303,15 +307,20 @@ int weir_netns_create(const char *path, weir_netns_work prepare, void *ctx, int 
 }
 
 /* Only one that weir has made, and only when it is empty. */
-static void folder_remove(void)
+static int folder_remove(struct weir_err *err)
 {
 	struct stat st;
 
-	if (stat(WEIR_NETNS_DIR, &st) < 0 || (st.st_mode & 07777) != MADE_BY_WEIR)
-		return;
-	/* a copy of itself lies on top of it: the same folder, so ENOTEMPTY here would be there too */
-	if (is_empty(WEIR_NETNS_DIR) && umount2(WEIR_NETNS_DIR, MNT_DETACH) == 0)
-		(void)rmdir(WEIR_NETNS_DIR); /* stays when another namespace came meanwhile */
+	if (stat(WEIR_NETNS_DIR, &st) < 0 || (st.st_mode & 07777) != MADE_BY_WEIR ||
+	    !is_empty(WEIR_NETNS_DIR))
+		return 0;
+	/* a copy of itself lies on top of it; EINVAL: not yet, or not any more */
+	if (umount2(WEIR_NETNS_DIR, MNT_DETACH) < 0 && errno != EINVAL)
+		return weir_err_errno(err, errno, "unmounting " WEIR_NETNS_DIR);
+	/* another namespace may have come meanwhile */
+	if (rmdir(WEIR_NETNS_DIR) < 0 && errno != ENOTEMPTY && errno != EBUSY && errno != ENOENT)
+		return weir_err_errno(err, errno, "removing " WEIR_NETNS_DIR);
+	return 0;
 }
 
 int weir_netns_delete(const char *path, struct weir_err *err)
@@ -321,6 +330,5 @@ int weir_netns_delete(const char *path, struct weir_err *err)
 		return weir_err_errno(err, errno, "unmounting %s", path);
 	if (unlink(path) < 0 && errno != ENOENT)
 		return weir_err_errno(err, errno, "removing %s", path);
-	folder_remove();
-	return 0;
+	return folder_remove(err);
 }

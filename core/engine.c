@@ -245,7 +245,9 @@ static int change_in_transaction(struct weir_session *s, const struct weir_chang
 	if (s->dry_run)
 		return fresh ? validate(s, &w, err) : 0;
 	r = carry_out(s, &res, &w, err);
-	if (r < 0)
+	if (r == -ENOTRECOVERABLE)
+		s->dirty = true; /* in a foreign namespace: going back would be done to that */
+	else if (r < 0)
 		weir_session_undo(s, err); /* while what it refers to is still there */
 	return r;
 }

@@ -15,6 +15,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* The sticky bit tells a folder of weir's: it means nothing where only root writes (backends/netns.c). */
+enum { MADE_BY_WEIR = 01755 };
+
 #define FOLDER "/etc/netns"
 #define WEIRS "# weir " /* what every mark begins with */
 
@@ -140,8 +143,23 @@ static int write_file(const char *path, const char *text, size_t size, struct we
 
 static int make_folder(const char *path, struct weir_err *err)
 {
-	if (mkdir(path, 0755) < 0 && errno != EEXIST)
-		return weir_err_errno(err, errno, "making %s", path);
+	if (mkdir(path, 0755) == 0) {
+		if (chmod(path, MADE_BY_WEIR) < 0)
+			return weir_err_errno(err, errno, "making %s", path);
+		return 0;
+	}
+	return errno == EEXIST ? 0 : weir_err_errno(err, errno, "making %s", path);
+}
+
+/* Only one that weir has made; it stays when something else is in it. */
+static int remove_folder(const char *path, struct weir_err *err)
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0 || (st.st_mode & 07777) != MADE_BY_WEIR)
+		return 0;
+	if (rmdir(path) < 0 && errno != ENOTEMPTY && errno != ENOENT)
+		return weir_err_errno(err, errno, "removing %s", path);
 	return 0;
 }
 
@@ -208,8 +226,6 @@ int weir_names_remove(struct weir_links *links, const struct weir_endpoint *ep,
 		if (unlink(path) < 0 && errno != ENOENT)
 			return weir_err_errno(err, errno, "removing %s", path);
 	}
-	/* both stay when something else is in them */
-	if (rmdir(place.folder) == 0)
-		(void)rmdir(FOLDER);
-	return 0;
+	r = remove_folder(place.folder, err);
+	return r < 0 ? r : remove_folder(FOLDER, err);
 }

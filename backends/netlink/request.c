@@ -137,6 +137,7 @@ struct exchange {
 	int error; /* the kernel's or each's, negative */
 	bool finished;
 	char reason[160]; /* the kernel's own words, or empty */
+	uint32_t sequence; /* of the request */
 };
 
 static void take_reason(struct exchange *exchange, const struct nlmsgerr *error)
@@ -160,6 +161,14 @@ static void take_reason(struct exchange *exchange, const struct nlmsgerr *error)
 	size_t len = strlen(exchange->reason);
 	if (len && exchange->reason[len - 1] == '.') /* ours end without one */
 		exchange->reason[len - 1] = '\0';
+}
+
+/* Answers to a request whose sending or receiving has failed may still come: they are none of ours. */
+static int check_sequence(struct nl_msg *msg, void *ctx)
+{
+	const struct exchange *exchange = ctx;
+
+	return nlmsg_hdr(msg)->nlmsg_seq == exchange->sequence ? NL_OK : NL_SKIP;
 }
 
 static int on_error(struct sockaddr_nl *from, struct nlmsgerr *error, void *ctx)
@@ -206,6 +215,7 @@ static struct nl_cb *callbacks(struct exchange *exchange)
 		return NULL;
 	/* none of these can fail: the kinds are valid */
 	(void)nl_cb_err(cb, NL_CB_CUSTOM, on_error, exchange);
+	(void)nl_cb_set(cb, NL_CB_SEQ_CHECK, NL_CB_CUSTOM, check_sequence, exchange);
 	(void)nl_cb_set(cb, NL_CB_ACK, NL_CB_CUSTOM, on_end, exchange);
 	(void)nl_cb_set(cb, NL_CB_FINISH, NL_CB_CUSTOM, on_end, exchange);
 	(void)nl_cb_set(cb, NL_CB_VALID, NL_CB_CUSTOM, on_message, exchange);
@@ -243,6 +253,7 @@ static int run_exchange(struct weir_channel *channel, struct weir_request *reque
 		errno = 0;
 		if (nl_send_auto(channel->sock, request->msg) < 0)
 			r = errno ? -errno : -EIO;
+		exchange->sequence = nlmsg_hdr(request->msg)->nlmsg_seq;
 	}
 	if (r == 0)
 		r = receive_answer(channel->sock, cb, exchange);
