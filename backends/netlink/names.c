@@ -120,12 +120,25 @@ static enum present compare(const char *path, const struct place *place, const c
 	return present;
 }
 
+/* What a killed writer leaves beside the file; mostly absent. */
+static int remove_draft(const char *path, struct weir_err *err)
+{
+	char draft[PATH_SIZE + 8];
+
+	(void)snprintf(draft, sizeof(draft), "%s.weir", path); /* fits */
+	if (unlink(draft) < 0 && errno != ENOENT)
+		return weir_err_errno(err, errno, "removing %s", draft);
+	return 0;
+}
+
 static int write_file(const char *path, const char *text, size_t size, struct weir_err *err)
 {
 	char fresh[PATH_SIZE + 8];
+	int r = remove_draft(path, err);
 
+	if (r < 0)
+		return r;
 	(void)snprintf(fresh, sizeof(fresh), "%s.weir", path); /* fits */
-	(void)unlink(fresh);				       /* a killed writer's, or nothing */
 	int fd = open(fresh, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
 	if (fd < 0)
 		return weir_err_errno(err, errno, "making %s", fresh);
@@ -220,6 +233,9 @@ int weir_names_remove(struct weir_links *links, const struct weir_endpoint *ep,
 		return r;
 	for (int i = 0; i < NUM_FILES; i++) {
 		file_path(&place, files[i], path);
+		r = remove_draft(path, err);
+		if (r < 0)
+			return r;
 		enum present present = compare(path, &place, place.mark, strlen(place.mark));
 		if (present != OURS && present != SAME)
 			continue;

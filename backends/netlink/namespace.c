@@ -318,10 +318,8 @@ static int remove_own(struct weir_links *links, const struct weir_endpoint *ep, 
 	struct weir_err why = { 0 };
 	bool ours = true;
 	int r = open_known(links, ep, &why);
-	if (r == -ENOENT)
-		return 0;
-	if (weir_netns_is_remnant(path))
-		return weir_netns_delete(path, err);
+	if (r == -ENOENT || weir_netns_is_remnant(path))
+		return weir_netns_delete(path, err); /* the folder may be a killed maker's */
 	if (r == 0 && !weir_netns_id_is_set(&ep->netns_id))
 		r = is_marked(links, ep, &ours, &why);
 	bool foreign = r == -ESTALE || r == -EINVAL || r == -EBUSY || !ours;
