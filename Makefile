@@ -21,6 +21,10 @@ LIBS = $(foreach lib,$(shell pkg-config --libs $(PACKAGES) 2>/dev/null),$(or \
 	$(if $(filter $(ARCHIVES:%=-l%),$(lib)),$(call archive,$(lib))),$(lib))) -lm
 LINK = $(CC) $(CFLAGS) $(if $(SAN),-fsanitize=$(SAN)) -Wl,--gc-sections -Wl,--as-needed $(LDFLAGS)
 
+# One short line a step; V=1 shows the commands.
+Q := $(if $(V),,@)
+say = $(if $(V),,@printf '  %-4s %s\n' $(1) $@)
+
 # A sanitized build lives beside the plain one.
 BUILD := build$(if $(SAN),/san)
 sources = $(wildcard $(1)/*.c $(1)/*/*.c)
@@ -45,11 +49,13 @@ help: ## list the targets
 	@echo "Variables: SAN=address,undefined  WERROR=1  PREFIX=$(PREFIX)  DESTDIR=  CC=$(CC)"
 
 $(BUILD)/weir: $(call obj,$(CLI_SRC)) $(LIB_OBJ)
-	$(LINK) -o $@ $^ $(LIBS)
+	$(call say,LD)
+	$(Q)$(LINK) -o $@ $^ $(LIBS)
 
 $(BUILD)/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
-	$(CC) $(FLAGS) -c -o $@ $<
+	$(call say,CC)
+	$(Q)$(CC) $(FLAGS) -c -o $@ $<
 
 # Rebuilds everything when the flags change.
 $(BUILD)/flags: FORCE
@@ -59,25 +65,38 @@ FORCE:
 
 $(BUILD)/unit/%: $(BUILD)/vmtests/unit/%.o $(LIB_OBJ)
 	@mkdir -p $(@D)
-	$(LINK) -o $@ $^ $(LIBS) -lcmocka
+	$(call say,LD)
+	$(Q)$(LINK) -o $@ $^ $(LIBS) -lcmocka
 
 # A replay of the corpus; `CC=clang FUZZ=1 SAN=fuzzer,…` makes it a libFuzzer program (HACKING.md).
 $(BUILD)/fuzz/%: $(BUILD)/vmtests/fuzz/%.o $(if $(FUZZ),,$(BUILD)/vmtests/fuzz/replay.o) $(LIB_OBJ)
 	@mkdir -p $(@D)
-	$(LINK) -o $@ $^ $(LIBS)
+	$(call say,LD)
+	$(Q)$(LINK) -o $@ $^ $(LIBS)
 
 # What the behaviour suite runs beside weir; never sanitized.
 build/vmtests/probe: $(wildcard vmtests/net/*.c vmtests/net/*.h)
 	@mkdir -p $(@D)
-	$(CC) -std=gnu17 -D_GNU_SOURCE -O2 $(WARNINGS) -o $@ $(filter %.c,$^)
+	$(call say,CC)
+	$(Q)$(CC) -std=gnu17 -D_GNU_SOURCE -O2 $(WARNINGS) -o $@ $(filter %.c,$^)
 
 build/libweirfault.so: vmtests/fault/weirfault.c
 	@mkdir -p $(@D)
-	$(CC) -std=gnu17 -D_GNU_SOURCE -O2 $(WARNINGS) -fPIC -shared -o $@ $< -ldl
+	$(call say,CC)
+	$(Q)$(CC) -std=gnu17 -D_GNU_SOURCE -O2 $(WARNINGS) -fPIC -shared -o $@ $< -ldl
+
+build/vmtests/exchange: $(wildcard vmtests/differential/exchange.c vmtests/differential/packet.*)
+	@mkdir -p $(@D)
+	$(call say,CC)
+	$(Q)$(CC) -std=gnu17 -D_GNU_SOURCE -O2 $(WARNINGS) -o $@ $(filter %.c,$^)
+
+$(BUILD)/vmtests/evaluate: $(BUILD)/vmtests/differential/evaluate.o $(LIB_OBJ)
+	$(call say,LD)
+	$(Q)$(LINK) -o $@ $^ $(LIBS)
 
 test-programs: $(UNIT_BIN) $(FUZZ_BIN)
 
-behaviour-programs: build/vmtests/probe build/libweirfault.so
+behaviour-programs: build/vmtests/probe build/vmtests/exchange $(BUILD)/vmtests/evaluate build/libweirfault.so
 
 demo: ## install what is missing, build, bring a published network up, fetch its page, take it down
 	@ci/deps build run
@@ -119,4 +138,5 @@ uninstall: ## remove what install put there
 clean: ## remove build/
 	rm -rf build
 
--include $(patsubst %.o,%.d,$(call obj,$(LIB_SRC) $(CLI_SRC) $(UNIT_SRC) $(FUZZ_SRC)))
+-include $(patsubst %.o,%.d,$(call obj,$(LIB_SRC) $(CLI_SRC) $(UNIT_SRC) $(FUZZ_SRC) \
+	vmtests/differential/evaluate.c))

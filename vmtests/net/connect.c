@@ -114,6 +114,7 @@ static bool connect_one(char **words, unsigned port, const char *separator)
 /* connect PROTO SRC SPORT DST LO HI MS */
 void probe_connect(char **words)
 {
+	static char soon[] = "10"; /* ms */
 	unsigned lo = (unsigned)strtoul(words[5], NULL, 10);
 	unsigned hi = (unsigned)strtoul(words[6], NULL, 10);
 	pid_t child;
@@ -126,7 +127,7 @@ void probe_connect(char **words)
 		return;
 	for (unsigned port = lo; port <= hi; port++)
 		if (!connect_one(words, port, port == hi ? "\n" : " "))
-			words[7] = "10"; /* a range that is not there would take for ever */
+			words[7] = soon; /* a range that is not there would take for ever */
 	fflush(stdout);
 	_exit(0);
 }
