@@ -217,9 +217,13 @@ static int check_mappings(const struct weir_endpoint *ep, struct weir_err *err)
 	if (!sorted)
 		return weir_err_set(err, ENOMEM, "no memory to compare %zu published ports",
 				    ep->n_mappings);
-	for (size_t i = 0; i < ep->n_mappings; i++)
+	bool in_order = true;
+	for (size_t i = 0; i < ep->n_mappings; i++) {
 		sorted[i] = &ep->mappings[i];
-	qsort(sorted, ep->n_mappings, sizeof(*sorted), compare_pointers);
+		in_order = in_order && (!i || compare_pointers(&sorted[i - 1], &sorted[i]) <= 0);
+	}
+	if (!in_order)
+		qsort(sorted, ep->n_mappings, sizeof(*sorted), compare_pointers);
 	int r = check_neighbours(sorted, ep->n_mappings, err);
 	free(sorted);
 	return r;

@@ -8,6 +8,7 @@
  * with the form that was meant. Each complaint knows the byte that it is about. */
 #include "core/publish.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -378,20 +379,49 @@ int weir_mapping_parse(const char *text, struct weir_mapping *ret, struct weir_e
 
 /* ---- text and order ---- */
 
+static char *put_text(char *at, const char *text)
+{
+	size_t len = strlen(text);
+
+	memcpy(at, text, len);
+	return at + len;
+}
+
+static char *put_host(const struct weir_addr *host, char *at)
+{
+	char text[WEIR_ADDR_TEXT];
+	bool six = host->family == WEIR_IPV6;
+
+	if (six)
+		*at++ = '[';
+	at = put_text(at, weir_addr_text(host, text));
+	if (six)
+		*at++ = ']';
+	*at++ = ':';
+	return at;
+}
+
 const char *weir_mapping_text(const struct weir_mapping *mapping, char buf[WEIR_MAPPING_TEXT])
 {
-	char host[WEIR_ADDR_TEXT], host_ports[WEIR_PORTS_TEXT], ports[WEIR_PORTS_TEXT];
-	bool six = mapping->host.family == WEIR_IPV6, addr = weir_addr_is_set(&mapping->host);
-	bool named = mapping->proto != WEIR_TCP;
+	char ports[WEIR_PORTS_TEXT];
+	bool addr = weir_addr_is_set(&mapping->host);
+	char *end = addr ? put_host(&mapping->host, buf) : buf;
 
-	(void)snprintf(buf, WEIR_MAPPING_TEXT, "%s%s%s%s%s%s%s%s%s", six ? "[" : "",
-		       weir_addr_text(&mapping->host, host), six ? "]" : "", addr ? ":" : "",
-		       weir_ports_text(mapping->host_ports, host_ports),
-		       addr || mapping->host_ports.lo ? ":" : "",
-		       weir_ports_text(mapping->ports, ports), named ? "/" : "",
-		       named ? weir_proto_name(mapping->proto) : "");
+	end = put_text(end, weir_ports_text(mapping->host_ports, ports));
+	if (addr || mapping->host_ports.lo)
+		*end++ = ':';
+	end = put_text(end, weir_ports_text(mapping->ports, ports));
+	if (mapping->proto != WEIR_TCP) {
+		*end++ = '/';
+		end = put_text(end, weir_proto_name(mapping->proto));
+	}
+	*end = '\0';
 	return buf;
 }
+
+/* "[", an address, "]:", ports, ":", ports, "/sctp" and the closing zero */
+static_assert(1 + WEIR_ADDR_TEXT + 2 + 2 * WEIR_PORTS_TEXT + 6 <= WEIR_MAPPING_TEXT,
+	      "every mapping's text fits");
 
 bool weir_mapping_is_open(const struct weir_mapping *mapping)
 {

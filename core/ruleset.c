@@ -154,9 +154,17 @@ static int report_collision(const struct weir_entry *a, const struct weir_entry 
 			   b->owner, weir_entry_text(a, text));
 }
 
+static bool is_sorted(const struct weir_ruleset *rules)
+{
+	for (size_t i = 1; i < rules->n; i++)
+		if (compare_entries(&rules->entries[i - 1], &rules->entries[i]) > 0)
+			return false;
+	return true;
+}
+
 int weir_ruleset_sort(struct weir_ruleset *rules, struct weir_err *err)
 {
-	if (rules->n)
+	if (!is_sorted(rules)) /* often it is, and always the second time */
 		qsort(rules->entries, rules->n, sizeof(rules->entries[0]), compare_entries);
 	for (size_t i = 1; i < rules->n; i++) {
 		const struct weir_entry *a = &rules->entries[i - 1], *b = &rules->entries[i];

@@ -105,7 +105,7 @@ static int bind_blob(sqlite3_stmt *query, int i, const void *bytes, int size, bo
 	return sqlite3_bind_blob(query, i, bytes, size, SQLITE_STATIC);
 }
 
-static int addr_size(const struct weir_addr *addr)
+int weir_store_addr_size(const struct weir_addr *addr)
 {
 	return weir_addr_is_set(addr) ? 1 + (int)weir_family_bits(addr->family) / 8 : 0;
 }
@@ -127,7 +127,7 @@ static int bind(sqlite3_stmt *query, const char *format, va_list args)
 		} else {
 			assert(*format == 'a' || *format == 'A');
 			const struct weir_addr *addr = va_arg(args, const struct weir_addr *);
-			rc = bind_blob(query, i, addr, addr_size(addr), *format == 'A');
+			rc = bind_blob(query, i, addr, weir_store_addr_size(addr), *format == 'A');
 		}
 	}
 	return rc;
@@ -263,7 +263,7 @@ struct weir_addr weir_store_addr(sqlite3_stmt *query, int column)
 	int size = sqlite3_column_bytes(query, column);
 	if (blob && size > 1 && size <= (int)sizeof(addr))
 		memcpy(&addr, blob, (size_t)size);
-	bool sound = addr.family < WEIR_NUM_FAMILIES && size == addr_size(&addr);
+	bool sound = addr.family < WEIR_NUM_FAMILIES && size == weir_store_addr_size(&addr);
 	return sound ? addr : (struct weir_addr){ 0 };
 }
 

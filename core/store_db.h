@@ -71,8 +71,10 @@ enum weir_sql {
 	WEIR_SQL_MAPPING,
 	WEIR_SQL_FIND_MAPPING,
 	WEIR_SQL_ADD_MAPPING,
+	WEIR_SQL_ADD_MANY_MAPPINGS,
 	WEIR_SQL_REMOVE_MAPPING,
 	WEIR_SQL_TAKE_PORT,
+	WEIR_SQL_TAKE_MANY_PORTS,
 	WEIR_SQL_RELEASE_PORTS,
 	WEIR_SQL_PORT_OWNER,
 
@@ -100,6 +102,9 @@ struct weir_store {
 	bool has_written; /* committed something */
 	bool normal;	  /* synchronous is NORMAL now; else FULL, as SQLite begins */
 	sqlite3_stmt *statements[WEIR_NUM_SQL];
+	const struct weir_mapping *const *rows; /* what the table `published` shows now */
+	size_t n_rows;
+	bool has_published;
 	char path[PATH_MAX];
 };
 
@@ -142,6 +147,7 @@ int weir_store_spoil(struct weir_store *store, int r);
 
 /* Columns; an address or MAC of an impossible form reads as none. */
 struct weir_addr weir_store_addr(sqlite3_stmt *query, int column);
+int weir_store_addr_size(const struct weir_addr *addr); /* of the BLOB; 0: none */
 struct weir_mac weir_store_mac(sqlite3_stmt *query, int column);
 const char *weir_store_text(sqlite3_stmt *query, int column); /* "" for NULL; until the next step */
 void weir_store_ifname(sqlite3_stmt *query, int column, char ret[WEIR_IFNAME_SIZE]);
@@ -160,6 +166,12 @@ int weir_store_take_ifname(struct weir_store *store, const char *ifname, const c
 int weir_store_addr_owner(struct weir_store *store, const char *network,
 			  const struct weir_addr *addr, char ret[WEIR_NAME_MAX + 1],
 			  struct weir_err *err);
+
+/* Adds mappings of an endpoint, with their host ports, in the order of weir_mapping_cmp(); all have
+ * host ports. -EEXIST: a constraint, err is not set; nothing tells which. */
+int weir_store_insert_mappings(struct weir_store *store, const char *endpoint,
+			       const struct weir_mapping *const *mappings, size_t n,
+			       struct weir_err *err);
 
 /* Replaces what the store has of an endpoint's mappings (`old`, as read) by what it should have. */
 int weir_store_replace_mappings(struct weir_store *store, const struct weir_endpoint *old,

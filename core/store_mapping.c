@@ -7,6 +7,8 @@
 
 #include "core/store_db.h"
 
+enum { MANY = 16 }; /* about where one statement for all is cheaper */
+
 static int blame_port(struct weir_store *store, const char *endpoint,
 		      const struct weir_mapping *mapping, uint16_t port, struct weir_err *err)
 {
@@ -96,43 +98,76 @@ static int sorted_mappings(struct weir_arena *arena, const struct weir_endpoint 
 	return 0;
 }
 
-typedef int change_fn(struct weir_store *store, const char *endpoint,
-		      const struct weir_mapping *mapping, struct weir_err *err);
-
-/* Calls `change` for those in a that are not in b. Both are sorted. */
-static int for_difference(struct weir_store *store, const char *endpoint,
-			  const struct weir_mapping **a, size_t n_a, const struct weir_mapping **b,
-			  size_t n_b, change_fn *change, struct weir_err *err)
+/* What of a is not in b, in order. Both are sorted. */
+static int find_new(struct weir_arena *arena, const struct weir_mapping **a, size_t n_a,
+		    const struct weir_mapping **b, size_t n_b,
+		    const struct weir_mapping ***ret, size_t *ret_n, struct weir_err *err)
 {
+	const struct weir_mapping **list = weir_arena_alloc(arena, n_a * sizeof(*list));
+	size_t n = 0;
+	if (!list)
+		return weir_store_no_memory(err);
 	for (size_t i = 0, j = 0; i < n_a; i++) {
 		while (j < n_b && weir_mapping_cmp(b[j], a[i]) < 0)
 			j++;
-		if (j < n_b && weir_mapping_cmp(b[j], a[i]) == 0) {
+		if (j < n_b && weir_mapping_cmp(b[j], a[i]) == 0)
 			j++; /* one of b answers for one of a only */
-			continue;
-		}
-		int r = change(store, endpoint, a[i], err);
-		if (r < 0)
-			return r;
+		else
+			list[n++] = a[i];
 	}
+	*ret = list;
+	*ret_n = n;
 	return 0;
+}
+
+static int drop_all(struct weir_store *store, const char *endpoint,
+		    const struct weir_mapping *const *mappings, size_t n, struct weir_err *err)
+{
+	int r = 0;
+	for (size_t i = 0; r == 0 && i < n; i++)
+		r = drop_mapping(store, endpoint, mappings[i], err);
+	return r;
+}
+
+static bool any_open(const struct weir_mapping *const *mappings, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (weir_mapping_is_open(mappings[i]))
+			return true;
+	return false;
+}
+
+/* Many at once; where that is refused, one by one, which says whom to blame. */
+static int add_mappings(struct weir_store *store, const char *endpoint,
+			const struct weir_mapping *const *mappings, size_t n, struct weir_err *err)
+{
+	int r = -EEXIST;
+	if (n >= MANY && !any_open(mappings, n))
+		r = weir_store_insert_mappings(store, endpoint, mappings, n, err);
+	if (r != -EEXIST)
+		return r;
+	r = 0;
+	for (size_t i = 0; r == 0 && i < n; i++)
+		r = add_mapping(store, endpoint, mappings[i], err);
+	return r;
 }
 
 int weir_store_replace_mappings(struct weir_store *store, const struct weir_endpoint *old,
 				const struct weir_endpoint *ep, struct weir_err *err)
 {
 	WEIR_CLEAN_ARENA struct weir_arena arena = { 0 };
-	const struct weir_mapping **had, **want;
+	const struct weir_mapping **had, **want, **gone, **new;
+	size_t n_gone, n_new;
 	int r = sorted_mappings(&arena, old, &had, err);
 	if (r == 0)
 		r = sorted_mappings(&arena, ep, &want, err);
 	if (r == 0)
-		r = for_difference(store, ep->name, had, old->n_mappings, want, ep->n_mappings,
-				   drop_mapping, err);
+		r = find_new(&arena, had, old->n_mappings, want, ep->n_mappings, &gone, &n_gone, err);
 	if (r == 0)
-		r = for_difference(store, ep->name, want, ep->n_mappings, had, old->n_mappings,
-				   add_mapping, err);
-	return r;
+		r = find_new(&arena, want, ep->n_mappings, had, old->n_mappings, &new, &n_new, err);
+	if (r == 0)
+		r = drop_all(store, ep->name, gone, n_gone, err);
+	return r < 0 ? r : add_mappings(store, ep->name, new, n_new, err);
 }
 
 int weir_store_add_mapping(struct weir_store *store, const char *endpoint,

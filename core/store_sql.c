@@ -148,9 +148,14 @@ const char *const weir_store_sql[] = {
 		" AND to_lo = ?6 AND to_hi = ?7 AND (?8 IS NULL OR network IS ?8) ORDER BY lo "
 		"LIMIT 1",
 	[WEIR_SQL_ADD_MAPPING] = "INSERT INTO mapping VALUES(?, ?, ?, ?, ?, ?, ?, ?)",
+	[WEIR_SQL_ADD_MANY_MAPPINGS] =
+		"INSERT INTO mapping SELECT ?, addr, proto, lo, hi, to_lo, to_hi, network"
+		" FROM published WHERE port = lo",
 	[WEIR_SQL_REMOVE_MAPPING] =
 		"DELETE FROM mapping WHERE endpoint = ? AND addr = ? AND proto = ? AND lo = ?",
 	[WEIR_SQL_TAKE_PORT] = "INSERT INTO host_port VALUES(?, ?, ?, ?)",
+	[WEIR_SQL_TAKE_MANY_PORTS] =
+		"INSERT INTO host_port SELECT addr, proto, port, ? FROM published",
 	[WEIR_SQL_RELEASE_PORTS] =
 		"DELETE FROM host_port WHERE addr = ? AND proto = ? AND port BETWEEN ? AND ?",
 	[WEIR_SQL_PORT_OWNER] =

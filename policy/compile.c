@@ -234,6 +234,18 @@ static int add_mapping(struct compiler *c, const struct weir_mapping *m, enum we
 	return add(c, &entry);
 }
 
+/* "nginx 8080:80"; a longer one is cut */
+static void join_owner(char owner[WEIR_OWNER_MAX + 1], const char *endpoint, const char *mapping)
+{
+	size_t used = strnlen(endpoint, WEIR_OWNER_MAX - 1);
+	size_t len = strnlen(mapping, WEIR_OWNER_MAX - 1 - used);
+
+	memcpy(owner, endpoint, used);
+	owner[used] = ' ';
+	memcpy(owner + used + 1, mapping, len);
+	owner[used + 1 + len] = '\0';
+}
+
 static int compile_mapping(struct compiler *c, const struct weir_endpoint *ep,
 			   const struct weir_mapping *m)
 {
@@ -244,7 +256,7 @@ static int compile_mapping(struct compiler *c, const struct weir_endpoint *ep,
 	if (weir_mapping_is_open(m))
 		return weir_err_at(c->err, EINVAL, &m->origin,
 				   "endpoint \"%s\": %s has no host port yet", ep->name, text);
-	(void)snprintf(owner, sizeof(owner), "%s %s", ep->name, text); /* a longer one is cut */
+	join_owner(owner, ep->name, text);
 	for (int family = WEIR_IPV4; family < WEIR_NUM_FAMILIES; family++) {
 		const struct weir_addr *to;
 		if (weir_addr_is_set(&m->host) && m->host.family != family)

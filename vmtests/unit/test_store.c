@@ -215,6 +215,44 @@ static void conflicts_name_the_owner(void **state)
 	      weir_store_put_endpoint(f->store, &other, &f->err));
 }
 
+/* Many mappings go in by one statement: they come back the same, and it is said which one was refused. */
+static void many_mappings_at_once(void **state)
+{
+	enum { SINGLE = 200 };
+	struct fixture *f = *state;
+	struct weir_network net = network(f, "web", "10.88.1.0/24", NULL);
+	struct weir_endpoint api = endpoint(f, "api", "web", "10.88.1.5", NULL);
+	struct weir_endpoint other = endpoint(f, "other", "web", "10.88.1.6", NULL);
+	char text[WEIR_MAPPING_TEXT];
+	for (unsigned port = 0; port < SINGLE; port++) {
+		(void)snprintf(text, sizeof(text), "%u:80", 8000 + port);
+		publish(f, &api, text);
+		(void)snprintf(text, sizeof(text), "127.0.0.1:%u:80/udp", 8000 + port);
+		publish(f, &other, text);
+	}
+	publish(f, &api, "[2001:db8::1]:90-99:1090-1099/udp");
+	publish(f, &other, "65535:80");
+	put_network(f, &net);
+	put_endpoint(f, &api);
+	publish(f, &other, "8150:80");
+	refused(f, &other, EEXIST, 14, "port 8150/tcp is taken by endpoint \"api\" (weir port ls)");
+	other.mappings[other.n_mappings - 1] = mapping("127.0.0.1:8007-8009:1-3/udp");
+	refused(f, &other, EEXIST, 14,
+		"port 127.0.0.1:8007/udp is published twice by endpoint \"other\"");
+	other.n_mappings--;
+	put_endpoint(f, &other);
+	WEIR_CLEAN_MODEL struct weir_model model = { 0 };
+	load(f, &everything, &model);
+	assert_int_equal(model.n_endpoints, 2);
+	for (size_t i = 0; i < 2; i++)
+		assert_int_equal(model.endpoints[i].n_mappings, SINGLE + 1);
+	const struct weir_mapping *m = &model.endpoints[0].mappings[SINGLE];
+	assert_string_equal(weir_mapping_text(m, text), "[2001:db8::1]:90-99:1090-1099/udp");
+	m = &model.endpoints[1].mappings[0];
+	assert_string_equal(weir_mapping_text(m, text), "65535:80");
+	OK(f, weir_store_verify(f->store, &f->err));
+}
+
 static void networks_do_not_overlap(void **state)
 {
 	struct fixture *f = *state;
@@ -439,6 +477,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(replacing_writes_the_difference, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(removing_leaves_nothing, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(conflicts_name_the_owner, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(many_mappings_at_once, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(networks_do_not_overlap, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(gateway_of_a_network_is_nobodys, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(scopes_load_what_they_name, set_up, tear_down),
