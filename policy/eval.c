@@ -262,9 +262,16 @@ static bool refused_on_the_way(struct walk *w)
 	return true;
 }
 
+/* Where bridged packets meet the IP hooks, br_netfilter bridges what is translated to an endpoint of
+ * the same bridge instead of routing it, and an isolated port takes nothing from another one. */
+static bool stays_on_bridge(const struct walk *w)
+{
+	return w->to->filter_bridged || w->host->filter_bridged[w->flow->dst.family];
+}
+
 static void forward_within(struct walk *w)
 {
-	if (w->to->isolate && !w->published)
+	if (w->to->isolate && (!w->published || stays_on_bridge(w)))
 		drop(w, WEIR_DROP_ISOLATION, w->to);
 	else if (w->to->isolate && refused_on_the_way(w))
 		return;

@@ -38,11 +38,13 @@ struct weir_answer {
 };
 
 /* What the model does not know of its host. addrs: its own addresses besides loopback and the
- * model's gateways (for "is it local?"). guard[family]: weir switched forwarding on. */
+ * model's gateways (for "is it local?"). guard[family]: weir switched forwarding on.
+ * filter_bridged[family]: br_netfilter is on for all bridges (net.bridge.bridge-nf-call-…). */
 struct weir_eval_host {
 	const struct weir_addr *addrs;
 	size_t n_addrs;
 	bool guard[WEIR_NUM_FAMILIES];
+	bool filter_bridged[WEIR_NUM_FAMILIES];
 };
 
 /* The model is whole, resolved and sorted. -EINVAL when the flow contradicts itself, -ENOENT

@@ -1,0 +1,292 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Random models and random flows through them.
+
+A model is a spec (a dict) that leaves nothing open: every address, bridge and port is in it, so that the
+evaluator can be asked without a host. Everything comes out of one random.Random, so a seed gives the same
+models and flows for ever.
+"""
+import collections
+import ipaddress
+
+from world import V4, V6
+
+FAMILIES = {4: V4, 6: V6}
+HOST = {4: (V4.host, V4.other_host, V4.host2), 6: (V6.host, V6.other_host, V6.host2)}
+LAN = {4: (V4.lan, V4.outside), 6: (V6.lan, V6.outside)}
+LAN2 = {4: (V4.lan2,), 6: (V6.lan2,)}
+NAMES = ("web", "db", "ops", "lab")
+MAPPINGS_MAX = 7
+
+# from: endpoint, host, outside; where: the network, "-", the host's interface; ns, ifname: who sends, by what.
+Flow = collections.namedtuple("Flow", "origin where ns ifname src dst proto dport")
+# An interface of an endpoint: name of the endpoint, of the network, of the interface; address by family.
+Port = collections.namedtuple("Port", "endpoint network ifname addr")
+
+
+def family(text):
+    return 6 if ":" in text else 4
+
+
+def listed(value):
+    return [] if value is None else value if isinstance(value, list) else [value]
+
+
+class Model:
+    """A spec, and what is known of the host on which it is applied."""
+
+    def __init__(self, rnd):
+        self.rnd = rnd
+        self.bridge_netfilter = rnd.choice(("off", "off", "on", "global"))
+        self.forwarding = {4: rnd.random() < .4, 6: rnd.random() < .4}  # before weir came
+        self.networks, self.endpoints, self.ports, self.gateways = {}, {}, [], {}
+        self._taken, self._used = set(), set()
+        for number, name in enumerate(NAMES[:rnd.randint(1, 4)], 1):
+            self._network(name, number)
+        for number in range(rnd.randint(2, 5)):
+            self._endpoint("e%d" % number)
+        for _ in range(rnd.randint(0, MAPPINGS_MAX)):
+            self._mapping()
+        self.spec = {"networks": self.networks, "endpoints": self.endpoints}
+
+    # -- networks -------------------------------------------------------------------------------------
+
+    def _network(self, name, number):
+        rnd = self.rnd
+        kinds = rnd.choice(((4,), (6,), (4, 6), (4, 6), (4, 6)))
+        subnets = [self._subnet(version, number) for version in kinds]
+        if rnd.random() < .15:  # a second one of a family
+            subnets.append(self._subnet(kinds[0], number + 100))
+        wanted = [str(self._host_address(s)) for s in subnets[:len(kinds)]] if rnd.random() < .2 else []
+        net = {"subnets": list(map(str, subnets)), "bridge": "br-" + name}
+        if wanted:
+            net["gateway"] = wanted
+        net.update(self._openness(kinds, name))
+        if rnd.random() < .25:
+            net["isolate"] = True
+        self.networks[name] = net
+        for subnet in subnets:
+            gateway = next((w for w in wanted if ipaddress.ip_address(w) in subnet), str(subnet[1]))
+            self._used.add(gateway)
+            self.gateways.setdefault(name, []).append(gateway)
+
+    def _subnet(self, version, number):
+        if version == 4:
+            return ipaddress.ip_network("10.88.%d.0/%d" % (number, self.rnd.choice((24, 24, 26, 28))))
+        return ipaddress.ip_network("fd00:88:%x::/%d" % (number, self.rnd.choice((64, 64, 112, 124))))
+
+    def _host_address(self, subnet):
+        while True:
+            address = subnet[self.rnd.randint(2, min(subnet.num_addresses, 200) - 2)]
+            if str(address) not in self._used:
+                return address
+
+    def _openness(self, kinds, name):
+        rnd, net = self.rnd, {}
+        if rnd.random() < .18:
+            return {"internal": True}
+        nat = rnd.random()
+        if nat < .3:
+            net["nat"] = "none"
+        elif nat < .45:
+            net["nat"] = [rnd.choice(HOST[v]) for v in kinds if rnd.random() < .7] or HOST[kinds[0]][0]
+        if rnd.random() < .25:
+            net["host"] = "deny"
+        if rnd.random() < .25:
+            others = ["br-" + other for other in self.networks if other != name]
+            net["trusted"] = rnd.sample(["eth0", "eth1"] + others, rnd.randint(1, 2))
+        return net
+
+    def subnet_of(self, name, address):
+        for text in self.networks[name]["subnets"]:
+            subnet = ipaddress.ip_network(text)
+            if ipaddress.ip_address(address) in subnet:
+                return subnet
+        return None
+
+    # -- endpoints ------------------------------------------------------------------------------------
+
+    def _endpoint(self, name):
+        rnd, attachments = self.rnd, {}
+        for number, net in enumerate(rnd.sample(sorted(self.networks), min(len(self.networks),
+                                                                           rnd.choice((1, 1, 2))))):
+            addresses = {}
+            for version in sorted({family(s) for s in self.networks[net]["subnets"]}):
+                subnet = ipaddress.ip_network(next(s for s in self.networks[net]["subnets"] if family(s) == version))
+                addresses[version] = str(self._host_address(subnet))
+                self._used.add(addresses[version])
+            attachments[net] = {"ip": list(addresses.values())}
+            if rnd.random() < .3:
+                attachments[net]["priority"] = rnd.randint(-1, 1)
+            self.ports.append(Port(name, net, "eth%d" % number, addresses))
+        self.endpoints[name] = {"networks": attachments}
+
+    def ports_of(self, endpoint):
+        return [port for port in self.ports if port.endpoint == endpoint]
+
+    # -- mappings -------------------------------------------------------------------------------------
+
+    def _mapping(self):
+        rnd = self.rnd
+        open_ports = [port for port in self.ports if not self.networks[port.network].get("internal")]
+        if not open_ports:
+            return
+        port = rnd.choice(open_ports)
+        named = rnd.random() < .3
+        versions = sorted(port.addr) if named else \
+            sorted({v for p in open_ports if p.endpoint == port.endpoint for v in p.addr})
+        host = self._mapping_host(versions)
+        proto = rnd.choice(("tcp", "tcp", "udp"))
+        first = rnd.choice((80, 443, 5353, 8080, 8090, 9000)) + rnd.randint(0, 3)
+        count = rnd.choice((1, 1, 1, 3, 10, 100))
+        inside = first if rnd.random() < .4 else rnd.choice((80, 53, 3000, 8080, 60000)) + rnd.randint(0, 2)
+        taken = {(host, proto, first + i) for i in range(count)}
+        if taken & self._taken:
+            return
+        self._taken |= taken
+        text = "%s%s:%s/%s" % (self._host_text(host), _range(first, count), _range(inside, count), proto)
+        self.endpoints[port.endpoint].setdefault("publish", []).append(
+            {"net": port.network, "port": text} if named else text)
+
+    def _mapping_host(self, versions):
+        if self.rnd.random() < .55:
+            return None
+        choices = [a for v in versions for a in HOST[v]]
+        if 4 in versions:
+            choices.append("127.0.0.1")
+        return self.rnd.choice(choices)
+
+    @staticmethod
+    def _host_text(host):
+        return "" if host is None else "[%s]:" % host if ":" in host else host + ":"
+
+    def published(self):
+        """(host address or None, protocol, host port, inner port) of the ends of each mapping, and beside them."""
+        for endpoint in self.endpoints.values():
+            for spec in endpoint.get("publish", []):
+                text, proto = (spec["port"] if isinstance(spec, dict) else spec).split("/")
+                rest, inside = text.rsplit(":", 1)
+                host, _, outside = rest.rpartition(":")
+                lo, hi = ([int(p) for p in outside.split("-")] * 2)[:2]
+                yield host.strip("[]") or None, proto, (lo, hi, lo - 1, hi + 1), int(inside.split("-")[0])
+
+    # -- what can be said of the host -----------------------------------------------------------------
+
+    def forwards(self, version):
+        """Does the host forward this family once the model is applied?"""
+        return self.forwarding[version] or self.needs_forwarding(version)
+
+    def needs_forwarding(self, version):
+        return any(version == family(s) and not net.get("internal")
+                   for net in self.networks.values() for s in net["subnets"])
+
+    def guarded(self, version):
+        return self.needs_forwarding(version) and not self.forwarding[version]
+
+
+def _range(first, count):
+    return str(first) if count == 1 else "%d-%d" % (first, first + count - 1)
+
+
+class Flows:
+    """Flows through a model. None of them is one that the kernel of the sender would not send, or whose
+    receiver is not there: then the model alone does not decide."""
+
+    def __init__(self, model):
+        self.model, self.rnd = model, model.rnd
+        self._published = list(model.published())
+
+    def take(self, count):
+        flows = []
+        while len(flows) < count:
+            flow = self._one(self.rnd.choice((4, 4, 6)))
+            if flow is not None:
+                flows.append(flow)
+        return flows
+
+    def _one(self, version):
+        make = self.rnd.choice((self._from_endpoint,) * 5 + (self._from_host,) * 2 + (self._from_outside,) * 3)
+        return make(version)
+
+    # -- senders --------------------------------------------------------------------------------------
+
+    def _from_endpoint(self, version):
+        port = self.rnd.choice(self.model.ports)
+        if version not in port.addr:
+            return None
+        dst = self._destination(version, (LAN, LAN2))
+        own = [p.addr.get(version) for p in self.model.ports_of(port.endpoint)]
+        if dst in own:
+            return None
+        src = port.addr[version]
+        if self.rnd.random() < .06:
+            src = self._spoofed(version, port)
+        return self._flow("endpoint", port.network, port.endpoint, port.ifname, src, dst)
+
+    def _spoofed(self, version, port):
+        """Another endpoint's address, or one that is nobody's."""
+        others = [p.addr[version] for p in self.model.ports if version in p.addr and p.endpoint != port.endpoint]
+        subnet = self.model.subnet_of(port.network, port.addr[version])
+        return self.rnd.choice(others + [str(subnet[-2])])
+
+    def _from_host(self, version):
+        dst = self._destination(version, (LAN, LAN2))
+        if dst in HOST[version] or any(dst in g for g in self.model.gateways.values()):
+            return self._flow("host", "-", "host", "-", dst, dst)
+        loop = ipaddress.ip_address(dst).is_loopback
+        src = FAMILIES[version].loopback if loop else self._own_source(version, dst)
+        return self._flow("host", "-", "host", "-", src, dst)
+
+    def _own_source(self, version, dst):
+        """As the kernel would choose it, mostly."""
+        near = [g for name, gateways in self.model.gateways.items() for g in gateways
+                if family(g) == version and self.model.subnet_of(name, g) == self.model.subnet_of(name, dst)]
+        if dst in LAN2[version]:
+            near = [FAMILIES[version].host2]
+        return self.rnd.choice((near or [FAMILIES[version].host]) * 4 + list(HOST[version]))
+
+    def _from_outside(self, version):
+        lan2 = self.rnd.random() < .35
+        own, others = (LAN2, LAN) if lan2 else (LAN, LAN2)
+        dst = self._destination(version, (others,))
+        if dst in others[version] and not self.model.forwards(version):
+            return None
+        src = self.rnd.choice(own[version])
+        if self.rnd.random() < .06:
+            src = self.rnd.choice([p.addr[version] for p in self.model.ports if version in p.addr] or [src])
+        return self._flow("outside", "eth1" if lan2 else "eth0", "lan2" if lan2 else "lan", "eth0", src, dst)
+
+    # -- destinations ---------------------------------------------------------------------------------
+
+    def _destination(self, version, others):
+        wide = FAMILIES[version]
+        kinds = [
+            [p.addr[version] for p in self.model.ports if version in p.addr],
+            [g for gateways in self.model.gateways.values() for g in gateways if family(g) == version],
+            list(HOST[version]),
+            [h for h, *_ in self._published if h and family(h) == version],
+            [wide.loopback] + (["127.0.0.2"] if version == 4 else []),
+            [a for other in others for a in other[version]],
+        ]
+        while True:
+            chosen = self.rnd.choices(kinds, weights=(30, 12, 22, 16, 6, 14))[0]
+            if chosen:
+                return self.rnd.choice(chosen)
+
+    def _flow(self, origin, where, ns, ifname, src, dst):
+        proto, port = self._port(dst)
+        if proto == "tcp" and self.rnd.random() < .15:
+            proto = "ack"
+        return Flow(origin, where, ns, ifname, src, dst, proto, port)
+
+    def _port(self, dst):
+        kind = self.rnd.random()
+        if kind < .12:
+            return "icmp", 0
+        if kind < .75 and self._published:
+            fits = [p for p in self._published if p[0] in (None, dst)] or self._published
+            _, proto, outside, inside = self.rnd.choice(fits if self.rnd.random() < .8 else self._published)
+            port = self.rnd.choice(outside + outside[:2] + (inside,))
+            if self.rnd.random() < .1:
+                proto = "udp" if proto == "tcp" else "tcp"
+            return proto, min(port, 65535)
+        return self.rnd.choice(("tcp", "udp")), self.rnd.choice((22, 53, 80, 8080, self.rnd.randint(1, 65535)))
