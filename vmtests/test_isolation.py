@@ -52,6 +52,7 @@ def test_internal(world):
     gateway = {4: "10.88.1.1", 6: "fd00:88:1::1"}
     for family in FAMILIES:
         addr = {name: world.address(name, family.version) for name in ("a", "b", "w")}
+        a.run("ip", "route", "replace", "default", "via", gateway[family.version])  # it would if it could
         assert a.connect(addr["b"], 80).server == "b"
         world.denied(a, family.lan, 80, world.lan, marker=family.lan)
         world.denied(a, family.lan, 53, world.lan, "udp", marker=family.lan)
@@ -100,6 +101,8 @@ def test_isolate(world):
         a.run("ip", "route", "add", addr, "via", gateway)
         b.run("ip", "route", "add", world.address("a", family.version), "via", gateway)
         world.denied(a, addr, 80, b)
+    drops = {d["reason"]: d["packets"] for d in world.weir("status", json=True)["drops"]}
+    assert drops["isolation"] >= 2, drops  # one of each family took the detour
 
 
 @behaviour("P2", "N5")

@@ -120,9 +120,9 @@ def test_free_host_port_of_a_range(world):
     world.apply({"networks": {"web": dual(1)}, "endpoints": {"a": on("web", publish=["8000:80"])}})
     world.host.serve(8001, addr=V4.other_host)
     world.host.serve(8002, addr="::")
-    for name, port in (("b", 8003), ("c", 8004)):
+    for name in "bc":
         world.weir("endpoint", "add", name, "--network", "web", "-p", "8000-8004:80")
-        assert world.published(name)[0]["host_ports"] == [port, port]
+    assert sorted(world.published(name)[0]["host_ports"] for name in "bc") == [[8003, 8003], [8004, 8004]]
     world.refused(1, "endpoint", "add", "d", "--network", "web", "-p", "8000-8004:80", says="8000-8004")
 
 
