@@ -89,7 +89,8 @@ void weir_err_place(struct weir_err *err, const struct weir_place *at)
 struct weir_place weir_place_make(const char *file, unsigned line, unsigned column)
 {
 	struct weir_place at = { .line = line, .column = column };
-	(void)snprintf(at.file, sizeof(at.file), "%s", file ? file : "");
+	if (file)
+		memcpy(at.file, file, strnlen(file, sizeof(at.file) - 1));
 	escape_controls(at.file);
 	return at;
 }

@@ -47,7 +47,8 @@ int weir_plan_add_drift(struct weir_plan *plan, enum weir_action action, const c
 static void say_mapping(FILE *out, const char *sign, const struct weir_mapping *m)
 {
 	char text[WEIR_MAPPING_TEXT];
-	fprintf(out, "%s%s", sign, weir_mapping_text(m, text));
+	fputs(sign, out);
+	fputs(weir_mapping_text(m, text), out);
 	if (m->network)
 		fprintf(out, " on %s", m->network);
 }

@@ -42,12 +42,17 @@ static bool is_digit(char c)
 
 /* ---- bytes ---- */
 
+static bool is_usable(char c)
+{
+	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+	       (c && strchr(".:-/[]%", c));
+}
+
 static int check_alphabet(struct parser *p)
 {
-	static const char alphabet[] =
-		"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-		".:-/[]%";
-	size_t good = strspn(p->text, alphabet);
+	size_t good = 0;
+	while (is_usable(p->text[good])) /* strspn() would build a table for so many */
+		good++;
 	unsigned char bad = (unsigned char)p->text[good];
 
 	if (good == 0 && !bad)

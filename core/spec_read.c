@@ -90,6 +90,24 @@ static void pop_path(struct weir_spec *spec, size_t used)
 	spec->path[used] = '\0';
 }
 
+/* "[12]", by hand: of 10,000 items each would be printed for a message that never comes. */
+static size_t push_index(struct weir_spec *spec, size_t index)
+{
+	size_t used = strlen(spec->path);
+	char digits[24], *at = digits + sizeof(digits);
+
+	*--at = '\0';
+	*--at = ']';
+	do {
+		*--at = (char)('0' + index % 10);
+	} while (index /= 10);
+	*--at = '[';
+	size_t len = strlen(at), room = sizeof(spec->path) - 1 - used;
+	memcpy(spec->path + used, at, len < room ? len : room);
+	spec->path[used + (len < room ? len : room)] = '\0';
+	return used;
+}
+
 static size_t push_key(struct weir_spec *spec, const char *key)
 {
 	return push_path(spec, "%s%.*s", spec->path[0] ? "." : "", QUOTE_MAX, key);
@@ -176,7 +194,7 @@ int weir_spec_read_items(struct weir_spec *spec, const struct weir_spec_node *li
 	if (list->kind != WEIR_SPEC_LIST)
 		return weir_spec_expected(spec, list, what);
 	for (size_t i = 0; i < list->n; i++) {
-		size_t path = push_path(spec, "[%zu]", i);
+		size_t path = push_index(spec, i);
 		int r = read(spec, list->items[i], object);
 		pop_path(spec, path);
 		if (r < 0)

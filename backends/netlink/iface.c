@@ -183,6 +183,8 @@ int weir_iface_get(struct weir_channel *channel, const char *name, struct weir_i
 {
 	WEIR_CLEAN_REQUEST struct weir_request request = link_request(RTM_GETLINK, 0, name);
 	struct one one = { 0 };
+
+	weir_request_u32(&request, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
 	int r = weir_request_walk(channel, &request, take_one, &one, err, "link show %s", name);
 
 	if (r < 0)

@@ -175,8 +175,8 @@ static struct weir_route_want *wanted_routes(const struct weir_attach *a,
 typedef int (*routes_work)(struct weir_channel *channel, const struct weir_routes *routes,
 			   struct weir_err *err);
 
-static int with_routes(const struct weir_attach *a, const struct weir_model *model, int index,
-		       routes_work work, struct weir_err *err)
+static int with_routes(const struct weir_attach *a, const struct weir_model *model,
+		       const struct weir_iface *now, routes_work work, struct weir_err *err)
 {
 	size_t n;
 	struct weir_route_want *want = wanted_routes(a, model, &n);
@@ -184,7 +184,11 @@ static int with_routes(const struct weir_attach *a, const struct weir_model *mod
 	if (!want)
 		return weir_err_set(err, ENOMEM, "out of memory");
 	struct weir_routes routes = {
-		.ifname = a->att->ifname, .index = index, .want = want, .n_want = n
+		.ifname = a->att->ifname,
+		.index = now->index,
+		.want = want,
+		.n_want = n,
+		.without_ipv6 = now->ipv6.disable_ipv6 > 0,
 	};
 	int r = work(&a->inside->channel, &routes, err);
 	free(want);
@@ -205,7 +209,7 @@ int weir_inside_end_up(const struct weir_attach *a, const struct weir_model *mod
 		r = weir_iface_set_up(&a->inside->channel, a->att->ifname, true, err);
 	if (r < 0)
 		return r;
-	return with_routes(a, model, now.index, weir_routes_ensure, err);
+	return with_routes(a, model, &now, weir_routes_ensure, err);
 }
 
 int weir_inside_end_check(const struct weir_attach *a, const struct weir_model *model,
@@ -227,5 +231,5 @@ int weir_inside_end_check(const struct weir_attach *a, const struct weir_model *
 		return weir_err_set(err, ESTALE, "%s", difference);
 	struct weir_addresses addresses = addresses_of(a, addrs, n_addrs, now.index);
 	r = weir_addresses_check(&a->inside->channel, &addresses, err);
-	return r < 0 ? r : with_routes(a, model, now.index, weir_routes_check, err);
+	return r < 0 ? r : with_routes(a, model, &now, weir_routes_check, err);
 }

@@ -133,7 +133,9 @@ static int take_route(const struct weir_route_entry *entry, void *ctx)
 static int read_routes(struct weir_channel *channel, const struct weir_routes *routes,
 		       struct present *present, struct weir_err *err)
 {
-	for (int family = WEIR_IPV4; family <= WEIR_IPV6; family++) {
+	int last = routes->without_ipv6 ? WEIR_IPV4 : WEIR_IPV6;
+
+	for (int family = WEIR_IPV4; family <= last; family++) {
 		present->keep = present->n;
 		struct weir_err why = { 0 };
 		int r = weir_routes_walk(channel, family, routes->index, 0, take_route, present,

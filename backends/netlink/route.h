@@ -36,6 +36,7 @@ struct weir_routes {
 	int index;
 	const struct weir_route_want *want;
 	size_t n_want;
+	bool without_ipv6; /* it is off there: no use asking for routes */
 };
 
 int weir_routes_ensure(struct weir_channel *channel, const struct weir_routes *routes,

@@ -346,13 +346,13 @@ static int nft_probe(struct weir_err *err)
 	struct weir_nft_wire wire WEIR_CLEAN_NFT_WIRE = { 0 };
 	struct weir_nft_batch batch WEIR_CLEAN_NFT_BATCH = { 0 };
 	const struct weir_nft_message *failed = NULL;
-	struct weir_firewall_state state;
+	bool present = false;
 	int r = weir_nft_wire_open(&wire, err);
 	if (r < 0)
 		return weir_err_set(err, EOPNOTSUPP,
 				    "this kernel has no nf_tables netlink (CONFIG_NF_TABLES; "
 				    "modprobe nf_tables)");
-	r = weir_nft_read_state(&wire, &state, NULL);
+	r = weir_nft_read_presence(&wire, &present);
 	if (r == -EPERM)
 		return weir_err_set(err, EPERM,
 				    "nf_tables: this needs CAP_NET_ADMIN in the network namespace");
@@ -360,10 +360,10 @@ static int nft_probe(struct weir_err *err)
 		return weir_err_set(err, EOPNOTSUPP,
 				    "this kernel does not answer for nf_tables (CONFIG_NF_TABLES; "
 				    "modprobe nf_tables)");
-	if (state.present)
+	if (present)
 		return 0; /* a kernel that holds the frame can */
 	/* the frame asks for all that is needed: NAT, fib, conntrack, intervals of concatenations */
-	struct weir_nft_change change = { .old = { .present = state.present }, .whole = true };
+	struct weir_nft_change change = { .whole = true };
 	const struct weir_entry any = { .kind = WEIR_ENTRY_GUARD,
 					.family = WEIR_IPV4,
 					.owner = "" };

@@ -27,6 +27,9 @@ struct weir_nft_drops {
 	uint64_t packets[WEIR_NUM_DROPS], bytes[WEIR_NUM_DROPS];
 };
 
+/* Is there a table of the name? */
+int weir_nft_read_presence(struct weir_nft_wire *wire, bool *ret);
+
 int weir_nft_read_state(struct weir_nft_wire *wire, struct weir_firewall_state *ret,
 			struct weir_err *err);
 

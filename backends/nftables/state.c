@@ -102,6 +102,16 @@ static int read_epoch(struct weir_nft_wire *wire, struct weir_epoch *ret)
 	return r == -ENOENT ? 0 : r;
 }
 
+int weir_nft_read_presence(struct weir_nft_wire *wire, bool *ret)
+{
+	struct table table;
+	int r = read_table(wire, &table);
+	if (r < 0 && r != -ENOENT)
+		return r;
+	*ret = r == 0;
+	return 0;
+}
+
 int weir_nft_read_state(struct weir_nft_wire *wire, struct weir_firewall_state *ret,
 			struct weir_err *err)
 {

@@ -17,7 +17,7 @@ enum { RECEIVE_SIZE = 64 * 1024 };
 
 int weir_nft_wire_open(struct weir_nft_wire *ret, struct weir_err *err)
 {
-	struct weir_nft_wire wire = { .received = calloc(1, RECEIVE_SIZE) };
+	struct weir_nft_wire wire = { .received = malloc(RECEIVE_SIZE) };
 	int on = 1;
 	if (!wire.received)
 		return weir_err_set(err, ENOMEM, "no memory for a netlink socket");
