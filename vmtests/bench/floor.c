@@ -1,22 +1,29 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The floor that weir is measured against: the netlink and netfilter work of one attach or detach,
- * written down for one case, and nothing else. No store, no plan, no way back.
+ * written down for one case, and nothing else. No store, no plan, no question that a program which
+ * knows the answer would not ask, no way back. What it leaves in the kernel is what weir leaves:
+ * interfaces with alias and group, elements with counter and comment, an epoch; and a detach forgets
+ * the connections of the endpoint, which only a listing of all connections finds.
  *
  *	floor attach NAME ADDRESS NUMBER PORT COUNT	endpoint NAME at ADDRESS (10.99.x.y), COUNT host
  *							ports from PORT on, all to port 80
  *	floor detach NAME ADDRESS NUMBER PORT COUNT
  *
- * ci/bench has made bridge br-floor (10.99.0.1/16) and table inet floor with set attached4 and map
- * published4 beforehand. NUMBER makes the MAC address. */
+ * ci/bench has made bridge br-floor (10.99.0.1/16) and table inet floor with sets sources4 and epoch
+ * and map published4 (with counters) beforehand. NUMBER makes the MAC address and the epoch. */
 #include <arpa/inet.h>
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/ethtool.h>
 #include <linux/if_link.h>
+#include <linux/ip.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
+#include <linux/netfilter/nfnetlink_conntrack.h>
 #include <linux/rtnetlink.h>
+#include <linux/sockios.h>
 #include <linux/veth.h>
 #include <net/if.h>
 #include <sched.h>
@@ -24,6 +31,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -37,10 +45,14 @@ enum {
 	PREFIX_LEN = 16,
 	ELEMENTS_PER_SET = 1000, /* one message's nested attribute ends at 64 kB */
 	GATEWAY = 0x0a630001,	 /* 10.99.0.1 */
+	GROUP = 99,
+	COMMENT_TYPE = 0, /* of nft's user data */
 };
 
 struct job {
-	char path[64], host_end[IFNAMSIZ];
+	const char *name;
+	char path[64], host_end[IFNAMSIZ], alias[96];
+	uint32_t number;
 	uint32_t addr_be;
 	uint8_t mac[6];
 	unsigned port, count;
@@ -90,6 +102,47 @@ static void set_up(struct mnl_socket *nl, unsigned index)
 	send_request(nl, nlh, "link up");
 }
 
+/* ip link set NAME alias ALIAS; a port's flags, no link-local address; or telling of an address */
+static void configure(struct mnl_socket *nl, const struct job *job, unsigned index, bool port)
+{
+	char buf[512];
+	struct nlmsghdr *nlh = start_request(buf, RTM_NEWLINK, 0);
+	struct ifinfomsg *ifi = mnl_nlmsg_put_extra_header(nlh, sizeof(*ifi));
+	ifi->ifi_index = (int)index;
+	mnl_attr_put_strz(nlh, IFLA_IFALIAS, job->alias);
+	if (port) {
+		struct nlattr *info = mnl_attr_nest_start(nlh, IFLA_LINKINFO);
+		mnl_attr_put_strz(nlh, IFLA_INFO_SLAVE_KIND, "bridge");
+		struct nlattr *data = mnl_attr_nest_start(nlh, IFLA_INFO_SLAVE_DATA);
+		mnl_attr_put_u8(nlh, IFLA_BRPORT_ISOLATED, 0);
+		mnl_attr_put_u8(nlh, IFLA_BRPORT_MODE, 0);
+		mnl_attr_nest_end(nlh, data);
+		mnl_attr_nest_end(nlh, info);
+	}
+	struct nlattr *families = mnl_attr_nest_start(nlh, IFLA_AF_SPEC);
+	struct nlattr *family = mnl_attr_nest_start(nlh, port ? AF_INET6 : AF_INET);
+	if (port) {
+		mnl_attr_put_u8(nlh, IFLA_INET6_ADDR_GEN_MODE, IN6_ADDR_GEN_MODE_NONE);
+	} else {
+		struct nlattr *conf = mnl_attr_nest_start(nlh, IFLA_INET_CONF);
+		mnl_attr_put_u32(nlh, IPV4_DEVCONF_ARP_NOTIFY, 1);
+		mnl_attr_nest_end(nlh, conf);
+	}
+	mnl_attr_nest_end(nlh, family);
+	mnl_attr_nest_end(nlh, families);
+	send_request(nl, nlh, "link set");
+}
+
+/* The carrier counts at once, not when the kernel comes round to it. */
+static void settle(struct mnl_socket *nl, const char *ifname)
+{
+	struct ethtool_value value = { .cmd = ETHTOOL_GLINK };
+	struct ifreq request = { .ifr_data = (void *)&value };
+	(void)snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", ifname);
+	if (ioctl(mnl_socket_get_fd(nl), SIOCETHTOOL, &request) < 0)
+		err(1, "%s", ifname);
+}
+
 /* ip link add HOST_END master br-floor type veth peer name eth0 address MAC netns FD */
 static void add_veth(struct mnl_socket *nl, const struct job *job, int netns)
 {
@@ -97,6 +150,7 @@ static void add_veth(struct mnl_socket *nl, const struct job *job, int netns)
 	struct nlmsghdr *nlh = start_request(buf, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL);
 	(void)mnl_nlmsg_put_extra_header(nlh, sizeof(struct ifinfomsg));
 	mnl_attr_put_strz(nlh, IFLA_IFNAME, job->host_end);
+	mnl_attr_put_u32(nlh, IFLA_GROUP, GROUP);
 	mnl_attr_put_u32(nlh, IFLA_MASTER, if_nametoindex("br-floor"));
 	struct nlattr *info = mnl_attr_nest_start(nlh, IFLA_LINKINFO);
 	mnl_attr_put_strz(nlh, IFLA_INFO_KIND, "veth");
@@ -104,6 +158,7 @@ static void add_veth(struct mnl_socket *nl, const struct job *job, int netns)
 	struct nlattr *peer = mnl_attr_nest_start(nlh, VETH_INFO_PEER);
 	(void)mnl_nlmsg_put_extra_header(nlh, sizeof(struct ifinfomsg));
 	mnl_attr_put_strz(nlh, IFLA_IFNAME, "eth0");
+	mnl_attr_put_u32(nlh, IFLA_GROUP, GROUP);
 	mnl_attr_put(nlh, IFLA_ADDRESS, sizeof(job->mac), job->mac);
 	mnl_attr_put_u32(nlh, IFLA_NET_NS_FD, (uint32_t)netns);
 	mnl_attr_nest_end(nlh, peer);
@@ -190,9 +245,11 @@ static void configure_inside(const struct job *job, int netns, int host)
 	unsigned eth0 = if_nametoindex("eth0");
 	turn_ipv6_off("eth0");
 	set_up(nl, if_nametoindex("lo"));
+	configure(nl, job, eth0, false);
 	add_address(nl, job, eth0);
 	set_up(nl, eth0);
 	add_default_route(nl, eth0);
+	settle(nl, "eth0");
 	(void)mnl_socket_close(nl);
 	enter(host);
 }
@@ -232,24 +289,39 @@ static struct nftnl_set *new_set(const char *name)
 }
 
 static void add_element(struct nftnl_set *set, const void *key, uint32_t key_len, const void *data,
-			uint32_t data_len)
+			uint32_t data_len, const char *comment)
 {
 	struct nftnl_set_elem *elem = nftnl_set_elem_alloc();
+	struct {
+		uint8_t type, len;
+		char text[128];
+	} user_data = { COMMENT_TYPE, (uint8_t)(strlen(comment) + 1), "" };
 	if (!elem)
 		err(1, "element");
+	(void)snprintf(user_data.text, sizeof(user_data.text), "%s", comment);
+	nftnl_set_elem_set(elem, NFTNL_SET_ELEM_USERDATA, &user_data, 2U + user_data.len);
 	nftnl_set_elem_set(elem, NFTNL_SET_ELEM_KEY, key, key_len);
 	if (data)
 		nftnl_set_elem_set(elem, NFTNL_SET_ELEM_DATA, data, data_len);
 	nftnl_set_elem_add(set, elem);
 }
 
-/* "br-floor" . ADDRESS in attached4 */
-static struct nftnl_set *attached(const struct job *job)
+/* "br-floor" . ADDRESS in sources4 */
+static struct nftnl_set *source(const struct job *job)
 {
-	struct nftnl_set *set = new_set("attached4");
+	struct nftnl_set *set = new_set("sources4");
 	char key[IFNAMSIZ + 4] = "br-floor";
 	memcpy(key + IFNAMSIZ, &job->addr_be, sizeof(job->addr_be));
-	add_element(set, key, sizeof(key), NULL, 0);
+	add_element(set, key, sizeof(key), NULL, 0, job->name);
+	return set;
+}
+
+/* NUMBER in epoch */
+static struct nftnl_set *epoch(const struct job *job)
+{
+	struct nftnl_set *set = new_set("epoch");
+	add_element(set, &job->number, sizeof(job->number), NULL, 0,
+		    "00000000-0000-0000-0000-000000000000 00000000-0000-0000-0000-000000000000");
 	return set;
 }
 
@@ -263,7 +335,9 @@ static struct nftnl_set *published(const struct job *job, unsigned from, unsigne
 		((uint8_t *)key)[0] = IPPROTO_TCP;
 		memcpy(&key[1], &port, sizeof(port));
 		memcpy(&data[1], &to, sizeof(to));
-		add_element(set, key, sizeof(key), data, sizeof(data));
+		char comment[96];
+		(void)snprintf(comment, sizeof(comment), "%s %u:80", job->name, job->port + i);
+		add_element(set, key, sizeof(key), data, sizeof(data), comment);
 	}
 	return set;
 }
@@ -281,11 +355,80 @@ static void change_elements(const struct job *job, bool add)
 		unsigned n = left < ELEMENTS_PER_SET ? left : ELEMENTS_PER_SET;
 		put_set(&at, add, published(job, i, n), &seq, false);
 	}
-	put_set(&at, add, attached(job), &seq, true);
+	put_set(&at, add, source(job), &seq, false);
+	put_set(&at, add, epoch(job), &seq, true);
 	put_batch_edge(&at, NFNL_MSG_BATCH_END, &seq);
 	if (mnl_socket_sendto(nl, batch, (size_t)(at - batch)) < 0)
 		err(1, "nf_tables");
 	await_ack(nl, "nf_tables");
+	(void)mnl_socket_close(nl);
+}
+
+/* ---- conntrack ---- */
+
+struct listing {
+	const struct job *job;
+	struct nlmsghdr *deletion; /* of the last flow that was found */
+	uint32_t found;
+};
+
+/* The original tuple of a flow that the endpoint opened or answers, for its deletion. */
+static int take_flow(const struct nlmsghdr *nlh, void *ctx)
+{
+	struct listing *listing = ctx;
+	const struct nlattr *attr, *part, *ip;
+	const struct nlattr *original = NULL;
+	bool ours = false;
+
+	mnl_attr_for_each(attr, nlh, sizeof(struct nfgenmsg)) {
+		unsigned type = mnl_attr_get_type(attr);
+		if (type != CTA_TUPLE_ORIG && type != CTA_TUPLE_REPLY)
+			continue;
+		if (type == CTA_TUPLE_ORIG)
+			original = attr;
+		mnl_attr_for_each_nested(part, attr)
+			if (mnl_attr_get_type(part) == CTA_TUPLE_IP)
+				mnl_attr_for_each_nested(ip, part)
+					ours |= mnl_attr_get_type(ip) == CTA_IP_V4_SRC &&
+						mnl_attr_get_u32(ip) == listing->job->addr_be;
+	}
+	if (!ours || !original)
+		return MNL_CB_OK;
+	struct nlmsghdr *del = listing->deletion;
+	mnl_nlmsg_put_header(del);
+	del->nlmsg_type = (NFNL_SUBSYS_CTNETLINK << 8) | IPCTNL_MSG_CT_DELETE;
+	del->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
+	struct nfgenmsg *nfg = mnl_nlmsg_put_extra_header(del, sizeof(*nfg));
+	nfg->nfgen_family = AF_INET;
+	mnl_attr_put(del, CTA_TUPLE_ORIG | NLA_F_NESTED, mnl_attr_get_payload_len(original),
+		     mnl_attr_get_payload(original));
+	listing->found++;
+	return MNL_CB_OK;
+}
+
+/* conntrack -D -f ipv4 -s ADDRESS; conntrack -D -f ipv4 -r ADDRESS */
+static void forget_flows(const struct job *job)
+{
+	static char buf[65536], del[1024];
+	struct listing listing = { .job = job, .deletion = (struct nlmsghdr *)del };
+	struct mnl_socket *nl = open_netlink(NETLINK_NETFILTER);
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
+	nlh->nlmsg_type = (NFNL_SUBSYS_CTNETLINK << 8) | IPCTNL_MSG_CT_GET;
+	nlh->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
+	struct nfgenmsg *nfg = mnl_nlmsg_put_extra_header(nlh, sizeof(*nfg));
+	nfg->nfgen_family = AF_INET;
+	if (mnl_socket_sendto(nl, nlh, nlh->nlmsg_len) < 0)
+		err(1, "conntrack");
+	for (int more = 1; more > 0;) {
+		ssize_t n = mnl_socket_recvfrom(nl, buf, sizeof(buf));
+		more = n < 0 ? -1 : mnl_cb_run(buf, (size_t)n, 0, 0, take_flow, &listing);
+		if (more < 0)
+			err(1, "conntrack");
+	}
+	if (listing.found > 1)
+		errx(1, "%u flows: this is written for one at most", listing.found);
+	if (listing.found)
+		send_request(nl, listing.deletion, "conntrack");
 	(void)mnl_socket_close(nl);
 }
 
@@ -299,10 +442,13 @@ static void attach(const struct job *job)
 	struct mnl_socket *nl = open_netlink(NETLINK_ROUTE);
 	int netns = make_netns(job, host);
 	add_veth(nl, job, netns);
+	unsigned host_end = if_nametoindex(job->host_end);
+	configure(nl, job, host_end, true);
 	configure_inside(job, netns, host);
 	change_elements(job, true);
-	turn_ipv6_off(job->host_end);
-	set_up(nl, if_nametoindex(job->host_end));
+	set_up(nl, host_end);
+	settle(nl, job->host_end);
+	settle(nl, "br-floor");
 	(void)mnl_socket_close(nl);
 }
 
@@ -310,6 +456,7 @@ static void detach(const struct job *job)
 {
 	struct mnl_socket *nl = open_netlink(NETLINK_ROUTE);
 	change_elements(job, false);
+	forget_flows(job);
 	delete_link(nl, job->host_end);
 	if (umount2(job->path, MNT_DETACH) < 0 || unlink(job->path) < 0)
 		err(1, "%s", job->path);
@@ -329,10 +476,15 @@ int main(int argc, char **argv)
 {
 	if (argc != 7)
 		errx(2, "usage: floor attach|detach NAME ADDRESS NUMBER PORT COUNT");
-	struct job job = { .port = read_number(argv[5]), .count = read_number(argv[6]) };
-	unsigned number = read_number(argv[4]);
-	uint8_t mac[6] = { 2, 0, 0, 0x99, (uint8_t)(number >> 8), (uint8_t)number };
+	struct job job = { .name = argv[2],
+			   .number = read_number(argv[4]),
+			   .port = read_number(argv[5]),
+			   .count = read_number(argv[6]) };
+	uint8_t mac[6] = { 2, 0, 0, 0x99, (uint8_t)(job.number >> 8), (uint8_t)job.number };
 	memcpy(job.mac, mac, sizeof(mac));
+	(void)snprintf(job.alias, sizeof(job.alias),
+		       "floor 00000000-0000-0000-0000-000000000000 endpoint %s network floor",
+		       argv[2]);
 	(void)snprintf(job.path, sizeof(job.path), "/run/netns/%s", argv[2]);
 	(void)snprintf(job.host_end, sizeof(job.host_end), "v%s", argv[2]);
 	if (inet_pton(AF_INET, argv[3], &job.addr_be) != 1)
