@@ -8,10 +8,11 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent / "differential"))
 import differ  # noqa: E402
+import place  # noqa: E402
 from marks import behaviour, slow  # noqa: E402
 
 SEED = int(os.environ.get("WEIR_DIFFER_SEED", "1"))
-MODELS = int(os.environ.get("WEIR_DIFFER_MODELS", "200"))
+MODELS = int(os.environ.get("WEIR_DIFFER_MODELS", "30" if place.BUILD.name == "san" else "200"))
 FLOWS = 50
 
 

@@ -28,7 +28,7 @@ import place  # noqa: E402
 import world as worlds  # noqa: E402
 from models import FAMILIES, HOST, LAN, LAN2, Flow, Flows, Model, family  # noqa: E402
 
-ROUND_MS = 700  # only reached when something that must arrive does not
+ROUND_MS = 1500  # only reached when something that must arrive does not
 FORWARD = {4: "net/ipv4/ip_forward", 6: "net/ipv6/conf/all/forwarding"}
 
 Expected = collections.namedtuple("Expected", "verdict local dst dport src why")
@@ -146,27 +146,19 @@ class Case:
             self.exchange.say("guest", name, "/run/netns/" + name)
 
     def _routes(self):
-        """A way out by every interface, for flows that leave by one where the default route is not."""
-        script = []
+        script = ""
         for name in self.model.endpoints:
-            lines = ""
-            for number, port in enumerate(self.model.ports_of(name)):
-                for version, address in port.addr.items():
-                    gateway = self.gateway(port.network, address)
-                    lines += "route add default via %s dev %s metric %d\n" % (gateway, port.ifname, 5000 + number)
-            script.append("ip -n %s -batch - <<'EOF'\n%sEOF\n" % (name, lines))
-        self.world.machine.run(["sh", "-ec", "".join(script)], record=False)
-
-    def gateway(self, network, address):
-        subnet = self.model.subnet_of(network, address)
-        return next(g for g in self.model.gateways[network] if self.model.subnet_of(network, g) == subnet)
+            lines = "".join("route add %s via %s dev %s metric %d\n" % (*route, 5000 + number)
+                            for number, route in enumerate(self.model.routes(name)))
+            script += "ip -n %s -batch - <<'EOF'\n%sEOF\n" % (name, lines)
+        self.world.machine.run(["sh", "-ec", script], record=False)
 
     def _markers(self, seen):
         """The host and every interface ask each other. What comes now of the flows is theirs still."""
         flows = []
         for port in self.model.ports:
             for address in port.addr.values():
-                gateway = self.gateway(port.network, address)
+                gateway = self.model.gateway(port.network, address)
                 flows += [Flow("", "", "host", "-", gateway, address, "icmp", 0),
                           Flow("", "", port.endpoint, port.ifname, address, gateway, "icmp", 0)]
         for version, wide in FAMILIES.items():
@@ -188,7 +180,7 @@ class Case:
         version = family(address)
         for port in self.model.ports:
             if address in port.addr.values():
-                return port.endpoint, self.gateway(port.network, address)
+                return port.endpoint, self.model.gateway(port.network, address)
         if address in LAN2[version]:
             return "lan2", FAMILIES[version].host2
         return "lan", FAMILIES[version].host

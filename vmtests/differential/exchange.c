@@ -29,11 +29,11 @@
 #include <net/if.h>
 #include <poll.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <signal.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -147,7 +147,8 @@ static void add_flow(char **words)
 	for (size_t i = 0; i < n_places; i++)
 		if (strcmp(places[i].name, words[2]) == 0)
 			flow->from = &places[i];
-	(void)snprintf(flow->ifname, sizeof(flow->ifname), "%s", words[3][0] == '-' ? "" : words[3]);
+	(void)snprintf(flow->ifname, sizeof(flow->ifname), "%s",
+		       words[3][0] == '-' ? "" : words[3]);
 	flow->packet.id = (unsigned)strtoul(words[1], NULL, 10);
 	flow->packet.dport = (uint16_t)strtoul(words[7], NULL, 10);
 	flow->packet.kind = PACKET_NUM_KINDS;
@@ -203,7 +204,8 @@ static void tell(const struct tap *tap, enum packet_seen seen, const struct pack
 	(void)inet_ntop(packet->family, packet->src, src, sizeof(src));
 	(void)inet_ntop(packet->family, packet->dst, dst, sizeof(dst));
 	if (seen == PACKET_OURS)
-		printf("at %u %s %s %s %u\n", packet->id, tap->place->name, src, dst, packet->dport);
+		printf("at %u %s %s %s %u\n", packet->id, tap->place->name, src, dst,
+		       packet->dport);
 	else
 		printf("back %u %s %s %u\n", packet->id, tap->place->name, src, packet->sport);
 	came++;
@@ -285,9 +287,10 @@ static const struct {
 	const char *name;
 	int words;
 	void (*run)(char **words);
-} commands[] = {
-	{ "host", 3, open_place }, { "guest", 3, open_place }, { "flow", 9, add_flow }, { "go", 2, go }
-};
+} commands[] = { { "host", 3, open_place },
+		 { "guest", 3, open_place },
+		 { "flow", 9, add_flow },
+		 { "go", 2, go } };
 
 static void run(char *line)
 {

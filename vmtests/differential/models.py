@@ -46,6 +46,7 @@ class Model:
             self._endpoint("e%d" % number)
         for _ in range(rnd.randint(0, MAPPINGS_MAX)):
             self._mapping()
+        self.detours = [port for port in self.ports if rnd.random() < .3]
         self.spec = {"networks": self.networks, "endpoints": self.endpoints}
 
     # -- networks -------------------------------------------------------------------------------------
@@ -122,6 +123,22 @@ class Model:
 
     def ports_of(self, endpoint):
         return [port for port in self.ports if port.endpoint == endpoint]
+
+    def gateway(self, network, address):
+        subnet = self.subnet_of(network, address)
+        return next(g for g in self.gateways[network] if self.subnet_of(network, g) == subnet)
+
+    def routes(self, endpoint):
+        """(to, via, interface) beside weir's own: a way out by every interface, for flows that leave by one where
+        the default route is not, and neighbours that are asked for by way of the gateway."""
+        for port in self.ports_of(endpoint):
+            for version, address in port.addr.items():
+                gateway = self.gateway(port.network, address)
+                yield "default", gateway, port.ifname
+                if port in self.detours and self.forwards(version):
+                    for other in self.ports:
+                        if other.network == port.network and other.endpoint != endpoint:
+                            yield other.addr[version], gateway, port.ifname
 
     # -- mappings -------------------------------------------------------------------------------------
 

@@ -96,7 +96,8 @@ static size_t put_udp(const struct packet *packet, unsigned char *at)
 /* Both families' echo requests have one layout. */
 static size_t put_icmp(const struct packet *packet, unsigned char *at)
 {
-	struct icmphdr icmp = { .type = packet->family == AF_INET6 ? ICMP6_ECHO_REQUEST : ICMP_ECHO };
+	struct icmphdr icmp = { .type = packet->family == AF_INET6 ? ICMP6_ECHO_REQUEST
+								   : ICMP_ECHO };
 
 	icmp.un.echo.id = htons(packet->sport);
 	icmp.un.echo.sequence = htons(1);
@@ -182,7 +183,8 @@ static enum packet_seen read_tcp(const unsigned char *bytes, size_t len, struct 
 		ret->id = ret->dport - (unsigned)PACKET_FIRST_PORT;
 		return ret->id < PACKET_IDS ? PACKET_ANSWER : PACKET_FOREIGN;
 	}
-	return read_token(bytes + sizeof(tcp), len - sizeof(tcp), ret) ? PACKET_OURS : PACKET_FOREIGN;
+	return read_token(bytes + sizeof(tcp), len - sizeof(tcp), ret) ? PACKET_OURS
+								       : PACKET_FOREIGN;
 }
 
 static enum packet_seen read_udp(const unsigned char *bytes, size_t len, struct packet *ret)
@@ -236,8 +238,9 @@ enum packet_seen packet_read(const unsigned char *bytes, size_t len, struct pack
 		ret->family = AF_INET;
 		memcpy(ret->src, &four.saddr, sizeof(four.saddr));
 		memcpy(ret->dst, &four.daddr, sizeof(four.daddr));
-		return head > len ? PACKET_FOREIGN
-				  : packet_read_payload(bytes + head, len - head, four.protocol, ret);
+		return head > len
+			       ? PACKET_FOREIGN
+			       : packet_read_payload(bytes + head, len - head, four.protocol, ret);
 	}
 	if (len < sizeof(six) || bytes[0] >> 4 != 6)
 		return PACKET_FOREIGN;
