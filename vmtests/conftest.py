@@ -22,7 +22,7 @@ import place  # noqa: E402
 import world as worlds  # noqa: E402
 
 RECORD = place.BUILD / "behaviours.json"
-outcomes = []
+outcomes, known = [], set()
 
 
 def pytest_addoption(parser):
@@ -42,6 +42,13 @@ def pytest_generate_tests(metafunc):
     if "bridge_netfilter" in metafunc.fixturenames:
         every = metafunc.definition.get_closest_marker("every_switch")
         metafunc.parametrize("bridge_netfilter", ["off", "on", "global"] if every else ["off"])
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config, items):
+    """Which tests there are, before -k takes some out: the record forgets those that are no more."""
+    if not any("::" in arg for arg in config.args):
+        known.update(_name(item) for item in items)
 
 
 @pytest.fixture(scope="session")
@@ -99,9 +106,12 @@ def _note(item, report):
     numbers = [n for mark in item.iter_markers("behaviour") for n in mark.args]
     parameters = getattr(item, "callspec", None)
     backend = parameters.params.get("backend", "") if parameters else ""
+    outcomes.append({"test": _name(item), "behaviours": numbers, "backend": backend, "outcome": report.outcome})
+
+
+def _name(item):
     path, _, test = item.nodeid.partition("::")
-    outcomes.append({"test": path.split("/")[-1] + "::" + test, "behaviours": numbers, "backend": backend,
-                     "outcome": report.outcome})
+    return path.split("/")[-1] + "::" + test
 
 
 def pytest_sessionfinish():
@@ -119,7 +129,9 @@ def _write_record():
     where = {"place": "host", "kernel": os.uname().release}
     record["tests"].update({outcome.pop("test"): outcome | where for outcome in outcomes})
     files = {path.name for path in pathlib.Path(__file__).parent.glob("test_*.py")}
-    record["tests"] = {k: v for k, v in sorted(record["tests"].items()) if k.split("::")[0] in files}
+    seen = {name.split("::")[0] for name in known}
+    record["tests"] = {k: v for k, v in sorted(record["tests"].items())
+                       if k.split("::")[0] in files and (k in known or k.split("::")[0] not in seen)}
     fresh = RECORD.with_suffix(".%d" % os.getpid())
     fresh.write_text(json.dumps(record, indent=1) + "\n")
     fresh.rename(RECORD)

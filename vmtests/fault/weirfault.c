@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/netlink.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -161,6 +162,19 @@ static enum kind kind_of_socket(int fd, enum kind kind)
 	return domain == AF_NETLINK ? kind : NONE;
 }
 
+/* For the log: whom a netlink socket talks to. */
+static const char *netlink_family(int fd)
+{
+	int protocol = -1;
+	socklen_t len = sizeof(protocol);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &len) != 0)
+		return "";
+	if (protocol == NETLINK_ROUTE)
+		return "route";
+	return protocol == NETLINK_NETFILTER ? "netfilter" : "netlink";
+}
+
 /* A wrapper of a call that is lost when it fails. */
 #define WRAP(type, name, params, args, kind, where)        \
 	type name params                                   \
@@ -200,7 +214,7 @@ static enum kind kind_of_socket(int fd, enum kind kind)
 	ssize_t name params                                                           \
 	{                                                                             \
 		enum kind kind = flags & MSG_PEEK ? NONE : kind_of_socket(fd, REPLY); \
-		bool struck = strikes(kind, #name, NULL);                             \
+		bool struck = strikes(kind, #name, netlink_family(fd));               \
 		bool failing = struck && plan.action == FAIL;                         \
 		ssize_t result;                                                       \
                                                                                       \
@@ -214,12 +228,12 @@ static enum kind kind_of_socket(int fd, enum kind kind)
 	}
 
 WRAP(ssize_t, sendmsg, (int fd, const struct msghdr *msg, int flags), (fd, msg, flags),
-     kind_of_socket(fd, NETLINK), NULL)
+     kind_of_socket(fd, NETLINK), netlink_family(fd))
 WRAP(ssize_t, sendto,
      (int fd, const void *buf, size_t n, int flags, const struct sockaddr *addr, socklen_t len),
      (fd, buf, n, flags, addr, len), kind_of_socket(fd, NETLINK), NULL)
 WRAP(ssize_t, send, (int fd, const void *buf, size_t n, int flags), (fd, buf, n, flags),
-     kind_of_socket(fd, NETLINK), NULL)
+     kind_of_socket(fd, NETLINK), netlink_family(fd))
 WRAP_REPLY(recvmsg, (int fd, struct msghdr *msg, int flags), (fd, msg, flags))
 WRAP_REPLY(recvfrom,
 	   (int fd, void *buf, size_t n, int flags, struct sockaddr *addr, socklen_t *len),
