@@ -82,14 +82,20 @@ int weir_netns_open_current(int *ret_fd, struct weir_err *err)
 
 static int read_boot_id(char boot[37], struct weir_err *err)
 {
-	CLEAN_FD int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+	static char known[37]; /* no process lives longer than its boot */
 
-	if (fd < 0)
-		return weir_err_errno(err, errno, "reading the boot id");
-	ssize_t n = read(fd, boot, 36);
-	if (n != 36)
-		return weir_err_errno(err, n < 0 ? errno : EIO, "reading the boot id");
-	boot[36] = '\0';
+	if (!known[0]) {
+		CLEAN_FD int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+		char text[37] = "";
+
+		if (fd < 0)
+			return weir_err_errno(err, errno, "reading the boot id");
+		ssize_t n = read(fd, text, 36);
+		if (n != 36)
+			return weir_err_errno(err, n < 0 ? errno : EIO, "reading the boot id");
+		memcpy(known, text, sizeof(known));
+	}
+	memcpy(boot, known, sizeof(known));
 	return 0;
 }
 

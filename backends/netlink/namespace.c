@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "backends/netlink/names.h"
+#include "backends/netlink/netconf.h"
 #include "backends/netlink/sysctl.h"
 #include "backends/netns.h"
 
@@ -132,7 +133,9 @@ static int ensure_loopback(struct weir_channel *channel, bool *changed, struct w
 	return set_loopback(channel, NULL, err);
 }
 
-static const char *const forwarding[] = { "net/ipv4/ip_forward", "net/ipv6/conf/all/forwarding" };
+static const char *const forwarding[WEIR_NUM_FAMILIES] = {
+	[WEIR_IPV4] = "net/ipv4/ip_forward", [WEIR_IPV6] = "net/ipv6/conf/all/forwarding"
+};
 
 /* In a namespace of the user's own it is switched on, never off: weir cannot tell who wants it. */
 struct preparing {
@@ -148,10 +151,14 @@ static int ensure_forwarding(void *ctx, struct weir_err *err)
 
 	if (!preparing->ep->forward && preparing->ep->netns != WEIR_NETNS_OWN)
 		return 0;
-	for (size_t i = 0; i < sizeof(forwarding) / sizeof(forwarding[0]); i++) {
-		if (i && !weir_iface_have_ipv6())
+	struct weir_channel *channel = preparing->channel.sock ? &preparing->channel :
+								 &preparing->links->inside.channel;
+	for (enum weir_family family = WEIR_IPV4; family < WEIR_NUM_FAMILIES; family++) {
+		if (weir_netconf_forwarding(channel, family) == preparing->ep->forward)
+			continue;
+		if (family == WEIR_IPV6 && !weir_iface_have_ipv6())
 			break;
-		int r = weir_sysctl_ensure(preparing->links->trace, forwarding[i],
+		int r = weir_sysctl_ensure(preparing->links->trace, forwarding[family],
 					   preparing->ep->forward, &preparing->changed, err);
 		if (r < 0)
 			return r;
