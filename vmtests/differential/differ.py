@@ -12,7 +12,9 @@ somebody to answer (a TCP reset, an echo reply), the answer must come back from 
 import argparse
 import collections
 import concurrent.futures
+import functools
 import json
+import multiprocessing
 import os
 import pathlib
 import random
@@ -236,21 +238,35 @@ class Case:
 
 # -- many models --------------------------------------------------------------------------------------
 
-def some(somewhere, backend, seed, numbers, flows, cpu):
-    """Runs these models one after the other: texts of what differs."""
+own_cpu = 0  # of this worker
+
+
+def claim_cpu(free):
+    global own_cpu
+    own_cpu = free.get()
+
+
+def one(somewhere, backend, seed, flows, number):
+    """Texts of what differs in one model."""
+    case = Case(somewhere, backend, seed, number, flows, own_cpu)
+    try:
+        return case.run()
+    except AssertionError as error:
+        return ["%s: %s" % (case.name, error)]
+
+
+def differ(somewhere, backend, seed, numbers, flows, progress=lambda done: None):
+    """The same for many models, on all CPUs."""
+    cpus, free = sorted(os.sched_getaffinity(0)), multiprocessing.Queue()
+    for cpu in cpus:
+        free.put(cpu)
     differences = []
-    for number in numbers:
-        differences += Case(somewhere, backend, seed, number, flows, cpu).run()
+    with concurrent.futures.ProcessPoolExecutor(len(cpus), initializer=claim_cpu, initargs=(free,)) as pool:
+        run = functools.partial(one, somewhere, backend, seed, flows)
+        for done, found in enumerate(pool.map(run, numbers, chunksize=4), 1):
+            differences += found
+            progress(done)
     return differences
-
-
-def differ(somewhere, backend, seed, numbers, flows):
-    """The same, on all CPUs."""
-    cpus = sorted(os.sched_getaffinity(0))
-    with concurrent.futures.ProcessPoolExecutor(len(cpus)) as pool:
-        jobs = [pool.submit(some, somewhere, backend, seed, numbers[i::len(cpus)], flows, cpu)
-                for i, cpu in enumerate(cpus)]
-        return [text for job in jobs for text in job.result()]
 
 
 def main():
@@ -267,7 +283,8 @@ def main():
     start = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="weir-differ-") as folder:
         somewhere.weir = pathlib.Path(shutil.copy(somewhere.weir, folder))  # a build meanwhile disturbs nobody
-        differences = differ(somewhere, args.backend, args.seed, numbers, args.flows)
+        differences = differ(somewhere, args.backend, args.seed, numbers, args.flows,
+                             lambda done: done % 100 or print("%d models" % done, file=sys.stderr, flush=True))
     print("\n".join(differences))
     print("seed %d: %d flows differ, %.1f s" % (args.seed, len(differences), time.monotonic() - start))
     return 1 if differences else 0

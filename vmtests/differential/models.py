@@ -112,7 +112,8 @@ class Model:
                                                                            rnd.choice((1, 1, 2))))):
             addresses = {}
             for version in sorted({family(s) for s in self.networks[net]["subnets"]}):
-                subnet = ipaddress.ip_network(next(s for s in self.networks[net]["subnets"] if family(s) == version))
+                subnet = ipaddress.ip_network(rnd.choice([s for s in self.networks[net]["subnets"]
+                                                          if family(s) == version]))
                 addresses[version] = str(self._host_address(subnet))
                 self._used.add(addresses[version])
             attachments[net] = {"ip": list(addresses.values())}
@@ -232,12 +233,17 @@ class Flows:
             return None
         dst = self._destination(version, (LAN, LAN2))
         own = [p.addr.get(version) for p in self.model.ports_of(port.endpoint)]
-        if dst in own:
+        if dst in own or not self._routed(version, port, dst):
             return None
         src = port.addr[version]
         if self.rnd.random() < .06:
             src = self._spoofed(version, port)
         return self._flow("endpoint", port.network, port.endpoint, port.ifname, src, dst)
+
+    def _routed(self, version, port, dst):
+        """Two subnets of one network meet at the gateway, where the host forwards."""
+        there = self.model.subnet_of(port.network, dst)
+        return there in (None, self.model.subnet_of(port.network, port.addr[version])) or self.model.forwards(version)
 
     def _spoofed(self, version, port):
         """Another endpoint's address, or one that is nobody's."""
