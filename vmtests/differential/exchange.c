@@ -101,11 +101,11 @@ static int sender(int family)
 
 static void open_place(char **words)
 {
-	struct place *place = &places[n_places++];
+	struct place *place = &places[n_places];
 	int own = must(open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC), "own namespace");
 	int fd = must(open(words[2], O_RDONLY | O_CLOEXEC), words[2]);
 
-	if (n_places == PLACES)
+	if (++n_places == PLACES)
 		die("too many namespaces");
 	(void)snprintf(place->name, sizeof(place->name), "%s", words[1]);
 	must(setns(fd, CLONE_NEWNET), words[2]);
