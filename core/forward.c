@@ -24,12 +24,13 @@ static enum weir_family family_of(const char *key)
 
 static bool needs_forwarding(const struct weir_network *net, enum weir_family family)
 {
-	if (net->mode != WEIR_MODE_BRIDGE || net->internal || net->gateway_endpoint)
+	size_t routed = 0;
+	if (net->mode != WEIR_MODE_BRIDGE || net->gateway_endpoint)
 		return false;
 	for (size_t i = 0; i < net->n_subnets; i++)
-		if (net->subnets[i].gateway.family == family)
-			return true;
-	return false;
+		routed += net->subnets[i].gateway.family == family;
+	/* nothing leaves an internal network, but from one of its subnets to another is by the gateway */
+	return routed > (net->internal ? 1 : 0);
 }
 
 static int load_sysctls(struct weir_session *s, struct weir_stored_sysctl **ret, size_t *ret_n,

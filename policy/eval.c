@@ -321,8 +321,9 @@ static void choose_source(struct walk *w)
 	w->answer->src = *src;
 	if (w->answer->local)
 		return;
-	if (w->to) { /* the answer must come back this way: from 127.0.0.1, or from a neighbour */
-		bool returns = !weir_addr_is_loopback(src) && !is_attached(w->model, w->to, src);
+	if (w->to) { /* the answer must come back this way: to the host's own, or to a neighbour */
+		bool returns = !weir_addr_is_loopback(src) && !gateway_of(w->model, src) &&
+			       !is_attached(w->model, w->to, src);
 		if (w->published && !returns)
 			w->answer->src = (struct weir_addr){ 0 };
 		return;

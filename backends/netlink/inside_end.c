@@ -136,17 +136,14 @@ static void want_default(const struct weir_attach *a, const struct weir_model *m
 {
 	if (!weir_addr_is_set(&a->att->addrs[family]))
 		return;
-	for (size_t i = 0; i < a->net->n_subnets; i++) {
-		const struct weir_addr *gateway = &a->net->subnets[i].gateway;
-		if (gateway->family != family ||
-		    weir_addr_cmp(gateway, &a->att->addrs[family]) == 0)
-			continue;
-		if (!gives_default(a, model, family))
-			return;
-		want[(*n)++] = (struct weir_route_want){ .to.addr.family = (uint8_t)family,
-							 .via = *gateway };
+	const struct weir_subnet *subnet = weir_network_subnet_of(a->net, &a->att->addrs[family]);
+
+	if (!subnet || !weir_addr_is_set(&subnet->gateway) ||
+	    weir_addr_cmp(&subnet->gateway, &a->att->addrs[family]) == 0 ||
+	    !gives_default(a, model, family))
 		return;
-	}
+	want[(*n)++] = (struct weir_route_want){ .to.addr.family = (uint8_t)family,
+						 .via = subnet->gateway };
 }
 
 /* The routes of this attachment; the caller frees. NULL: no memory. */

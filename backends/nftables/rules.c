@@ -13,6 +13,10 @@
 /* How it works
  * The frame is constant: no rule names a network, an address or a port; sets do (sets.c).
  *
+ * Each packet meets the first rules of guard_in and forward, so these ask for its interface once and
+ * part the ways: guard_network is what of guard_in concerns packets from weir's networks, from_outside
+ * what of forward concerns those from elsewhere, and transit those that are none of weir's.
+ *
  * guard_in stands before conntrack and drops what must not come in from where it comes, whatever
  * state it claims. Local addresses only; endpoints' addresses wait for `forward`, where the output
  * interface is known and trust is a matter of both interfaces.
@@ -67,11 +71,14 @@ enum {
 
 /* clang-format off */
 const struct weir_nft_chain weir_nft_chains[] = {
+	{ .name = "guard_network" },
 	{ "guard_in", "filter", "prerouting", "raw", NF_INET_PRE_ROUTING, -300 },
 	{ .name = "publish" },
 	{ "publish_in", "nat", "prerouting", "dstnat - 1", NF_INET_PRE_ROUTING, -101 },
 	{ "publish_out", "nat", "output", "-101", NF_INET_LOCAL_OUT, -101 },
 	{ .name = "outside" },
+	{ .name = "transit" },
+	{ .name = "from_outside" },
 	{ "forward", "filter", "forward", "filter - 10", NF_INET_FORWARD, -10 },
 	{ "host", "filter", "input", "filter - 10", NF_INET_LOCAL_IN, -10 },
 	{ "source_nat", "nat", "postrouting", "srcnat - 1", NF_INET_POST_ROUTING, 99 },
@@ -79,20 +86,19 @@ const struct weir_nft_chain weir_nft_chains[] = {
 const size_t weir_nft_n_chains = sizeof(weir_nft_chains) / sizeof(weir_nft_chains[0]);
 
 const struct weir_nft_rule weir_nft_rules[] = {
+	{ "guard_network", "ip daddr @gateways4 fib daddr . iif type != local",
+	  STEPS(IPV4, DADDR4(R1), LOOKUP(R1, "gateways4"), FIB_DADDR_IIF_TYPE, NOT_U32(RTN_LOCAL)),
+	  DROPS(GATEWAY) },
+	{ "guard_network", "ip6 daddr @gateways6 fib daddr . iif type != local",
+	  STEPS(IPV6, DADDR6(R1), LOOKUP(R1, "gateways6"), FIB_DADDR_IIF_TYPE, NOT_U32(RTN_LOCAL)),
+	  DROPS(GATEWAY) },
+
 	{ "guard_in", "iifname \"lo\" accept",
 	  STEPS(IIF, IS_NAME("lo"), VERDICT(NF_ACCEPT)) },
 	{ "guard_in", "ip daddr 127.0.0.0/8", /* S1 */
 	  STEPS(IPV4, NETWORK_HEADER(16, 1, R1), IS_U8(IN_LOOPBACKNET)), DROPS(LOOPBACK) },
-	{ "guard_in", "iifname @networks ip daddr @gateways4 fib daddr . iif type != local",
-	  STEPS(IIF_IN("networks"), IPV4, DADDR4(R1), LOOKUP(R1, "gateways4"), FIB_DADDR_IIF_TYPE,
-		NOT_U32(RTN_LOCAL)),
-	  DROPS(GATEWAY) },
-	{ "guard_in", "iifname @networks ip6 daddr @gateways6 fib daddr . iif type != local",
-	  STEPS(IIF_IN("networks"), IPV6, DADDR6(R1), LOOKUP(R1, "gateways6"), FIB_DADDR_IIF_TYPE,
-		NOT_U32(RTN_LOCAL)),
-	  DROPS(GATEWAY) },
-	{ "guard_in", "iifname @networks accept",
-	  STEPS(IIF_IN("networks"), VERDICT(NF_ACCEPT)) },
+	{ "guard_in", "iifname @networks goto guard_network",
+	  STEPS(IIF_IN("networks"), GOTO("guard_network")) },
 	{ "guard_in", "ip daddr @gateways4", /* S3 */
 	  STEPS(IPV4, DADDR4(R1), LOOKUP(R1, "gateways4")), DROPS(GATEWAY) },
 	{ "guard_in", "ip6 daddr @gateways6",
@@ -136,20 +142,26 @@ const struct weir_nft_rule weir_nft_rules[] = {
 	{ "outside", "", /* S2 */
 	  STEPS({ 0 }), DROPS(DIRECT) },
 
-	{ "forward", "iifname != @networks oifname @networks ct direction original"
-		     " ct status ! expected,dnat iifname . oifname != @trusted jump outside",
-	  STEPS(IIF_NOT_IN("networks"), OIF_IN("networks"), CT(NFT_CT_DIRECTION),
-		IS_U8(IP_CT_DIR_ORIGINAL), CT(NFT_CT_STATUS),
+	{ "transit", "ct state established,related accept",
+	  STEPS(STATE(STATE_BIT(IP_CT_ESTABLISHED) | STATE_BIT(IP_CT_RELATED)),
+		VERDICT(NF_ACCEPT)) },
+	{ "transit", "meta nfproto @guard_families", /* S5 */
+	  STEPS(META(NFT_META_NFPROTO, R1), LOOKUP(R1, "guard_families")), DROPS(ROUTER) },
+	{ "transit", "accept",
+	  STEPS(VERDICT(NF_ACCEPT)) },
+
+	{ "from_outside", "oifname != @networks goto transit",
+	  STEPS(OIF_NOT_IN("networks"), GOTO("transit")) },
+	{ "from_outside", "ct direction original ct status ! expected,dnat iifname . oifname != @trusted"
+			  " jump outside",
+	  STEPS(CT(NFT_CT_DIRECTION), IS_U8(IP_CT_DIR_ORIGINAL), CT(NFT_CT_STATUS),
 		MASK_U32(IPS_EXPECTED | IPS_DST_NAT), IS_U32(0), IIF_OIF_NOT_IN("trusted"), JUMP("outside")) },
+
+	{ "forward", "iifname != @networks jump from_outside",
+	  STEPS(IIF_NOT_IN("networks"), JUMP("from_outside")) },
 	{ "forward", "ct state established,related accept",
 	  STEPS(STATE(STATE_BIT(IP_CT_ESTABLISHED) | STATE_BIT(IP_CT_RELATED)),
 		VERDICT(NF_ACCEPT)) },
-	{ "forward", "iifname != @networks oifname != @networks meta nfproto @guard_families", /* S5 */
-	  STEPS(IIF_NOT_IN("networks"), OIF_NOT_IN("networks"), META(NFT_META_NFPROTO, R1),
-		LOOKUP(R1, "guard_families")),
-	  DROPS(ROUTER) },
-	{ "forward", "iifname != @networks oifname != @networks accept",
-	  STEPS(IIF_NOT_IN("networks"), OIF_NOT_IN("networks"), VERDICT(NF_ACCEPT)) },
 	{ "forward", "iifname . oifname @segments accept",
 	  STEPS(IIF_OIF_IN("segments"), VERDICT(NF_ACCEPT)) },
 	{ "forward", "iifname . oifname @isolated ct status ! dnat",
@@ -193,7 +205,14 @@ const struct weir_nft_rule weir_nft_rules[] = {
 	{ "host", "",
 	  STEPS({ 0 }), DROPS(HOST) },
 
-	/* the host's 127.0.0.1 to a published port: the endpoint could not answer that address */
+	{ "source_nat", "oifname \"lo\" accept", /* the host to itself goes nowhere */
+	  STEPS(OIF, IS_NAME("lo"), VERDICT(NF_ACCEPT)) },
+	/* the host to a published port, from an address that the endpoint would answer elsewhere: another
+	 * network's gateway, 127.0.0.1 */
+	{ "source_nat", "oifname @networks ct status dnat ip saddr @gateways4 masquerade",
+	  STEPS(OIF_IN("networks"), DNATTED, IPV4, SADDR4(R1), LOOKUP(R1, "gateways4"), MASQUERADE) },
+	{ "source_nat", "oifname @networks ct status dnat ip6 saddr @gateways6 masquerade",
+	  STEPS(OIF_IN("networks"), DNATTED, IPV6, SADDR6(R1), LOOKUP(R1, "gateways6"), MASQUERADE) },
 	{ "source_nat", "oifname @networks ct status dnat ip saddr 127.0.0.0/8 masquerade",
 	  STEPS(OIF_IN("networks"), DNATTED, IPV4, NETWORK_HEADER(12, 1, R1), IS_U8(IN_LOOPBACKNET),
 		MASQUERADE) },

@@ -133,7 +133,7 @@ int weir_nft_read_state(struct weir_nft_wire *wire, struct weir_firewall_state *
 
 /* ---- the frame ---- */
 
-enum { CHAINS_MAX = 16, SETS_MAX = 32 }; /* bits of what was seen; we have 8 and 26 */
+enum { CHAINS_MAX = 16, SETS_MAX = 32 }; /* bits of what was seen; we have 11 and 26 */
 
 struct frame {
 	struct weir_err *err;

@@ -101,6 +101,10 @@ extern const struct weir_nft_rule weir_nft_rules[];
 	{                                            \
 		WEIR_NFT_OP_VERDICT, .value = (what) \
 	}
+#define GOTO(chain)                                                     \
+	{                                                               \
+		WEIR_NFT_OP_VERDICT, .value = NFT_GOTO, .name = (chain) \
+	}
 #define JUMP(chain)                                                     \
 	{                                                               \
 		WEIR_NFT_OP_VERDICT, .value = NFT_JUMP, .name = (chain) \
