@@ -194,8 +194,9 @@ class Model:
         return self.forwarding[version] or self.needs_forwarding(version)
 
     def needs_forwarding(self, version):
-        return any(version == family(s) and not net.get("internal")
-                   for net in self.networks.values() for s in net["subnets"])
+        """An internal network does where it has two subnets: they meet at the gateway."""
+        return any(sum(version == family(s) for s in net["subnets"]) > net.get("internal", False)
+                   for net in self.networks.values())
 
     def guarded(self, version):
         return self.needs_forwarding(version) and not self.forwarding[version]
@@ -233,23 +234,20 @@ class Flows:
             return None
         dst = self._destination(version, (LAN, LAN2))
         own = [p.addr.get(version) for p in self.model.ports_of(port.endpoint)]
-        if dst in own or not self._routed(version, port, dst):
+        if dst in own:
             return None
         src = port.addr[version]
         if self.rnd.random() < .06:
             src = self._spoofed(version, port)
         return self._flow("endpoint", port.network, port.endpoint, port.ifname, src, dst)
 
-    def _routed(self, version, port, dst):
-        """Two subnets of one network meet at the gateway, where the host forwards."""
-        there = self.model.subnet_of(port.network, dst)
-        return there in (None, self.model.subnet_of(port.network, port.addr[version])) or self.model.forwards(version)
-
     def _spoofed(self, version, port):
-        """Another endpoint's address, or one that is nobody's."""
+        """Another endpoint's address, or one that is nobody's: one of the host's own would be turned away by the
+        kernel before any filter."""
         others = [p.addr[version] for p in self.model.ports if version in p.addr and p.endpoint != port.endpoint]
         subnet = self.model.subnet_of(port.network, port.addr[version])
-        return self.rnd.choice(others + [str(subnet[-2])])
+        nobodys = next(a for a in (str(subnet[-2]), str(subnet[-3])) if a not in self.model.gateways[port.network])
+        return self.rnd.choice(others + [nobodys])
 
     def _from_host(self, version):
         dst = self._destination(version, (LAN, LAN2))
