@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What the evaluator says of a flow is what the kernel does to its packet, for random models and flows.
 
-A difference prints the model and how to run it alone: differential/differ.py --seed N --only K."""
+A difference prints the model and how to run it alone: differential/differ.py --seed N --only K …"""
 import os
 import pathlib
 import sys

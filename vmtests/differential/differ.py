@@ -101,7 +101,7 @@ class Case:
     """One model, applied, and its flows."""
 
     def __init__(self, somewhere, backend, seed, number, flows, cpu):
-        self.name = "--seed %d --only %d" % (seed, number)
+        self.name = "--backend %s --seed %d --only %d --flows %d" % (backend, seed, number, flows)
         self.model = Model(random.Random("%d/%d" % (seed, number)))
         self.flows = Flows(self.model).take(flows)
         self.somewhere, self.backend, self.cpu = somewhere, backend, cpu
@@ -148,6 +148,7 @@ class Case:
             self.exchange.say("guest", name, "/run/netns/" + name)
 
     def _routes(self):
+        """What the flows need beside weir's own routes: of the highest metric, so that weir's stay the first."""
         script = ""
         for name in self.model.endpoints:
             lines = "".join("route add %s via %s dev %s metric %d\n" % (*route, 5000 + number)
