@@ -346,9 +346,9 @@ int weir_nft_batch_send(struct weir_nft_batch *batch, struct weir_nft_wire *wire
 	int r = transmit(batch, wire, len, err);
 	if (r == 0)
 		r = collect(wire, last, &outcome, err);
+	wire->seq = last + 1; /* later questions must not take a late answer for theirs */
 	if (r < 0)
 		return r;
-	wire->seq = last + 1; /* later questions must not take a late answer for theirs */
 	if (outcome.error == -ERESTART)
 		return weir_err_set(err, EAGAIN, "somebody else changed nf_tables meanwhile");
 	if (outcome.error == 0 && outcome.acknowledged)

@@ -322,13 +322,34 @@ static int nft_validate(struct weir_firewall *fw, struct weir_err *err)
 	return send_prepared(fw, true, err);
 }
 
+/* An answer can get lost (ENOBUFS, no memory) when the work is done already. The epoch in the kernel
+ * tells, asked for anew. */
+static bool has_taken(struct weir_firewall *fw)
+{
+	struct weir_nft_wire wire WEIR_CLEAN_NFT_WIRE = { 0 };
+	const struct weir_nft_change *change = &fw->change;
+	struct weir_firewall_state now;
+	if (weir_nft_wire_open(&wire, NULL) < 0 || weir_nft_read_state(&wire, &now, NULL) < 0)
+		return false;
+	if (change->whole && change->delta.n_added == 0)
+		return !now.present;
+	return now.present && now.epoch.counter == change->epoch.counter &&
+	       !strcmp(now.epoch.store, change->epoch.store) &&
+	       change->old.epoch.counter != change->epoch.counter;
+}
+
 static int nft_commit(struct weir_firewall *fw, uint32_t *ret_generation, struct weir_err *err)
 {
 	assert(fw->prepared);
 	uint32_t generation = fw->change.old.generation;
 	bool moved = fw->batch.n > 0;
-	int r = send_prepared(fw, false, err);
+	struct weir_err why = { 0 };
+	int r = send_prepared(fw, false, &why);
+	if (r < 0 && r != -EAGAIN && moved && has_taken(fw))
+		r = 0;
 	nft_abort(fw);
+	if (r < 0 && err)
+		*err = why;
 	if (r < 0)
 		return r;
 	/* the number that followed the one compared with is ours, whoever came after; never 0 */
