@@ -372,25 +372,39 @@ struct listing {
 	uint32_t found;
 };
 
+/* Does the tuple come from the address? */
+static bool comes_from(const struct nlattr *tuple, uint32_t addr_be)
+{
+	const struct nlattr *part, *ip;
+	bool found = false;
+
+	mnl_attr_for_each_nested(part, tuple)
+	{
+		if (mnl_attr_get_type(part) != CTA_TUPLE_IP)
+			continue;
+		mnl_attr_for_each_nested(ip, part)
+		{
+			found |= mnl_attr_get_type(ip) == CTA_IP_V4_SRC &&
+				 mnl_attr_get_u32(ip) == addr_be;
+		}
+	}
+	return found;
+}
+
 /* The original tuple of a flow that the endpoint opened or answers, for its deletion. */
 static int take_flow(const struct nlmsghdr *nlh, void *ctx)
 {
 	struct listing *listing = ctx;
-	const struct nlattr *attr, *part, *ip;
-	const struct nlattr *original = NULL;
+	const struct nlattr *attr, *original = NULL;
 	bool ours = false;
 
-	mnl_attr_for_each(attr, nlh, sizeof(struct nfgenmsg)) {
+	mnl_attr_for_each(attr, nlh, sizeof(struct nfgenmsg))
+	{
 		unsigned type = mnl_attr_get_type(attr);
-		if (type != CTA_TUPLE_ORIG && type != CTA_TUPLE_REPLY)
-			continue;
 		if (type == CTA_TUPLE_ORIG)
 			original = attr;
-		mnl_attr_for_each_nested(part, attr)
-			if (mnl_attr_get_type(part) == CTA_TUPLE_IP)
-				mnl_attr_for_each_nested(ip, part)
-					ours |= mnl_attr_get_type(ip) == CTA_IP_V4_SRC &&
-						mnl_attr_get_u32(ip) == listing->job->addr_be;
+		if (type == CTA_TUPLE_ORIG || type == CTA_TUPLE_REPLY)
+			ours |= comes_from(attr, listing->job->addr_be);
 	}
 	if (!ours || !original)
 		return MNL_CB_OK;
