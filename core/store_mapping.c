@@ -100,8 +100,8 @@ static int sorted_mappings(struct weir_arena *arena, const struct weir_endpoint 
 
 /* What of a is not in b, in order. Both are sorted. */
 static int find_new(struct weir_arena *arena, const struct weir_mapping **a, size_t n_a,
-		    const struct weir_mapping **b, size_t n_b,
-		    const struct weir_mapping ***ret, size_t *ret_n, struct weir_err *err)
+		    const struct weir_mapping **b, size_t n_b, const struct weir_mapping ***ret,
+		    size_t *ret_n, struct weir_err *err)
 {
 	const struct weir_mapping **list = weir_arena_alloc(arena, n_a * sizeof(*list));
 	size_t n = 0;
@@ -162,7 +162,8 @@ int weir_store_replace_mappings(struct weir_store *store, const struct weir_endp
 	if (r == 0)
 		r = sorted_mappings(&arena, ep, &want, err);
 	if (r == 0)
-		r = find_new(&arena, had, old->n_mappings, want, ep->n_mappings, &gone, &n_gone, err);
+		r = find_new(&arena, had, old->n_mappings, want, ep->n_mappings, &gone, &n_gone,
+			     err);
 	if (r == 0)
 		r = find_new(&arena, want, ep->n_mappings, had, old->n_mappings, &new, &n_new, err);
 	if (r == 0)

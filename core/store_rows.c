@@ -125,7 +125,7 @@ static int give_column(sqlite3_vtab_cursor *base, sqlite3_context *to, int colum
 	const struct cursor *cursor = (const struct cursor *)base;
 	const struct weir_mapping *m = mapping_at(cursor);
 	const unsigned numbers[] = {
-		[PROTO] = m->proto,	    [PORT] = cursor->port,    [LO] = m->host_ports.lo,
+		[PROTO] = m->proto,	 [PORT] = cursor->port, [LO] = m->host_ports.lo,
 		[HI] = m->host_ports.hi, [TO_LO] = m->ports.lo, [TO_HI] = m->ports.hi,
 	};
 

@@ -151,8 +151,8 @@ static int ensure_forwarding(void *ctx, struct weir_err *err)
 
 	if (!preparing->ep->forward && preparing->ep->netns != WEIR_NETNS_OWN)
 		return 0;
-	struct weir_channel *channel = preparing->channel.sock ? &preparing->channel :
-								 &preparing->links->inside.channel;
+	struct weir_channel *channel = preparing->channel.sock ? &preparing->channel
+							       : &preparing->links->inside.channel;
 	for (enum weir_family family = WEIR_IPV4; family < WEIR_NUM_FAMILIES; family++) {
 		if (weir_netconf_forwarding(channel, family) == preparing->ep->forward)
 			continue;

@@ -34,8 +34,8 @@ int weir_netconf_forwarding(struct weir_channel *channel, enum weir_family famil
 
 	weir_request_u32(&request, NETCONFA_IFINDEX, (uint32_t)NETCONFA_IFINDEX_ALL);
 	/* whoever asks has another way to find out, and its errors */
-	if (weir_request_walk(channel, &request, take_forwarding, &forwarding, NULL, "netconf show %s",
-			      weir_family_name(family)) < 0)
+	if (weir_request_walk(channel, &request, take_forwarding, &forwarding, NULL,
+			      "netconf show %s", weir_family_name(family)) < 0)
 		return -1;
 	return forwarding;
 }
