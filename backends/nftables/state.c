@@ -119,8 +119,14 @@ int weir_nft_read_state(struct weir_nft_wire *wire, struct weir_firewall_state *
 	struct table table;
 	/* the generation first: what happens after that makes the commit fail, not go wrong */
 	int r = weir_nft_generation(wire, &state.generation);
+	if (r == -EINVAL) /* nfnetlink's word for a subsystem that nobody has registered */
+		return weir_err_set(err, EOPNOTSUPP,
+				    "this kernel does not answer for nf_tables (CONFIG_NF_TABLES; "
+				    "modprobe nf_tables)");
 	if (r < 0)
-		return weir_err_errno(err, r, "asking nf_tables for its generation");
+		return weir_err_errno(
+			err, r, "asking nf_tables for its generation%s",
+			r == -EPERM ? ": this needs CAP_NET_ADMIN in the network namespace" : "");
 	r = read_table(wire, &table);
 	state.present = r == 0;
 	if (r == 0)

@@ -23,7 +23,12 @@ int weir_nft_wire_open(struct weir_nft_wire *ret, struct weir_err *err)
 		return weir_err_set(err, ENOMEM, "no memory for a netlink socket");
 	wire.socket = mnl_socket_open2(NETLINK_NETFILTER, SOCK_CLOEXEC);
 	if (!wire.socket || mnl_socket_bind(wire.socket, 0, MNL_SOCKET_AUTOPID) < 0) {
-		int r = weir_err_errno(err, errno, "opening a netlink socket to nf_tables");
+		int r = errno == EPROTONOSUPPORT
+				? weir_err_set(err, EOPNOTSUPP,
+					       "this kernel has no nf_tables netlink "
+					       "(CONFIG_NF_TABLES; modprobe nf_tables)")
+				: weir_err_errno(err, errno,
+						 "opening a netlink socket to nf_tables");
 		weir_nft_wire_close(&wire);
 		return r;
 	}
