@@ -14,8 +14,9 @@
  * The frame is constant: no rule names a network, an address or a port; sets do (sets.c).
  *
  * Each packet meets the first rules of guard_in and forward, so these ask for its interface once and
- * part the ways: guard_network is what of guard_in concerns packets from weir's networks, from_outside
- * what of forward concerns those from elsewhere, and transit those that are none of weir's.
+ * part the ways: guard_network goes on with packets from weir's networks, from_outside with those from
+ * elsewhere, and transit with those that are none of weir's. The rest of forward is left to packets
+ * from weir's networks; some of its rules stand in from_outside too, in the same order.
  *
  * guard_in stands before conntrack and drops what must not come in from where it comes, whatever
  * state it claims. Local addresses only; endpoints' addresses wait for `forward`, where the output
@@ -156,9 +157,26 @@ const struct weir_nft_rule weir_nft_rules[] = {
 			  " jump outside",
 	  STEPS(CT(NFT_CT_DIRECTION), IS_U8(IP_CT_DIR_ORIGINAL), CT(NFT_CT_STATUS),
 		MASK_U32(IPS_EXPECTED | IPS_DST_NAT), IS_U32(0), IIF_OIF_NOT_IN("trusted"), JUMP("outside")) },
+	{ "from_outside", "ct state established,related accept",
+	  STEPS(STATE(STATE_BIT(IP_CT_ESTABLISHED) | STATE_BIT(IP_CT_RELATED)),
+		VERDICT(NF_ACCEPT)) },
+	{ "from_outside", "ct state invalid",
+	  STEPS(STATE(STATE_INVALID)), DROPS(INVALID) },
+	{ "from_outside", "tcp flags != syn / fin,syn,rst,ack",
+	  STEPS(L4(IPPROTO_TCP), TRANSPORT_HEADER(13, 1, R1), MASK_U8(TCP_FIN_SYN_RST_ACK),
+		NOT_U8(TCP_SYN)),
+	  DROPS(NOT_SYN) },
+	{ "from_outside", "oifname @internal",
+	  STEPS(OIF_IN("internal")), DROPS(INTERNAL) },
+	{ "from_outside", "ct status dnat accept",
+	  STEPS(DNATTED, VERDICT(NF_ACCEPT)) },
+	{ "from_outside", "iifname . oifname @trusted accept",
+	  STEPS(IIF_OIF_IN("trusted"), VERDICT(NF_ACCEPT)) },
+	{ "from_outside", "",
+	  STEPS({ 0 }), DROPS(DEFAULT) },
 
-	{ "forward", "iifname != @networks jump from_outside",
-	  STEPS(IIF_NOT_IN("networks"), JUMP("from_outside")) },
+	{ "forward", "iifname != @networks goto from_outside",
+	  STEPS(IIF_NOT_IN("networks"), GOTO("from_outside")) },
 	{ "forward", "ct state established,related accept",
 	  STEPS(STATE(STATE_BIT(IP_CT_ESTABLISHED) | STATE_BIT(IP_CT_RELATED)),
 		VERDICT(NF_ACCEPT)) },
@@ -176,11 +194,11 @@ const struct weir_nft_rule weir_nft_rules[] = {
 	  STEPS(IIF_IN("internal")), DROPS(INTERNAL) },
 	{ "forward", "oifname @internal",
 	  STEPS(OIF_IN("internal")), DROPS(INTERNAL) },
-	{ "forward", "iifname @networks iifname . ip saddr != @sources4",
-	  STEPS(IIF_IN("networks"), IPV4, IIF, SADDR4(R2), LOOKUP_NOT(R1, "sources4")),
+	{ "forward", "iifname . ip saddr != @sources4",
+	  STEPS(IPV4, IIF, SADDR4(R2), LOOKUP_NOT(R1, "sources4")),
 		DROPS(SOURCE) },
-	{ "forward", "iifname @networks iifname . ip6 saddr != @sources6",
-	  STEPS(IIF_IN("networks"), IPV6, IIF, SADDR6(R2), LOOKUP_NOT(R1, "sources6")),
+	{ "forward", "iifname . ip6 saddr != @sources6",
+	  STEPS(IPV6, IIF, SADDR6(R2), LOOKUP_NOT(R1, "sources6")),
 		DROPS(SOURCE) },
 	{ "forward", "ct status dnat accept",
 	  STEPS(DNATTED, VERDICT(NF_ACCEPT)) },
