@@ -40,6 +40,7 @@ static int make_ops(struct weir_cli *cli, const struct weir_model *model, bool r
 	*ret = (struct weir_change){
 		.ops = ops,
 		.n_ops = n,
+		.converge = true, /* whole files say what all of the host should be */
 		.prune = weir_cli_flag(cli, OPT_PRUNE),
 		.pools = remove ? NULL : model->pools,
 		.n_pools = remove ? 0 : model->n_pools,
@@ -72,7 +73,7 @@ static int delete_all(struct weir_cli *cli, struct weir_err *err)
 	if (r < 0)
 		return r;
 	weir_print_plan(cli, &plan, "nothing to remove");
-	return cli->dry_run && plan.n_steps ? WEIR_EXIT_CHANGES : WEIR_EXIT_DONE;
+	return cli->dry_run && (plan.n_steps || plan.n_drift) ? WEIR_EXIT_CHANGES : WEIR_EXIT_DONE;
 }
 
 int weir_verb_delete(struct weir_cli *cli, struct weir_err *err)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* exec: a command inside an endpoint. */
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -41,7 +42,9 @@ int weir_verb_exec(struct weir_cli *cli, struct weir_err *err)
 		r = weir_netns_become(ep, err);
 	if (r < 0)
 		return r;
+	(void)signal(SIGPIPE, SIG_DFL); /* main() ignores it; the command need not */
 	execvp(command[0], command);
-	fprintf(stderr, "weir: cannot run %s: %s\n", command[0], strerror(errno));
-	return errno == ENOENT ? NOT_FOUND : NOT_EXECUTABLE;
+	int why = errno;
+	fprintf(stderr, "weir: cannot run %s: %s\n", command[0], strerror(why));
+	return why == ENOENT ? NOT_FOUND : NOT_EXECUTABLE;
 }

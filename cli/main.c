@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The one place that prints errors and exits. */
 #include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/cli.h"
 
@@ -87,9 +90,22 @@ static int start(int argc, char **argv, struct weir_cli *cli)
 	return run(cli);
 }
 
+/* What is opened later must not become somebody's standard output. */
+static void fill_descriptors(void)
+{
+	int fd;
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd > STDERR_FILENO)
+		(void)close(fd);
+}
+
 int main(int argc, char **argv)
 {
 	struct weir_cli cli = { 0 };
+	fill_descriptors();
+	(void)signal(SIGPIPE, SIG_IGN); /* a reader that goes away must not stop a change half-way */
 	int code = start(argc, argv, &cli);
 	weir_arena_free(&cli.arena);
 	if (fflush(stdout) != 0 || ferror(stdout)) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* port add, rm, ls, show. */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cli/cli.h"
@@ -53,18 +54,34 @@ struct sum {
 	const struct weir_addr *targets[WEIR_NUM_FAMILIES];
 };
 
+/* Reasons of drops first, then the mappings in the order of their keys. */
+static int compare_counters(const void *a, const void *b)
+{
+	const struct weir_entry *x = ((const struct weir_counter *)a)->mapping;
+	const struct weir_entry *y = ((const struct weir_counter *)b)->mapping;
+	return x && y ? weir_entry_key_cmp(x, y) : (x != NULL) - (y != NULL);
+}
+
 /* One mapping of the user's is an entry for each family. */
 static struct sum sum_of(const struct weir_counters *counters, const struct weir_mapping *m)
 {
 	struct sum sum = { 0 };
-	for (size_t i = 0; i < counters->n; i++) {
-		const struct weir_entry *entry = counters->items[i].mapping;
-		if (!entry || entry->proto != m->proto || weir_addr_cmp(&entry->addr, &m->host) != 0 ||
-		    entry->ports.lo < m->host_ports.lo || entry->ports.hi > m->host_ports.hi)
+	for (enum weir_family f = WEIR_IPV4; counters->n && f < WEIR_NUM_FAMILIES; f++) {
+		const struct weir_entry entry = {
+			.kind = WEIR_ENTRY_MAPPING,
+			.family = f,
+			.addr = m->host,
+			.proto = m->proto,
+			.ports = m->host_ports,
+		};
+		const struct weir_counter key = { .mapping = &entry };
+		const struct weir_counter *found = bsearch(&key, counters->items, counters->n,
+							   sizeof(key), compare_counters);
+		if (!found)
 			continue;
-		sum.connections += counters->items[i].packets;
-		sum.bytes += counters->items[i].bytes;
-		sum.targets[entry->family] = &entry->to;
+		sum.connections += found->packets;
+		sum.bytes += found->bytes;
+		sum.targets[f] = &found->mapping->to;
 	}
 	return sum;
 }
@@ -150,6 +167,8 @@ int weir_verb_port_ls(struct weir_cli *cli, struct weir_err *err)
 		r = read_counters(cli, meta.uuid, &counters, err);
 	if (r < 0)
 		return r;
+	if (counters.n)
+		qsort(counters.items, counters.n, sizeof(*counters.items), compare_counters);
 	print_ports(cli, &model, &counters, cli->n_words > 1 ? &wanted : NULL);
 	return WEIR_EXIT_DONE;
 }

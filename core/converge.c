@@ -131,6 +131,24 @@ static int compile_wanted(struct work *w)
 	return r < 0 ? r : weir_ruleset_sort(&w->want_rules, w->err);
 }
 
+/* Would the backend replace what is there at all? It refuses what is not ours: that has to be known
+ * before links are touched. */
+static int try_whole(struct work *w)
+{
+	struct weir_session *s = w->s;
+	WEIR_CLEAN_DELTA struct weir_delta all = { 0 };
+	const struct weir_ruleset nothing = { 0 };
+	struct weir_epoch epoch = { .counter = s->meta.counter + 1 };
+	memcpy(epoch.store, s->meta.uuid, sizeof(epoch.store));
+	memcpy(epoch.boot, s->here.boot, sizeof(epoch.boot));
+	int r = weir_ruleset_diff(&nothing, &w->want_rules, &all, w->err);
+	if (r == 0)
+		r = s->engine->firewall->prepare(s->fw, &all, true, &s->kernel, &epoch, w->err);
+	if (r == 0)
+		s->engine->firewall->abort(s->fw);
+	return r;
+}
+
 static int read_rules(struct work *w)
 {
 	struct weir_err why = { 0 };
@@ -144,6 +162,10 @@ static int read_rules(struct work *w)
 	}
 	if (r == 0)
 		r = weir_session_refuse_foreign(s, w->err);
+	if (r < 0)
+		return r;
+	if (w->whole && s->kernel.present)
+		r = try_whole(w);
 	if (r < 0)
 		return r;
 	if (!s->kernel.present && w->want_rules.n)
@@ -341,9 +363,22 @@ static int mend_links(struct work *w)
 	return r;
 }
 
+/* All that was read is as it should be, the epoch included: there is nothing to write. */
+static bool rules_are_so(const struct work *w)
+{
+	const struct weir_session *s = w->s;
+	return s->kernel.present && !w->whole && !w->delta.n_added && !w->delta.n_removed &&
+	       s->kernel.epoch.counter == s->meta.counter &&
+	       strcmp(s->kernel.epoch.boot, s->here.boot) == 0;
+}
+
 static int mend_rules(struct work *w)
 {
 	struct weir_session *s = w->s;
+	if (rules_are_so(w) && w->want_rules.n) {
+		s->meta.generation = s->kernel.generation;
+		return 0;
+	}
 	if (!s->kernel.present && !w->want_rules.n && !w->whole)
 		return 0;
 	if (!w->whole && w->want_rules.n && s->kernel.present)

@@ -2,11 +2,14 @@
 /* The engine: carries a change of the model through to the store and the kernel, all or nothing.
  *
  * How it works: until the store commits, every step that touched the kernel has its undo on a list,
- * and the lock's file tells a successor that work is in progress. Rules come before links go up and
- * after links have gone down, so at no instant is a port open that should not be. */
+ * and the lock's file tells a successor that work is in progress. Rules come before links go up. On
+ * the way back, an endpoint's rules go before its link, which costs nothing, since a network translates
+ * and guards whatever comes from it; a network's own rules go after its links. So at no instant is a
+ * port open that should not be. */
 #include "core/engine.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,6 +25,8 @@ struct rules_work {
 	struct weir_delta delta;
 	struct weir_forwarding fwd;
 	bool empty; /* nothing is left: our tables go altogether */
+	bool committed;
+	bool networks_go; /* with them their translation and guards: links go before the rules */
 };
 
 static void free_rules(struct rules_work *w)
@@ -134,6 +139,8 @@ static int is_store_empty(struct weir_session *s, bool *ret, struct weir_err *er
 static int compile_change(struct weir_session *s, const struct weir_resolution *res,
 			  struct rules_work *w, struct weir_err *err)
 {
+	for (size_t i = 0; i < res->before.n_networks; i++)
+		w->networks_go |= !weir_model_network(&res->after, res->before.networks[i].name);
 	int r = 0;
 	/* Endpoints come and go without a look at all networks. */
 	if (networks_differ(res)) {
@@ -159,6 +166,8 @@ static int undo_rules(struct weir_session *s, const void *a, const void *b)
 		.n_added = w->delta.n_removed,
 	};
 	const struct weir_delta nothing = { 0 };
+	if (!w->committed)
+		return 0;
 	if (!*was_present)
 		return weir_session_commit_rules(s, &nothing, true, NULL);
 	return weir_session_commit_rules(s, &back, false, NULL);
@@ -174,8 +183,13 @@ static int commit_rules(struct weir_session *s, struct rules_work *w, struct wei
 	if (!was_present)
 		return weir_err_set(err, ENOMEM, "out of memory");
 	*was_present = s->kernel.present;
-	int r = weir_session_commit_rules(s, whole ? &nothing : &w->delta, whole, err);
-	return r < 0 ? r : weir_session_push_undo(s, undo_rules, w, was_present, err);
+	int r = weir_session_push_undo(s, undo_rules, w, was_present, err);
+	if (r == 0)
+		r = weir_session_commit_rules(s, whole ? &nothing : &w->delta, whole, err);
+	w->committed = r == 0;
+	if (w->committed && whole)
+		s->meta.backend[0] = '\0'; /* nothing is left that would bind the host to it */
+	return r;
 }
 
 /* ---- the work ---- */
@@ -198,6 +212,8 @@ static int carry_out(struct weir_session *s, const struct weir_resolution *res, 
 		r = weir_links_prepare(s, res, err);
 	if (r == 0)
 		r = weir_forwarding_restore(s, &w->fwd, err);
+	if (r == 0 && w->networks_go)
+		r = weir_links_withdraw(s, res, err);
 	if (r == 0)
 		r = commit_rules(s, w, err);
 	if (r == 0)
@@ -206,8 +222,10 @@ static int carry_out(struct weir_session *s, const struct weir_resolution *res, 
 		r = s->engine->firewall->forget(s->fw, flows, n_flows, NULL, err);
 	if (r == 0)
 		r = weir_links_up(s, res, err);
-	if (r == 0)
+	if (r == 0 && !w->networks_go)
 		r = weir_links_withdraw(s, res, err);
+	if (r == 0)
+		r = weir_netns_withdraw(s, res, err);
 	if (r == 0)
 		r = weir_session_save_meta(s, err);
 	return r < 0 ? r : weir_store_commit(s->store, err);
@@ -244,11 +262,18 @@ static int change_in_transaction(struct weir_session *s, const struct weir_chang
 		return r;
 	if (s->dry_run)
 		return fresh ? validate(s, &w, err) : 0;
+	sigset_t asked_to_end, was;
+	(void)sigemptyset(&asked_to_end);
+	(void)sigaddset(&asked_to_end, SIGINT);
+	(void)sigaddset(&asked_to_end, SIGTERM);
+	(void)sigaddset(&asked_to_end, SIGHUP);
+	(void)sigprocmask(SIG_BLOCK, &asked_to_end, &was); /* they wait until the work is whole */
 	r = carry_out(s, &res, &w, err);
 	if (r == -ENOTRECOVERABLE)
 		s->dirty = true; /* in a foreign namespace: going back would be done to that */
 	else if (r < 0)
 		weir_session_undo(s, err); /* while what it refers to is still there */
+	(void)sigprocmask(SIG_SETMASK, &was, NULL);
 	return r;
 }
 
@@ -270,7 +295,7 @@ static int run_change(struct weir_session *s, const struct weir_change *wanted, 
 	struct weir_change change = *wanted;
 	bool fresh = false;
 	int r = weir_session_is_fresh(s, &fresh, err);
-	if (r == 0 && (!fresh || s->dry_run))
+	if (r == 0 && (!fresh || wanted->converge))
 		r = weir_converge(s, plan, NULL, err);
 	if (r == 0)
 		r = weir_store_begin(s->store, makes_declared(wanted), err);

@@ -50,6 +50,7 @@ struct weir_op {
 struct weir_change {
 	struct weir_op *ops;
 	size_t n_ops;
+	bool converge; /* compare everything with the kernel and mend it first, however fresh it looks */
 	bool prune; /* also remove every declared object that no PUT names */
 	const struct weir_pool *pools; /* replaces the store's when n_pools > 0 */
 	size_t n_pools;

@@ -65,7 +65,7 @@ int weir_forwarding_plan(struct weir_session *s, struct weir_forwarding *ret, st
 	for (enum weir_family f = WEIR_IPV4; r == 0 && f < WEIR_NUM_FAMILIES; f++) {
 		long value = 1;
 		fwd.guarded[f] = is_switched(sysctls, n, f);
-		if (fwd.needed[f] && !fwd.guarded[f])
+		if (fwd.needed[f]) /* somebody may have switched it off again */
 			r = s->engine->links->sysctl_get(s->links, switches[f], &value, err);
 		fwd.switch_on[f] = value == 0;
 		fwd.restore[f] = fwd.guarded[f] && !fwd.needed[f];

@@ -11,6 +11,7 @@ struct link_ref {
 	const struct weir_network *net;
 	const struct weir_endpoint *ep;
 	const struct weir_attachment *att;
+	const struct weir_resolution *res;
 };
 
 struct names {
@@ -289,6 +290,18 @@ static int note_netns(struct weir_session *s, const struct weir_endpoint *ep, st
 	return r < 0 || taken ? r : weir_lock_note_netns(&s->lock, ep->name, err);
 }
 
+/* Two endpoints in one namespace would take each other's default route and interfaces. */
+static int refuse_shared(struct weir_session *s, const struct weir_endpoint *ep,
+			 const struct weir_netns_id *id, struct weir_err *err)
+{
+	const char *owner = NULL;
+	int r = weir_store_netns_owner(s->store, id, ep->name, &s->arena, &owner, err);
+	if (r < 0 || !owner)
+		return r;
+	return weir_err_at(err, EEXIST, &ep->origin, "%s is the namespace of endpoint \"%s\" already",
+			   ep->netns_path, owner);
+}
+
 static int prepare_netns(struct weir_session *s, const struct weir_resolution *res,
 			 struct weir_endpoint *ep, struct weir_err *err)
 {
@@ -303,6 +316,10 @@ static int prepare_netns(struct weir_session *s, const struct weir_resolution *r
 		r = note_netns(s, ep, err);
 	if (r == 0)
 		r = ops_of(s)->netns_ensure(s->links, ep, &id, NULL, err);
+	if (r < 0)
+		return r;
+	if (ep->netns == WEIR_NETNS_PATH)
+		r = refuse_shared(s, ep, &id, err);
 	if (r < 0)
 		return r;
 	if (!weir_netns_id_equal(&id, &ep->netns_id)) {
@@ -370,9 +387,29 @@ int weir_links_prepare(struct weir_session *s, const struct weir_resolution *res
 	return r;
 }
 
+/* Going back, new links are gone before the rules that hold them are. */
+static int undo_up(struct weir_session *s, const void *a, const void *b)
+{
+	const struct weir_resolution *res = ((const struct link_ref *)a)->res;
+	struct names names = { 0 };
+	int r = 0;
+	(void)b;
+	for (size_t i = 0; r == 0 && i < res->after.n_endpoints; i++) {
+		const struct weir_endpoint *ep = &res->after.endpoints[i];
+		for (size_t k = 0; r == 0 && k < ep->n_attachments; k++)
+			if (!weir_model_endpoint(&res->before, ep->name))
+				r = add_name(s, &names, ep->attachments[k].host_ifname, NULL);
+	}
+	return r < 0 ? r : remove_links(s, &names, NULL);
+}
+
 int weir_links_up(struct weir_session *s, const struct weir_resolution *res, struct weir_err *err)
 {
-	int r = 0;
+	struct link_ref *ref = weir_arena_alloc(&s->arena, sizeof(*ref));
+	if (!ref)
+		return weir_err_set(err, ENOMEM, "out of memory");
+	ref->res = res;
+	int r = weir_session_push_undo(s, undo_up, ref, NULL, err);
 	for (size_t i = 0; r == 0 && i < res->after.n_networks; i++)
 		if (network_differs(res, res->after.networks[i].name))
 			r = ops_of(s)->network_up(s->links, &res->after.networks[i], err);
@@ -453,8 +490,12 @@ int weir_links_withdraw(struct weir_session *s, const struct weir_resolution *re
 	int r = push(s, undo_wires, &res->before, NULL, NULL, NULL, err);
 	if (r == 0)
 		r = withdraw_links(s, res, err);
-	if (r == 0)
-		r = mend_wires(s, &res->after, err);
+	return r < 0 ? r : mend_wires(s, &res->after, err);
+}
+
+int weir_netns_withdraw(struct weir_session *s, const struct weir_resolution *res, struct weir_err *err)
+{
+	int r = 0;
 	for (size_t i = 0; r == 0 && i < res->before.n_endpoints; i++) {
 		const struct weir_endpoint *ep = &res->before.endpoints[i];
 		if (!is_gone(res, ep))

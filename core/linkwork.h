@@ -10,7 +10,8 @@
 int weir_links_prepare(struct weir_session *s, const struct weir_resolution *res, struct weir_err *err);
 /* The rules are in force: host ends up, routes, neighbours told. */
 int weir_links_up(struct weir_session *s, const struct weir_resolution *res, struct weir_err *err);
-/* Takes away what `after` does not have any more; the rules are withdrawn already. */
+/* Takes away the links that `after` does not have any more; then, last of all, the namespaces. */
 int weir_links_withdraw(struct weir_session *s, const struct weir_resolution *res, struct weir_err *err);
+int weir_netns_withdraw(struct weir_session *s, const struct weir_resolution *res, struct weir_err *err);
 
 #endif

@@ -46,6 +46,15 @@ static int put_network(struct work *w, const struct weir_op *op)
 	int r = weir_resolve_network(w->s, w->change, op->add, prev, &net, w->after, w->err);
 	if (r < 0)
 		return r;
+	for (size_t i = 0; i < w->before->n_networks; i++) {
+		const struct weir_network *other = &w->before->networks[i];
+		if (net.ifname[0] && strcmp(other->ifname, net.ifname) == 0 &&
+		    strcmp(other->name, net.name) != 0)
+			return weir_err_at(w->err, EBUSY, &net.origin,
+					   "network \"%s\": bridge %s is that of network \"%s\": remove "
+					   "that one first (weir network rm)",
+					   net.name, net.ifname, other->name);
+	}
 	bool same = prev && weir_network_equal(prev, &net);
 	net.declared |= prev && prev->declared;
 	if (!same || net.declared != prev->declared)

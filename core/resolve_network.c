@@ -11,7 +11,13 @@
 static int load_routes(struct weir_session *s, struct weir_host_route **ret, size_t *ret_n,
 		       struct weir_err *err)
 {
-	return s->engine->links->routes(s->links, &s->arena, ret, ret_n, err);
+	int r = 0;
+	if (!s->have_routes)
+		r = s->engine->links->routes(s->links, &s->arena, &s->routes, &s->n_routes, err);
+	s->have_routes = r == 0;
+	*ret = s->routes;
+	*ret_n = r < 0 ? 0 : s->n_routes;
+	return r;
 }
 
 static const struct weir_subnet *find_subnet(const struct weir_network *net,
@@ -131,13 +137,13 @@ static int choose_ifname(struct weir_session *s, const struct weir_network *prev
 static int check_change(const struct weir_network *prev, const struct weir_network *net, size_t attached,
 			struct weir_err *err)
 {
-	if (!prev || !attached)
+	if (!prev)
 		return 0;
 	if (prev->mode != net->mode || strcmp(prev->ifname, net->ifname) != 0)
 		return weir_err_at(err, EBUSY, &net->origin,
-				   "network \"%s\" has endpoints: its mode and bridge cannot change "
-				   "(weir endpoint rm)", net->name);
-	for (size_t i = 0; i < prev->n_subnets; i++)
+				   "network \"%s\" is there: its mode and bridge cannot change "
+				   "(weir network rm)", net->name);
+	for (size_t i = 0; attached && i < prev->n_subnets; i++)
 		if (!find_subnet(net, &prev->subnets[i].prefix)) {
 			char text[WEIR_PREFIX_TEXT];
 			return weir_err_at(err, EBUSY, &net->origin,

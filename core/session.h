@@ -32,6 +32,9 @@ struct weir_session {
 	struct weir_links *links;
 	struct weir_firewall *fw;
 	struct weir_firewall_state kernel; /* as last asked */
+	struct weir_host_route *routes; /* the host's, once somebody asked */
+	size_t n_routes;
+	bool have_routes;
 	struct weir_undo *undo;	   /* the latest first */
 	struct weir_new_netns *new_netns; /* made anew while going back */
 	bool dirty;		   /* leave the mark: somebody must converge */

@@ -225,3 +225,20 @@ int weir_store_set_netns_id(struct weir_store *store, const char *endpoint,
 				(int64_t)id->dev, (int64_t)id->ino, id->boot);
 	return r == 0 && !rows ? weir_store_spoil(store, no_endpoint(endpoint, err)) : r;
 }
+
+int weir_store_netns_owner(struct weir_store *store, const struct weir_netns_id *id, const char *except,
+			   struct weir_arena *arena, const char **ret_name, struct weir_err *err)
+{
+	WEIR_CLEAN_QUERY sqlite3_stmt *row = NULL;
+	int r = weir_store_query(store, WEIR_SQL_NETNS_OWNER, &row, err, "lltt", (int64_t)id->dev,
+				 (int64_t)id->ino, id->boot, except);
+	if (r == 0)
+		r = weir_store_step(store, row, err);
+	if (r < 0)
+		return r;
+	const char *name = r == 1 ? weir_arena_strdup(arena, weir_store_text(row, 0)) : NULL;
+	if (r == 1 && !name)
+		return weir_store_no_memory(err);
+	*ret_name = name;
+	return 0;
+}

@@ -123,6 +123,8 @@ const char *const weir_store_sql[] = {
 		" forward = ?7, declared = ?8 WHERE name = ?1",
 	[WEIR_SQL_REMOVE_ENDPOINT] = "DELETE FROM endpoint WHERE name = ?",
 	[WEIR_SQL_SET_NETNS] = "UPDATE endpoint SET dev = ?2, ino = ?3, boot = ?4 WHERE name = ?1",
+	[WEIR_SQL_NETNS_OWNER] =
+		"SELECT name FROM endpoint WHERE dev = ? AND ino = ? AND boot = ? AND name <> ?",
 	[WEIR_SQL_ENDPOINT_ITEMS] =
 		"SELECT kind, a, b, len FROM endpoint_item WHERE endpoint = ? ORDER BY kind, seq",
 	[WEIR_SQL_ADD_ENDPOINT_ITEM] = "INSERT INTO endpoint_item VALUES(?, ?, ?, ?, ?, ?)",

@@ -364,6 +364,8 @@ static void put_info(struct weir_request *request, const struct weir_iface_want 
 	weir_request_close(request, info);
 }
 
+enum { SMALLEST_IPV6_MTU = 1280 }; /* RFC 8200 5; with less, an interface has no IPv6 to speak of */
+
 static void put_families(struct weir_request *request, const struct weir_iface_want *want)
 {
 	struct nlattr *families = weir_request_open(request, IFLA_AF_SPEC), *family;
@@ -379,7 +381,7 @@ static void put_families(struct weir_request *request, const struct weir_iface_w
 		weir_request_close(request, conf);
 		weir_request_close(request, family);
 	}
-	if (want->addr_gen_none && weir_iface_have_ipv6()) {
+	if (want->addr_gen_none && weir_iface_have_ipv6() && want->mtu >= SMALLEST_IPV6_MTU) {
 		family = weir_request_open(request, AF_INET6);
 		weir_request_u8(request, IFLA_INET6_ADDR_GEN_MODE, IN6_ADDR_GEN_MODE_NONE);
 		weir_request_close(request, family);
