@@ -117,14 +117,32 @@ static bool stays_open(const struct weir_delta *delta, const struct weir_entry *
 	return now && !((*now)->flags & ~entry->flags);
 }
 
+static int compare_addrs(const void *a, const void *b)
+{
+	return weir_addr_cmp(*(const struct weir_addr *const *)a, *(const struct weir_addr *const *)b);
+}
+
 int weir_flows_of(const struct weir_delta *delta, const struct weir_model *model, struct weir_arena *arena,
 		  struct weir_flow_match **ret, size_t *ret_n, struct weir_err *err)
 {
 	struct list list = { .model = model, .arena = arena };
-	int r = 0;
+	size_t n_gone = 0;
+	const struct weir_addr **gone = weir_arena_alloc(arena, (delta->n_removed + 1) * sizeof(*gone));
+	int r = gone ? 0 : -ENOMEM;
 	for (size_t i = 0; r == 0 && i < delta->n_removed; i++)
-		if (!stays_open(delta, delta->removed[i]))
-			r = cuts[delta->removed[i]->kind](&list, delta->removed[i]);
+		if (delta->removed[i]->kind == WEIR_ENTRY_SOURCE && !stays_open(delta, delta->removed[i]))
+			gone[n_gone++] = &delta->removed[i]->addr;
+	if (n_gone)
+		qsort(gone, n_gone, sizeof(*gone), compare_addrs);
+	for (size_t i = 0; r == 0 && i < delta->n_removed; i++) {
+		const struct weir_entry *entry = delta->removed[i];
+		const struct weir_addr *target = &entry->to;
+		/* an endpoint that goes takes all that came to it along, ten thousand ports or one */
+		bool covered = entry->kind == WEIR_ENTRY_MAPPING && n_gone &&
+			       bsearch(&target, gone, n_gone, sizeof(*gone), compare_addrs);
+		if (!covered && !stays_open(delta, entry))
+			r = cuts[entry->kind](&list, entry);
+	}
 	for (size_t i = 0; r == 0 && i < delta->n_added; i++)
 		r = take_over(&list, delta->added[i]);
 	if (r < 0)

@@ -237,9 +237,9 @@ int weir_lock_take(const char *dir, unsigned timeout_ms, const char *holder, str
 	} while (lock.fd < 0 || !is_current(lock.fd, path));
 
 	r = read_mark(&lock, err);
-	int len = snprintf(line, sizeof(line), "%.100s (pid %ld)\n", holder, (long)getpid());
+	int len = snprintf(line, sizeof(line), "%.100s (pid %ld)\n", holder ? holder : "", (long)getpid());
 	/* After a predecessor's words, so that its mark stays whole until we are done with it. */
-	if (r == 0)
+	if (r == 0 && holder)
 		r = write_all(lock.fd, line, (size_t)len, err);
 	if (r < 0) {
 		if (!lock.dirty)

@@ -29,7 +29,8 @@ struct weir_lock {
 #define WEIR_LOCK_INIT { .fd = -1 }
 
 /* Makes dir (0700) when absent. Waits at most timeout_ms; then -ETIMEDOUT naming the holder.
- * holder: one line, e.g. "weir apply". -EACCES, -EROFS, -ENOSPC with what to do. */
+ * holder: one line, e.g. "weir apply"; NULL: only looks, and writes nothing, so that a full disk does
+ * not keep anybody from looking. -EACCES, -EROFS, -ENOSPC with what to do. */
 int weir_lock_take(const char *dir, unsigned timeout_ms, const char *holder, struct weir_lock *ret,
 		   struct weir_err *err);
 

@@ -99,30 +99,178 @@ static FILE *next(struct changes *c)
 	return c->out;
 }
 
-static void flag_change(struct changes *c, const char *name, bool before, bool after)
+/* One thing that can differ, as text. What differs in text is told, so nothing changes unsaid. */
+struct aspect {
+	const char *name;
+	void (*say)(FILE *out, const void *object);
+};
+
+static char *aspect_text(const struct aspect *aspect, const void *object)
 {
-	if (before != after)
-		fprintf(next(c), "%s %s", name, after ? "on" : "off");
+	char *text = NULL;
+	size_t len = 0;
+	FILE *out = open_memstream(&text, &len);
+	if (!out)
+		return NULL;
+	aspect->say(out, object);
+	if (fclose(out) == 0)
+		return text;
+	free(text);
+	return NULL;
 }
+
+static void say_aspects(struct changes *c, const struct aspect *aspects, size_t n, const void *a,
+			const void *b)
+{
+	for (size_t i = 0; i < n; i++) {
+		char *before = aspect_text(&aspects[i], a), *after = aspect_text(&aspects[i], b);
+		if (before && after && strcmp(before, after) != 0)
+			fprintf(next(c), "%s %s", aspects[i].name, after[0] ? after : "none");
+		free(before);
+		free(after);
+	}
+}
+
+static void say_switch(FILE *out, bool on)
+{
+	fputs(on ? "on" : "off", out);
+}
+
+static void say_internal(FILE *out, const void *net)
+{
+	say_switch(out, ((const struct weir_network *)net)->internal);
+}
+
+static void say_isolate(FILE *out, const void *net)
+{
+	say_switch(out, ((const struct weir_network *)net)->isolate);
+}
+
+static void say_host(FILE *out, const void *net)
+{
+	fputs(((const struct weir_network *)net)->host_deny ? "deny" : "allow", out);
+}
+
+static void say_filter(FILE *out, const void *net)
+{
+	say_switch(out, ((const struct weir_network *)net)->filter_bridged);
+}
+
+static void say_mtu(FILE *out, const void *net)
+{
+	unsigned mtu = ((const struct weir_network *)net)->mtu;
+	if (mtu)
+		fprintf(out, "%u", mtu);
+	else
+		fputs("default", out);
+}
+
+static void say_mac(FILE *out, const void *net)
+{
+	char text[WEIR_MAC_TEXT];
+	fputs(weir_mac_text(&((const struct weir_network *)net)->mac, text), out);
+}
+
+static void say_subnets(FILE *out, const void *object)
+{
+	const struct weir_network *net = object;
+	char prefix[WEIR_PREFIX_TEXT], gateway[WEIR_ADDR_TEXT];
+	for (size_t i = 0; i < net->n_subnets; i++) {
+		fprintf(out, "%s%s", i ? " " : "", weir_prefix_text(&net->subnets[i].prefix, prefix));
+		if (weir_addr_is_set(&net->subnets[i].gateway))
+			fprintf(out, " by %s", weir_addr_text(&net->subnets[i].gateway, gateway));
+	}
+}
+
+static void say_gateway(FILE *out, const void *object)
+{
+	const struct weir_network *net = object;
+	fputs(net->gateway_endpoint ? net->gateway_endpoint : "the host", out);
+}
+
+static void say_nat(FILE *out, const void *object)
+{
+	const struct weir_network *net = object;
+	char text[WEIR_ADDR_TEXT];
+	if (net->nat != WEIR_NAT_ADDRESS) {
+		fputs(net->nat == WEIR_NAT_NONE ? "off" : "masquerade", out);
+		return;
+	}
+	fputs("to", out);
+	for (enum weir_family f = WEIR_IPV4; f < WEIR_NUM_FAMILIES; f++)
+		if (weir_addr_is_set(&net->nat_addr[f]))
+			fprintf(out, " %s", weir_addr_text(&net->nat_addr[f], text));
+}
+
+static void say_trusted(FILE *out, const void *object)
+{
+	const struct weir_network *net = object;
+	for (size_t i = 0; i < net->n_trusted; i++)
+		fprintf(out, "%s%s", i ? " " : "", net->trusted[i]);
+}
+
+static void say_excluded(FILE *out, const void *object)
+{
+	const struct weir_network *net = object;
+	char lo[WEIR_ADDR_TEXT], hi[WEIR_ADDR_TEXT];
+	for (size_t i = 0; i < net->n_excluded; i++)
+		fprintf(out, "%s%s-%s", i ? " " : "", weir_addr_text(&net->excluded[i].lo, lo),
+			weir_addr_text(&net->excluded[i].hi, hi));
+}
+
+static const struct aspect network_aspects[] = {
+	{ "internal", say_internal },	 { "isolate", say_isolate }, { "host", say_host },
+	{ "filter_bridged", say_filter }, { "mtu", say_mtu },	     { "mac", say_mac },
+	{ "subnets", say_subnets },	 { "gateway", say_gateway }, { "nat", say_nat },
+	{ "trusted", say_trusted },	 { "exclude", say_excluded },
+};
 
 static void say_network_change(FILE *out, const struct weir_network *a, const struct weir_network *b)
 {
 	struct changes c = { .out = out };
-	flag_change(&c, "internal", a->internal, b->internal);
-	flag_change(&c, "isolate", a->isolate, b->isolate);
-	flag_change(&c, "host deny", a->host_deny, b->host_deny);
-	flag_change(&c, "filter_bridged", a->filter_bridged, b->filter_bridged);
-	if (a->mtu != b->mtu)
-		fprintf(next(&c), "mtu %u", b->mtu);
-	if (a->nat != b->nat)
-		fputs("nat", next(&c));
-	if (a->n_trusted != b->n_trusted)
-		fputs("trusted", next(&c));
-	if (!c.any) {
-		fputs("now ", out);
-		say_network(out, b);
-	}
+	say_aspects(&c, network_aspects, sizeof(network_aspects) / sizeof(*network_aspects), a, b);
 }
+
+static void say_namespace(FILE *out, const void *object)
+{
+	const struct weir_endpoint *ep = object;
+	fputs(ep->netns == WEIR_NETNS_OWN  ? "own" :
+	      ep->netns == WEIR_NETNS_HOST ? "the host's" : ep->netns_path, out);
+}
+
+static void say_forward(FILE *out, const void *ep)
+{
+	say_switch(out, ((const struct weir_endpoint *)ep)->forward);
+}
+
+static void say_labels(FILE *out, const void *object)
+{
+	const struct weir_endpoint *ep = object;
+	for (size_t i = 0; i < ep->n_labels; i++)
+		fprintf(out, "%s%s=%s", i ? " " : "", ep->labels[i].key, ep->labels[i].value);
+}
+
+static void say_routes(FILE *out, const void *object)
+{
+	const struct weir_endpoint *ep = object;
+	char to[WEIR_PREFIX_TEXT], via[WEIR_ADDR_TEXT];
+	for (size_t i = 0; i < ep->n_routes; i++)
+		fprintf(out, "%s%s by %s", i ? " " : "", weir_prefix_text(&ep->routes[i].to, to),
+			weir_addr_text(&ep->routes[i].via, via));
+}
+
+static void say_dns(FILE *out, const void *object)
+{
+	const struct weir_endpoint *ep = object;
+	char text[WEIR_ADDR_TEXT];
+	for (size_t i = 0; i < ep->n_dns; i++)
+		fprintf(out, "%s%s", i ? " " : "", weir_addr_text(&ep->dns[i], text));
+}
+
+static const struct aspect endpoint_aspects[] = {
+	{ "namespace", say_namespace }, { "forward", say_forward }, { "labels", say_labels },
+	{ "routes", say_routes },	{ "dns", say_dns },
+};
 
 static bool holds(const struct weir_endpoint *ep, const struct weir_mapping *m)
 {
@@ -154,6 +302,21 @@ static void say_mapping_changes(struct changes *c, const struct weir_endpoint *o
 		fprintf(next(c), "%s%zu more", sign, told - MAPPINGS_TOLD);
 }
 
+/* Beside the addresses, which are told anyway. */
+static void say_attachment_change(FILE *out, const struct weir_attachment *a,
+				  const struct weir_attachment *b)
+{
+	char text[WEIR_MAC_TEXT];
+	if (weir_mac_cmp(&a->mac, &b->mac) != 0)
+		fprintf(out, " mac %s", weir_mac_text(&b->mac, text));
+	if (strcmp(a->ifname, b->ifname) != 0)
+		fprintf(out, " ifname %s", b->ifname);
+	if (a->priority != b->priority)
+		fprintf(out, " priority %d", b->priority);
+	if (a->mtu != b->mtu)
+		fprintf(out, " mtu %u", b->mtu);
+}
+
 static void say_endpoint_change(FILE *out, const struct weir_endpoint *a, const struct weir_endpoint *b)
 {
 	struct changes c = { .out = out };
@@ -164,15 +327,15 @@ static void say_endpoint_change(FILE *out, const struct weir_endpoint *a, const 
 			continue;
 		fprintf(next(&c), "%s%s", old ? "" : "+", att->network);
 		say_addrs(out, att);
+		if (old)
+			say_attachment_change(out, old, att);
 	}
 	for (size_t i = 0; i < a->n_attachments; i++)
 		if (!weir_endpoint_attachment(b, a->attachments[i].network))
 			fprintf(next(&c), "-%s", a->attachments[i].network);
 	say_mapping_changes(&c, a, b, "-");
 	say_mapping_changes(&c, b, a, "+");
-	flag_change(&c, "forward", a->forward, b->forward);
-	if (!c.any)
-		fputs("labels, routes or names", out);
+	say_aspects(&c, endpoint_aspects, sizeof(endpoint_aspects) / sizeof(*endpoint_aspects), a, b);
 }
 
 /* ---- steps ---- */

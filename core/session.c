@@ -47,7 +47,8 @@ static int open_store(struct weir_session *s, struct weir_err *err)
 	const struct weir_engine *engine = s->engine;
 	if (s->dry_run && !has_store(engine->state_dir))
 		return weir_store_open(NULL, true, &s->store, err);
-	int r = weir_lock_take(engine->state_dir, engine->timeout_ms, engine->holder, &s->lock, err);
+	int r = weir_lock_take(engine->state_dir, engine->timeout_ms, s->dry_run ? NULL : engine->holder,
+			       &s->lock, err);
 	if (r < 0)
 		return r;
 	s->dirty = s->lock.dirty;

@@ -61,9 +61,9 @@ static void test_changed(void **state)
 		"endpoints:\n"
 		"  a: {networks: [db], publish: [\"8081:80\"], forward: true}\n"
 		"  b: {networks: [web], labels: {role: y}}\n"));
-	SAYS(h, "~ network web: host deny on, mtu 1400\n"
+	SAYS(h, "~ network web: host deny, mtu 1400\n"
 		"~ endpoint a: +db 10.2.0.2, -web, -8080:80, +8081:80, forward on\n"
-		"~ endpoint b: labels, routes or names\n");
+		"~ endpoint b: labels role=y\n");
 	OK(h, add_port(h, "a", "9090:90"));
 	SAYS(h, "~ endpoint a: +9090:90\n");
 	OK(h, remove_port(h, "a", "9090:90"));
