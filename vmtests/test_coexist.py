@@ -82,3 +82,18 @@ def test_foreign_table_of_our_name_is_not_taken(world):
     world.host.run("nft", "-f", "-", stdin="table inet weir {\n chain mine {\n }\n}\n")
     world.refused(1, "apply", world.spec(web()), says="inet weir")
     assert "chain mine" in world.ruleset()
+
+
+@behaviour("C1", "R1")
+def test_foreign_table_in_place_of_ours(world):
+    """Ours is gone and another one has its name: that is told before anything else is mended."""
+    world.apply(web())
+    world.host.run("sh", "-c", "nft delete table inet weir && ip link del wb-web")
+    world.host.run("nft", "-f", "-", stdin="table inet weir {\n chain mine {\n }\n}\n")
+    for words in (["apply", "spec.yaml"], ["repair"], ["network", "add", "more", "--subnet", "10.88.9.0/24"],
+                  ["delete", "--all"]):
+        world.refused(1, *words, says="inet weir")
+    world.host.run("nft", "delete", "table", "inet", "weir")
+    world.weir("apply", "spec.yaml")
+    world.ns("nginx").serve(80)
+    assert world.lan.connect(V4.host, 8080).server == "nginx"

@@ -434,3 +434,55 @@ def test_the_suite_finds_its_own_leaks(world):
         assert world.snapshot() != before, leave
         world.host.run("sh", "-c", undo)
         world.same(before, world.snapshot(), undo)
+
+
+@behaviour("L11", "L13")
+def test_mtu_below_that_of_ipv6(world):
+    """A network of IPv4 only may have it; where IPv6 is, it cannot."""
+    world.weir("network", "add", "small", "--subnet", "10.88.1.0/24", "--mtu", "1000")
+    world.weir("endpoint", "add", "a", "--network", "small", "-p", "8080:80")
+    a = world.ns("a")
+    assert (world.host.link("wb-small")["mtu"], a.link("eth0")["mtu"]) == (1000, 1000)
+    assert a.ping(V4.lan, size=972) and not a.ping(V4.lan, size=973)
+    assert world.host.ping(world.address("a"))
+    a.serve(80)
+    assert world.lan.connect(V4.host, 8080).server == "a"
+    assert world.weir("status", json=True)["in_sync"]
+
+
+@behaviour("L8", "R1")
+@pytest.mark.parametrize("change", [{"bridge": "br-other"}, {"mode": "p2p"}])
+@pytest.mark.parametrize("attached", [True, False])
+def test_bridge_and_mode_of_a_network_stay(world, change, attached):
+    spec = {"networks": {"web": dual(1)}, "endpoints": {"a": on("web")} if attached else {}}
+    world.apply(spec)
+    spec["networks"]["web"].update(change)
+    world.refused(1, "apply", world.spec(spec), says=["web", "spec.yaml:"])
+    assert world.weir("plan", "spec.yaml", check=False).code == 1
+
+
+@behaviour("L8", "R1")
+def test_bridge_of_a_network_that_goes(world):
+    """What the same run removes is not free yet."""
+    world.apply({"networks": {"old": dual(1, bridge="br-mine")}})
+    spec = {"networks": {"new": dual(2, bridge="br-mine")}}
+    world.refused(1, "apply", world.spec(spec), "--prune", says=["br-mine", '"old"'])
+    world.weir("network", "rm", "old")
+    world.weir("apply", "spec.yaml", "--prune")
+    assert world.host.addresses("br-mine", 4) == ["10.88.2.1"]
+
+
+@behaviour("L10")
+def test_namespace_has_one_endpoint(world):
+    world.netns("foreign")
+    world.weir("network", "add", "web", "--subnet", "10.88.1.0/24")
+    world.weir("network", "add", "db", "--subnet", "10.88.2.0/24")
+    world.weir("endpoint", "add", "first", "--network", "web", "--netns", "foreign")
+    for path in ("foreign", "/run/netns/foreign"):
+        world.refused(1, "endpoint", "add", "second", "--network", "db,ifname=eth5", "--netns", path,
+                      says=["foreign", '"first"'])
+    spec = {"endpoints": {"second": {"networks": ["db"], "netns": "foreign"}}}
+    world.refused(1, "apply", world.spec(spec), says=["spec.yaml:", '"first"'])
+    world.weir("endpoint", "rm", "first")
+    world.weir("apply", "spec.yaml")
+    assert world.ns("foreign").addresses("eth0") == ["10.88.2.2"]

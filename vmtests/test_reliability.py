@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """R: twice, at once, damaged, malformed, foreign. (Faults and kills have their own file.)"""
 import json
+import os
+import signal
 import time
 
 import pytest
@@ -333,3 +335,74 @@ def test_next_command_mends_lost_rules(world, what):
     assert world.lan.connect(V4.host, 8080).server == "nginx"
     assert world.lan.connect(V4.host, 9090).server == "nginx"
     assert world.weir("status", json=True)["in_sync"]
+
+
+@behaviour("R2", "R3")
+def test_apply_mends_what_plan_tells(world):
+    """However fresh everything looks by its rules."""
+    world.apply(web())
+    world.host.run("sh", "-c", "ip -n nginx link del eth0")
+    plan = world.weir("plan", "spec.yaml", check=False)
+    assert plan.code == 3 and "nginx" in plan.out, str(plan)
+    drift = world.weir("plan", "spec.yaml", "--json", check=False)
+    assert drift.code == 3 and world.parse(drift)["drift"], str(drift)
+    assert "nginx" in world.weir("apply", "spec.yaml").out
+    assert world.host.ping(world.address("nginx")) and world.ns("nginx").ping(V4.lan)
+    assert world.weir("plan", "spec.yaml").code == 0
+
+
+@behaviour("C4", "R2")
+def test_forwarding_is_switched_on_again(world):
+    keys = ("net/ipv4/ip_forward", "net/ipv6/conf/all/forwarding")
+    assert [world.sysctl(key) for key in keys] == ["0", "0"]
+    world.apply(web())
+    for key in keys:
+        world.set_sysctl(key, 0)
+    world.weir("network", "add", "k")
+    assert world.sysctl(keys[0]) == "1"
+    world.weir("network", "add", "six", "--subnet", "fd00:88:9::/64")
+    assert [world.sysctl(key) for key in keys] == ["1", "1"]
+    world.leave()
+    world.weir("delete", "--all")
+    assert [world.sysctl(key) for key in keys] == ["0", "0"]
+
+
+def twenty(world):
+    return world.spec({"networks": {"web": dual(1)}, "endpoints": {
+        "e%d" % i: on("web", publish=["%d:80" % (8000 + i)]) for i in range(20)}})
+
+
+@behaviour("R1", "U1")
+@pytest.mark.parametrize("words", ["", "-v", "--json"])
+@pytest.mark.parametrize("reader", ["head -1", "true"])
+def test_reader_that_goes_away(world, words, reader):
+    line = "%s %s apply %s 2>&1 | %s" % (world.place.weir, words, twenty(world), reader)
+    world.host.run("sh", "-c", line, env={"WEIR_BACKEND": world.backend})
+    # the pipe's end does not wait for its beginning
+    world.host.run("flock", "/var/lib/weir/weir.lock", "true", check=False)
+    assert len(world.weir("endpoint", "ls", json=True)["endpoints"]) == 20
+    assert world.weir("status", json=True)["in_sync"]
+    assert world.weir("plan", "spec.yaml").code == 0
+
+
+@behaviour("R1", "R2")
+@pytest.mark.parametrize("name", ["TERM", "INT", "HUP"])
+@pytest.mark.parametrize("begun", ["wb-web", "e0", "e9", "e19"])
+def test_asked_to_end(world, name, begun):
+    """Whenever the signal comes, nothing or all of it is done; no repair is needed."""
+    started = world.start("apply", twenty(world))
+    place = "/proc/%d/root/run/netns/" % world.machine.holder.pid + begun
+    watched = lambda: begun in world.machine.run(["ls", "/run/netns", "/sys/class/net"], check=False).out.split()
+    if begun.startswith("e"):
+        watched = lambda: os.path.exists(place)
+    while not watched() and started[0].poll() is None:
+        pass
+    started[0].send_signal(getattr(signal, "SIG" + name))
+    result = world.finish(started)
+    assert result.code in (0, -getattr(signal, "SIG" + name)), str(result)
+    assert len(world.weir("endpoint", "ls", json=True)["endpoints"]) in (0, 20)
+    assert world.weir("status", json=True)["in_sync"]
+    plan = world.weir("plan", "spec.yaml", "--json", check=False)
+    assert world.parse(plan)["drift"] == []
+    assert world.weir("apply", "spec.yaml").code == 0
+    assert world.weir("plan", "spec.yaml").code == 0

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """S: holes of others that weir does not have."""
+import json
+
 import pytest
 
 import frames
 from marks import behaviour, every_switch, neighbours
 from specs import dual, on, web
-from world import ATTEMPT_MS, FAMILIES, V4, V6
+from world import ATTEMPT_MS, FAMILIES, V4, V6, wait_until
 
 
 def from_lan(world, packet, ifname="eth0"):
@@ -304,3 +306,58 @@ def test_endpoints_accept_no_router_advertisements(world):
     for ns in (a, b):
         assert ns.run("cat", "/proc/sys/net/ipv6/conf/eth0/accept_ra").out == "0\n"
     assert world.sysctl("net/ipv6/conf/wb-web/accept_ra") == "0"
+
+
+# A new flow with each packet: one that conntrack knows would stay translated without any rule.
+FLOOD = """
+import socket, sys
+while True:
+    try:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as fresh:
+            fresh.sendto(b"x", (sys.argv[1], 53))
+    except OSError:
+        pass
+"""
+COUNT = """
+table ip seen {
+	chain flood {
+		type filter hook %s priority 300
+		udp dport 53 ip saddr %s counter
+		udp dport 53 ip daddr %s counter
+	}
+}
+"""
+
+
+def seen(ns):
+    """Packets from the one address and to the other, as COUNT has them."""
+    rules = json.loads(ns.run("nft", "-j", "list", "chain", "ip", "seen", "flood").out)["nftables"]
+    return [expr["counter"]["packets"] for item in rules for expr in item.get("rule", {}).get("expr", [])
+            if "counter" in expr]
+
+
+@behaviour("S10", "N1")
+@pytest.mark.parametrize("way", ["out", "in"])
+def test_no_packet_passes_unguarded_while_all_goes(world, way):
+    """The host forwards by itself; whatever comes last of a network's, it is not its rules' end."""
+    world.set_sysctl("net/ipv4/ip_forward", 1)
+    foreign = world.netns("foreign")
+    world.weir("network", "add", "web", "--subnet", "10.88.1.0/24")
+    world.weir("endpoint", "add", "nginx", "--network", "web", "--netns", "foreign")
+    addr = world.address("nginx")
+    source, at, to, count = {"out": (foreign, world.lan, V4.lan, (addr, V4.lan)),
+                             "in": (world.lan, foreign, addr, (V4.lan, addr))}[way]
+    at.run("nft", "-f", "-", stdin=COUNT % ("prerouting", *count))
+    source.run("nft", "-f", "-", stdin=COUNT % ("postrouting", *count))
+    flood = world.machine.popen(["/usr/bin/python3", "-c", FLOOD, to], source.path)
+    try:
+        wait_until(lambda: seen(source)[1] > 100, "the flood")
+        world.weir("delete", "--all")
+        if way == "in":
+            sent = seen(source)[1]
+            wait_until(lambda: seen(source)[1] > sent + 100, "more of the flood")
+    finally:
+        flood.kill()
+        world.machine.finish(flood, ["flood"])
+    assert seen(at)[0] == 0, "came through with the endpoint's own address: %s" % seen(at)
+    assert way == "in" or seen(at)[1] > 100  # translated they came

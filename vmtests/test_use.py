@@ -7,7 +7,7 @@ import pytest
 
 from marks import behaviour
 from specs import dual, everything, on, web
-from world import FAMILIES, V4
+from world import FAMILIES, V4, V6
 
 
 @behaviour("U1")
@@ -236,3 +236,29 @@ def test_without_root(world):
                             str(world.place.weir), "apply", "-",
                             stdin=(world.folder / name).read_text(), check=False)
     assert result.code == 4 and "root" in result.err, str(result)
+
+
+@behaviour("U5")
+def test_counters_among_thousands(world):
+    """Singles, ranges, a protocol and an address of the same numbers: each connection counts once, where it went."""
+    singles = ["%d:80" % port for port in range(10000, 14995)]
+    spec = web()
+    spec["endpoints"]["nginx"]["publish"] = singles
+    spec["endpoints"]["api"]["publish"] = [
+        "20000-20999:20000-20999", "21000-21099:31000-31099", "192.0.2.11:12345:81", "12345:82/udp"]
+    world.apply(spec)
+    nginx, api = world.ns("nginx"), world.ns("api")
+    nginx.serve(80)
+    for port in (81, 20500, 31050):
+        api.serve(port)
+    api.serve(82, "udp")
+    want = {"10000:80": 1, "12345:80": 2, "14994:80": 1, "20000-20999:20000-20999": 1,
+            "21000-21099:31000-31099": 1, "192.0.2.11:12345:81": 1, "12345:82/udp": 1}
+    for port, family in ((10000, V4), (12345, V4), (12345, V6), (14994, V6)):
+        assert world.lan.connect(family.host, port).server == "nginx"
+    for addr, port, proto in ((V4.host, 20500, "tcp"), (V6.host, 21050, "tcp"), (V4.other_host, 12345, "tcp"),
+                              (V4.host, 12345, "udp")):
+        assert world.lan.connect(addr, port, proto).server == "api"
+    ports = world.weir("port", "ls", json=True)["ports"]
+    assert len(ports) == len(singles) + 4
+    assert {p["spec"]: p["connections"] for p in ports if p["connections"]} == want
