@@ -79,8 +79,11 @@ int weir_cli_blame(struct weir_err *err, int code, enum weir_option_id id, const
 void weir_help(const struct weir_cli *cli, FILE *out); /* of the verb, or of what its words begin */
 const char *weir_cli_option_name(enum weir_option_id id);
 
-/* Picks and probes the backend; fills cli->engine. -EPERM without the capability, before anything. */
+/* Fills cli->engine; a backend that was asked for is picked and probed. -EPERM without the capability, before anything. */
 int weir_cli_engine(struct weir_cli *cli, struct weir_err *err);
+/* Makes cli->firewall the backend that was asked for, or for "auto" the one that this host's rules are in
+ * already (`stored`; "": none), else the first that this kernel can. The engine calls it by itself. */
+int weir_cli_choose(void *cli, const char *stored, struct weir_err *err);
 /* For looking only: the store's whole model, empty when there is no store, and its meta (zero then). */
 int weir_cli_load(struct weir_cli *cli, const struct weir_scope *scope, struct weir_model *ret,
 		  struct weir_store_meta *ret_meta, struct weir_err *err);

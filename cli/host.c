@@ -39,21 +39,28 @@ static int need_root(struct weir_err *err)
 	return weir_err_set(err, EPERM, "this needs root (CAP_NET_ADMIN and CAP_SYS_ADMIN): try sudo weir");
 }
 
+int weir_cli_choose(void *ctx, const char *stored, struct weir_err *err)
+{
+	struct weir_cli *cli = ctx;
+	const struct weir_firewall_ops *firewall = NULL;
+	bool any = strcmp(cli->backend, "auto") == 0;
+	int r = weir_backend_pick(any && stored[0] ? stored : cli->backend, &firewall, err);
+	if (r == 0)
+		cli->firewall = cli->verbose ? weir_trace_firewall(firewall) : *firewall;
+	return r == -EINVAL ? weir_cli_blame(err, r, OPT_BACKEND, cli->backend) : r;
+}
+
 int weir_cli_engine(struct weir_cli *cli, struct weir_err *err)
 {
-	const struct weir_firewall_ops *firewall = NULL;
+	bool any = strcmp(cli->backend, "auto") == 0;
 	int r = need_root(err);
-	if (r == 0)
-		r = weir_backend_pick(cli->backend, &firewall, err);
-	if (r == -EINVAL)
-		return weir_cli_blame(err, r, OPT_BACKEND, cli->backend);
+	if (r == 0 && !any) /* a wrong word is told before anything is opened */
+		r = weir_cli_choose(cli, "", err);
 	if (r < 0)
 		return r;
-	cli->firewall = *firewall;
 	cli->links = weir_netlink;
 	if (cli->verbose) {
 		cli->trace = (struct weir_trace){ .line = trace_line, .ctx = cli };
-		cli->firewall = weir_trace_firewall(firewall);
 		cli->links = weir_trace_links(&weir_netlink);
 	}
 	bool tells = isatty(STDERR_FILENO) && !cli->quiet && !cli->json && !cli->verbose;
@@ -63,6 +70,8 @@ int weir_cli_engine(struct weir_cli *cli, struct weir_err *err)
 		.timeout_ms = cli->timeout_ms,
 		.compile = weir_compile,
 		.firewall = &cli->firewall,
+		.choose = any ? weir_cli_choose : NULL,
+		.choose_ctx = cli,
 		.links = &cli->links,
 		.trace = cli->verbose ? &cli->trace : NULL,
 		.progress = tells ? progress : NULL,

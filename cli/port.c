@@ -35,13 +35,15 @@ int weir_verb_port_rm(struct weir_cli *cli, struct weir_err *err)
 
 /* ---- looking ---- */
 
-static int read_counters(struct weir_cli *cli, const char *store, struct weir_counters *ret,
-			 struct weir_err *err)
+static int read_counters(struct weir_cli *cli, const struct weir_store_meta *meta,
+			 struct weir_counters *ret, struct weir_err *err)
 {
 	struct weir_firewall *fw = NULL;
 	int r = weir_cli_engine(cli, err);
 	if (r == 0)
-		r = cli->firewall.open(store, cli->engine.trace, &fw, err);
+		r = weir_cli_choose(cli, meta->backend, err);
+	if (r == 0)
+		r = cli->firewall.open(meta->uuid, cli->engine.trace, &fw, err);
 	if (r < 0)
 		return r;
 	r = cli->firewall.counters(fw, ret, err);
@@ -164,7 +166,7 @@ int weir_verb_port_ls(struct weir_cli *cli, struct weir_err *err)
 	if (r == 0 && cli->n_words && !model.n_endpoints)
 		r = weir_err_set(err, ENOENT, "no endpoint named \"%s\" (weir endpoint ls)", cli->words[0]);
 	if (r == 0 && model.n_endpoints)
-		r = read_counters(cli, meta.uuid, &counters, err);
+		r = read_counters(cli, &meta, &counters, err);
 	if (r < 0)
 		return r;
 	if (counters.n)

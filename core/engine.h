@@ -19,6 +19,10 @@ struct weir_engine {
 	unsigned timeout_ms;	/* for the lock */
 	int (*compile)(const struct weir_model *model, struct weir_ruleset *ret, struct weir_err *err);
 	const struct weir_firewall_ops *firewall;
+	/* Called when the store has told which backend this host's rules are in ("": none yet), before
+	 * `firewall` is looked at, which it may fill; NULL: that is chosen already. */
+	int (*choose)(void *ctx, const char *stored, struct weir_err *err);
+	void *choose_ctx;
 	const struct weir_link_ops *links;
 	const struct weir_trace *trace; /* or NULL */
 	/* Long work tells how far it is; NULL: nobody listens. */

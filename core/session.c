@@ -72,6 +72,8 @@ static int open_all(struct weir_session *s, struct weir_err *err)
 	if (r == 0)
 		r = weir_store_meta(s->store, &s->meta, err);
 	s->saved_meta = s->meta;
+	if (r == 0 && engine->choose)
+		r = engine->choose(engine->choose_ctx, s->meta.backend, err);
 	if (r == 0)
 		r = check_backend(s, err);
 	if (r == 0)
