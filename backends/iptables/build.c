@@ -74,6 +74,17 @@ int weir_ipt_build(const struct weir_ipt_place *place, const struct weir_ruleset
 	return r;
 }
 
+void weir_ipt_find_kinds(const struct weir_ruleset *rules, size_t first[WEIR_NUM_ENTRY_KINDS + 1])
+{
+	size_t i = 0;
+	for (int kind = 0; kind < WEIR_NUM_ENTRY_KINDS; kind++) {
+		first[kind] = i;
+		while (i < rules->n && rules->entries[i].kind == (enum weir_entry_kind)kind)
+			i++;
+	}
+	first[WEIR_NUM_ENTRY_KINDS] = i;
+}
+
 /* ---- reading ---- */
 
 static bool read_network(const struct weir_ipt_rule *rule, struct weir_entry *e)

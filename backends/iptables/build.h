@@ -35,6 +35,9 @@ void weir_ipt_build_filter(enum weir_family family, const struct weir_ruleset *r
 void weir_ipt_build_nat(enum weir_family family, const struct weir_ruleset *rules,
 			struct weir_ipt_image *image);
 
+/* Where the entries of each kind begin in a sorted ruleset; behind the last kind, where they end. */
+void weir_ipt_find_kinds(const struct weir_ruleset *rules, size_t first[WEIR_NUM_ENTRY_KINDS + 1]);
+
 /* The entry that a rule stands for; texts are the rule's own. False: it is part of the frame, or
  * follows from an entry that another rule says. */
 bool weir_ipt_read_entry(const struct weir_ipt_place *place, const struct weir_ipt_rule *rule,

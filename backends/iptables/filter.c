@@ -439,22 +439,11 @@ static void make_dispatch(struct build *b)
 		make_networks(b, &trees[i].tree, trees[i].make);
 }
 
-static void find_kinds(struct build *b)
-{
-	size_t i = 0;
-	for (int kind = 0; kind < WEIR_NUM_ENTRY_KINDS; kind++) {
-		b->first[kind] = i;
-		while (i < b->rules->n && b->rules->entries[i].kind == (enum weir_entry_kind)kind)
-			i++;
-	}
-	b->first[WEIR_NUM_ENTRY_KINDS] = i;
-}
-
 void weir_ipt_build_filter(enum weir_family family, const struct weir_ruleset *rules,
 			   struct weir_ipt_image *image)
 {
 	struct build b = { .image = image, .family = family, .rules = rules };
-	find_kinds(&b);
+	weir_ipt_find_kinds(rules, b.first);
 	b.items = calloc(b.first[WEIR_ENTRY_MAPPING] + 1, sizeof(b.items[0]));
 	if (!b.items) {
 		image->no_memory = true;

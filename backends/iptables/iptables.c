@@ -298,7 +298,8 @@ static int refuse_overtaken(const struct weir_ipt_transaction *t, const struct w
 {
 	struct weir_firewall_state state;
 	weir_ipt_kernel_state(&t->now, &state);
-	if (state.present == old->present && state.epoch.counter == old->epoch.counter)
+	if (state.present == old->present &&
+	    (!state.present || state.epoch.counter == old->epoch.counter))
 		return 0;
 	return weir_err_set(err, EAGAIN, "weir's chains were changed meanwhile");
 }

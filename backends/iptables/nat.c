@@ -36,7 +36,8 @@ struct build {
 	struct weir_ipt_image *image;
 	enum weir_family family;
 	const struct weir_ruleset *rules;
-	struct weir_ipt_item *items; /* room for one of each entry */
+	size_t first[WEIR_NUM_ENTRY_KINDS + 1]; /* entry of each kind: they are sorted */
+	struct weir_ipt_item *items;		/* room for one of each entry, and one */
 };
 
 #define RULE(...) (&(struct weir_ipt_rule){ __VA_ARGS__ })
@@ -245,40 +246,80 @@ static void make_publish(struct build *b)
 
 static const struct weir_prefix loopback4 = { { WEIR_IPV4, { 127 } }, 8 };
 
+static void add_masquerade(struct build *b, size_t *n, const struct weir_addr *addr, uint8_t bits)
+{
+	struct weir_ipt_item *item = &b->items[(*n)++];
+	item->rule = (struct weir_ipt_rule){ .src = { *addr, bits }, .verdict = WEIR_IPT_MASQUERADE };
+	weir_ipt_item_prefix(item, addr, bits);
+}
+
+static void make_source_tree(struct build *b, const char *root, const char *stem, size_t n)
+{
+	weir_ipt_tree_make(b->image,
+			   &(struct weir_ipt_tree){ .dimension = b->family == WEIR_IPV4 ? &weir_ipt_src4
+											: &weir_ipt_src6,
+						    .root = root,
+						    .stem = stem },
+			   b->items, n);
+}
+
+/* An endpoint to its own network's published port: the answer must come back this way. */
+static void make_hairpin(struct build *b, const char *root, const char *ifname)
+{
+	uint8_t bits = (uint8_t)weir_family_bits(b->family);
+	size_t n = 0;
+	for (size_t i = b->first[WEIR_ENTRY_SOURCE]; i < b->first[WEIR_ENTRY_SOURCE + 1]; i++) {
+		const struct weir_entry *e = &b->rules->entries[i];
+		if (e->family == b->family && strcmp(e->ifname, ifname) == 0)
+			add_masquerade(b, &n, &e->addr, bits);
+	}
+	make_source_tree(b, root, "WEIR-R-", n);
+}
+
 static void make_post(struct build *b, const struct weir_entry *net)
 {
 	const char *name = weir_ipt_image_text(b->image, "WEIR-POST-%s", net->ifname);
-	size_t chain = weir_ipt_image_chain(b->image, name ? name : "");
-	/* the host's 127.0.0.1 to a published port: the endpoint could not answer that address */
-	if (b->family == WEIR_IPV4)
-		put(b, chain,
-		    RULE(.src = loopback4, .states = WEIR_IPT_DNATTED, .verdict = WEIR_IPT_MASQUERADE));
-	/* an endpoint to its own network's published port: the answer must come back this way */
-	for (size_t i = 0; i < b->rules->n; i++) {
-		const struct weir_entry *e = &b->rules->entries[i];
-		if (e->kind == WEIR_ENTRY_SUBNET && e->family == b->family &&
-		    strcmp(e->ifname, net->ifname) == 0)
-			put(b, chain,
-			    RULE(.src = { e->addr, e->prefix_len }, .states = WEIR_IPT_DNATTED,
-				 .verdict = WEIR_IPT_MASQUERADE));
-	}
+	const char *hairpin = weir_ipt_image_text(b->image, "WEIR-HAIRPIN-%s", net->ifname);
+	if (!name || !hairpin)
+		return; /* out of memory, which the image has noted */
+	size_t chain = weir_ipt_image_chain(b->image, name);
+	static const char *const own = "WEIR-OWN";
+	struct weir_ipt_rule rule = { .states = WEIR_IPT_DNATTED, .verdict = WEIR_IPT_JUMP, .target = own };
+	put(b, chain, &rule);
+	rule.target = hairpin;
+	put(b, chain, &rule);
 	put(b, chain, RULE(.verdict = WEIR_IPT_ACCEPT));
+	make_hairpin(b, hairpin, net->ifname);
+}
+
+/* The host to a published port, from an address that the endpoint would answer elsewhere: another
+ * network's gateway, 127.0.0.1. */
+static void make_own(struct build *b)
+{
+	size_t n = 0;
+	if (b->family == WEIR_IPV4)
+		add_masquerade(b, &n, &loopback4.addr, loopback4.len);
+	for (size_t i = b->first[WEIR_ENTRY_GATEWAY]; i < b->first[WEIR_ENTRY_GATEWAY + 1]; i++) {
+		const struct weir_entry *e = &b->rules->entries[i];
+		if (e->family == b->family)
+			add_masquerade(b, &n, &e->addr, (uint8_t)weir_family_bits(e->family));
+	}
+	make_source_tree(b, "WEIR-OWN", "WEIR-O-", n);
 }
 
 static void make_posts(struct build *b)
 {
 	size_t n = 0;
-	for (size_t i = 0; i < b->rules->n; i++) {
-		const struct weir_entry *e = &b->rules->entries[i];
-		if (e->kind != WEIR_ENTRY_NETWORK)
-			continue;
+	for (size_t i = b->first[WEIR_ENTRY_NETWORK]; i < b->first[WEIR_ENTRY_NETWORK + 1]; i++)
+		make_post(b, &b->rules->entries[i]);
+	for (size_t i = b->first[WEIR_ENTRY_NETWORK]; i < b->first[WEIR_ENTRY_NETWORK + 1]; i++) {
+		const char *ifname = b->rules->entries[i].ifname;
 		b->items[n].rule = (struct weir_ipt_rule){
 			.verdict = WEIR_IPT_GOTO,
-			.target = weir_ipt_image_text(b->image, "WEIR-POST-%s", e->ifname)
+			.target = weir_ipt_image_text(b->image, "WEIR-POST-%s", ifname)
 		};
-		set_ifname(b->items[n].rule.out, e->ifname);
-		weir_ipt_item_ifname(&b->items[n++], e->ifname);
-		make_post(b, e);
+		set_ifname(b->items[n].rule.out, ifname);
+		weir_ipt_item_ifname(&b->items[n++], ifname);
 	}
 	weir_ipt_tree_make(b->image,
 			   &(struct weir_ipt_tree){ .dimension = &weir_ipt_out,
@@ -306,19 +347,14 @@ static struct weir_ipt_rule subnet_rule(struct build *b, const struct weir_entry
 static void make_snat(struct build *b)
 {
 	size_t n = 0;
-	for (size_t i = 0; i < b->rules->n; i++) {
+	for (size_t i = b->first[WEIR_ENTRY_SUBNET]; i < b->first[WEIR_ENTRY_SUBNET + 1]; i++) {
 		const struct weir_entry *e = &b->rules->entries[i];
-		if (e->kind != WEIR_ENTRY_SUBNET || e->family != b->family)
+		if (e->family != b->family)
 			continue;
 		b->items[n].rule = subnet_rule(b, e);
 		weir_ipt_item_prefix(&b->items[n++], &e->addr, e->prefix_len);
 	}
-	weir_ipt_tree_make(b->image,
-			   &(struct weir_ipt_tree){ .dimension = b->family == WEIR_IPV4 ? &weir_ipt_src4
-											: &weir_ipt_src6,
-						    .root = "WEIR-SNAT",
-						    .stem = "WEIR-M-" },
-			   b->items, n);
+	make_source_tree(b, "WEIR-SNAT", "WEIR-M-", n);
 }
 
 /* ---- the frame ---- */
@@ -330,6 +366,7 @@ static void make_jumps(struct build *b)
 	put(b, weir_ipt_image_chain(b->image, "OUTPUT"), &publish);
 	put_jump(b, weir_ipt_image_chain(b->image, "POSTROUTING"), "WEIR-POSTROUTING");
 	size_t chain = weir_ipt_image_chain(b->image, "WEIR-POSTROUTING");
+	put(b, chain, RULE(.out = "lo", .verdict = WEIR_IPT_RETURN)); /* to itself goes nowhere */
 	put_jump(b, chain, "WEIR-POST");
 	put_jump(b, chain, "WEIR-SNAT");
 }
@@ -338,6 +375,7 @@ void weir_ipt_build_nat(enum weir_family family, const struct weir_ruleset *rule
 			struct weir_ipt_image *image)
 {
 	struct build b = { .image = image, .family = family, .rules = rules };
+	weir_ipt_find_kinds(rules, b.first);
 	b.items = calloc(rules->n + 1, sizeof(b.items[0]));
 	if (!b.items) {
 		image->no_memory = true;
@@ -345,6 +383,7 @@ void weir_ipt_build_nat(enum weir_family family, const struct weir_ruleset *rule
 	}
 	make_jumps(&b);
 	make_publish(&b);
+	make_own(&b);
 	make_posts(&b);
 	make_snat(&b);
 	free(b.items);

@@ -123,6 +123,7 @@ static void ipt_break(void)
 static void ipt_take(void)
 {
 	run((const char *const[]){ "iptables-legacy", "-D", "WEIR-SRC-wb-web", "1", NULL });
+	run((const char *const[]){ "iptables-legacy", "-t", "nat", "-D", "WEIR-HAIRPIN-wb-web", "1", NULL });
 }
 
 static void memory_other(void)
