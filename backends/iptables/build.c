@@ -29,14 +29,8 @@ const struct weir_ipt_place weir_ipt_places[WEIR_IPT_PLACES] = {
 
 /* By flags as bits: closed 1, isolated 2, host-deny 4. */
 static const char *const flag_words[] = {
-	"open",
-	"closed",
-	"isolated",
-	"closed,isolated",
-	"host-deny",
-	"closed,host-deny",
-	"isolated,host-deny",
-	"closed,isolated,host-deny",
+	"open",	     "closed",		 "isolated",	       "closed,isolated",
+	"host-deny", "closed,host-deny", "isolated,host-deny", "closed,isolated,host-deny",
 };
 enum { N_FLAG_WORDS = sizeof(flag_words) / sizeof(flag_words[0]) };
 
@@ -90,9 +84,12 @@ void weir_ipt_find_kinds(const struct weir_ruleset *rules, size_t first[WEIR_NUM
 static bool read_network(const struct weir_ipt_rule *rule, struct weir_entry *e)
 {
 	const char *space = rule->comment ? strchr(rule->comment, ' ') : NULL;
-	size_t len = space ? (size_t)(space - rule->comment) : rule->comment ? strlen(rule->comment) : 0;
+	size_t len = space	     ? (size_t)(space - rule->comment)
+		     : rule->comment ? strlen(rule->comment)
+				     : 0;
 	for (uint8_t flags = 0; flags < N_FLAG_WORDS; flags++) {
-		if (strlen(flag_words[flags]) != len || memcmp(flag_words[flags], rule->comment, len) != 0)
+		if (strlen(flag_words[flags]) != len ||
+		    memcmp(flag_words[flags], rule->comment, len) != 0)
 			continue;
 		e->kind = WEIR_ENTRY_NETWORK;
 		e->flags = flags;
@@ -163,9 +160,9 @@ static bool read_subnet(const struct weir_ipt_rule *rule, struct weir_entry *e)
 	e->addr = rule->src.addr;
 	e->prefix_len = rule->src.len;
 	e->to = rule->to;
-	e->nat = rule->verdict == WEIR_IPT_MASQUERADE ? WEIR_NAT_MASQUERADE :
-		 rule->verdict == WEIR_IPT_SNAT	      ? WEIR_NAT_ADDRESS :
-							WEIR_NAT_NONE;
+	e->nat = rule->verdict == WEIR_IPT_MASQUERADE ? WEIR_NAT_MASQUERADE
+		 : rule->verdict == WEIR_IPT_SNAT     ? WEIR_NAT_ADDRESS
+						      : WEIR_NAT_NONE;
 	return true;
 }
 
@@ -209,8 +206,8 @@ bool weir_ipt_read_entry(const struct weir_ipt_place *place, const struct weir_i
 {
 	struct weir_entry e = { .family = place->family,
 				.owner = rule->comment ? rule->comment : "" };
-	if (rule->raw || !(place->table == WEIR_IPT_FILTER ? read_filter(place, rule, &e)
-							   : read_nat(rule, &e)))
+	if (rule->raw ||
+	    !(place->table == WEIR_IPT_FILTER ? read_filter(place, rule, &e) : read_nat(rule, &e)))
 		return false;
 	*ret = e;
 	return true;

@@ -40,11 +40,11 @@ static const struct layout layouts[WEIR_NUM_FAMILIES] = {
 			AT4(ip.iniface_mask), AT4(ip.outiface_mask), AT4(ip.proto), AT4(ip.flags),
 			AT4(ip.invflags), IPT_F_GOTO, 0, IPT_INV_VIA_IN },
 	[WEIR_IPV6] = { sizeof(struct ip6t_entry), AT6(target_offset), AT6(next_offset),
-			AT6(counters), AT6(ipv6.src), AT6(ipv6.dst), AT6(ipv6.smsk),
-			AT6(ipv6.dmsk), sizeof(struct in6_addr), AT6(ipv6.iniface),
-			AT6(ipv6.outiface), AT6(ipv6.iniface_mask), AT6(ipv6.outiface_mask),
-			AT6(ipv6.proto), AT6(ipv6.flags), AT6(ipv6.invflags), IP6T_F_GOTO,
-			IP6T_F_PROTO, IP6T_INV_VIA_IN },
+			AT6(counters), AT6(ipv6.src), AT6(ipv6.dst), AT6(ipv6.smsk), AT6(ipv6.dmsk),
+			sizeof(struct in6_addr), AT6(ipv6.iniface), AT6(ipv6.outiface),
+			AT6(ipv6.iniface_mask), AT6(ipv6.outiface_mask), AT6(ipv6.proto),
+			AT6(ipv6.flags), AT6(ipv6.invflags), IP6T_F_GOTO, IP6T_F_PROTO,
+			IP6T_INV_VIA_IN },
 };
 
 /* ---- the header ---- */
@@ -150,8 +150,9 @@ static size_t write_target(enum weir_family family, const struct weir_ipt_rule *
 	const struct weir_ipt_word *word = target_word(family, rule->verdict);
 	struct xt_entry_target *target = (void *)at;
 	size_t size = XT_ALIGN(sizeof(*target) + (word ? word->size : sizeof(int)));
-	const char *name = word ? word->name :
-			   rule->verdict < N_VERDICTS ? verdicts[rule->verdict] : rule->target;
+	const char *name = word				? word->name
+			   : rule->verdict < N_VERDICTS ? verdicts[rule->verdict]
+							: rule->target;
 	target->u.target_size = (uint16_t)size;
 	(void)strncpy(target->u.user.name, name, sizeof(target->u.user.name) - 1);
 	if (word) {
@@ -233,7 +234,8 @@ static bool read_target(enum weir_family family, const uint8_t *entry, const cha
 			struct weir_ipt_rule *rule)
 {
 	const struct layout *l = &layouts[family];
-	const struct xt_entry_target *target = (const void *)(entry + get_u16(entry + l->target_offset));
+	const struct xt_entry_target *target =
+		(const void *)(entry + get_u16(entry + l->target_offset));
 	for (uint8_t i = 0; i < N_VERDICTS; i++)
 		if (strcmp(label, verdicts[i]) == 0) {
 			rule->verdict = i;
@@ -257,7 +259,8 @@ static bool same_part(const struct xt_entry_match *a, const struct xt_entry_matc
 static_assert(sizeof(struct xt_entry_match) == sizeof(struct xt_entry_target),
 	      "same_part() serves for both");
 
-static bool says_all(enum weir_family family, const uint8_t *entry, const struct weir_ipt_rule *rule)
+static bool says_all(enum weir_family family, const uint8_t *entry,
+		     const struct weir_ipt_rule *rule)
 {
 	const struct layout *l = &layouts[family];
 	uint8_t again[WEIR_IPT_ENTRY_SIZE] __attribute__((aligned(8)));

@@ -9,8 +9,7 @@
 enum { WEIR_IPT_ENTRY_SIZE = 1280 }; /* with every match and the largest target: 1,150 */
 
 /* Writes the rule's entry into buf, zeroed first; returns its length. */
-size_t weir_ipt_entry_write(enum weir_family family, const struct weir_ipt_rule *rule,
-			    void *buf);
+size_t weir_ipt_entry_write(enum weir_family family, const struct weir_ipt_rule *rule, void *buf);
 
 /* Reads an entry; label is libiptc's word for its target. Texts are copied into the arena. What
  * these words cannot say completely becomes a raw copy. -ENOMEM. */

@@ -94,7 +94,8 @@ static const struct weir_entry *next_entry(const struct build *b, enum weir_entr
 /* ---- by interface ---- */
 
 /* What a tree of networks does with one of them; false: it is not for this one. */
-typedef bool (*network_rule)(struct build *b, const struct weir_entry *net, struct weir_ipt_rule *rule);
+typedef bool (*network_rule)(struct build *b, const struct weir_entry *net,
+			     struct weir_ipt_rule *rule);
 
 static void make_networks(struct build *b, const struct weir_ipt_tree *tree, network_rule make)
 {
@@ -117,7 +118,8 @@ static bool rule_from(struct build *b, const struct weir_entry *net, struct weir
 	rule->verdict = WEIR_IPT_GOTO;
 	rule->target = weir_ipt_image_text(b->image, WEIR_IPT_FROM "%s", net->ifname);
 	if (b->family == WEIR_IPV4)
-		rule->comment = weir_ipt_image_text(b->image, "%s%s%s", weir_ipt_flags_word(net->flags),
+		rule->comment = weir_ipt_image_text(b->image, "%s%s%s",
+						    weir_ipt_flags_word(net->flags),
 						    owner_of(net) ? " " : "",
 						    owner_of(net) ? net->owner : "");
 	return true;
@@ -227,7 +229,8 @@ static void make_all_gateways(struct build *b)
 
 /* ---- a network's chains ---- */
 
-static const struct weir_ipt_rule established = { .states = WEIR_IPT_ESTABLISHED | WEIR_IPT_RELATED };
+static const struct weir_ipt_rule established = { .states = WEIR_IPT_ESTABLISHED |
+							    WEIR_IPT_RELATED };
 
 static struct weir_ipt_rule with(struct weir_ipt_rule rule, enum weir_ipt_verdict verdict)
 {
@@ -337,7 +340,8 @@ static void make_trusted(struct build *b)
 	size_t chain = weir_ipt_image_chain(b->image, "WEIR-TRUSTED");
 	const struct weir_entry *e;
 	for (size_t i = 0; (e = next_entry(b, WEIR_ENTRY_TRUSTED, NULL, &i));) {
-		struct weir_ipt_rule rule = { .verdict = WEIR_IPT_ACCEPT, .comment = comment_of(b, e) };
+		struct weir_ipt_rule rule = { .verdict = WEIR_IPT_ACCEPT,
+					      .comment = comment_of(b, e) };
 		set_ifname(rule.in, e->from_ifname);
 		set_ifname(rule.out, e->ifname);
 		put(b, chain, &rule);
@@ -377,8 +381,8 @@ static void make_forward(struct build *b)
 			 (struct weir_ipt_rule){ .orig_dst = loopback4,
 						 .direction = WEIR_IPT_ORIGINAL });
 	put(b, chain,
-	    RULE(.states = WEIR_IPT_DNATTED, .direction = WEIR_IPT_ORIGINAL, .verdict = WEIR_IPT_JUMP,
-		 .target = "WEIR-GATEWAYS-DNAT")); /* S3 */
+	    RULE(.states = WEIR_IPT_DNATTED, .direction = WEIR_IPT_ORIGINAL,
+		 .verdict = WEIR_IPT_JUMP, .target = "WEIR-GATEWAYS-DNAT")); /* S3 */
 	put_jump(b, chain, "WEIR-FROM");
 	put_jump(b, chain, "WEIR-TO");
 	make_guard(b, chain);
@@ -400,7 +404,8 @@ static void make_input(struct build *b)
 	    RULE(.states = WEIR_IPT_DNATTED, .not_states = true, .verdict = WEIR_IPT_JUMP,
 		 .target = "WEIR-GATEWAYS"));
 	put(b, chain,
-	    RULE(.states = WEIR_IPT_DNATTED, .verdict = WEIR_IPT_JUMP, .target = "WEIR-GATEWAYS-DNAT"));
+	    RULE(.states = WEIR_IPT_DNATTED, .verdict = WEIR_IPT_JUMP,
+		 .target = "WEIR-GATEWAYS-DNAT"));
 	put_jump(b, chain, "WEIR-HOST");
 	put(b, weir_ipt_image_chain(b->image, "INPUT"),
 	    RULE(.verdict = WEIR_IPT_JUMP, .target = "WEIR-INPUT"));
@@ -427,13 +432,15 @@ static void make_dispatch(struct build *b)
 		struct weir_ipt_tree tree;
 		network_rule make;
 	} trees[] = {
-		{ { .dimension = &weir_ipt_in, .root = "WEIR-FROM", .stem = "WEIR-F-" }, rule_from },
+		{ { .dimension = &weir_ipt_in, .root = "WEIR-FROM", .stem = "WEIR-F-" },
+		  rule_from },
 		{ { .dimension = &weir_ipt_out, .root = "WEIR-TO", .stem = "WEIR-T-" }, rule_to },
 		{ { .dimension = &weir_ipt_out, .root = "WEIR-INTERNAL", .stem = "WEIR-C-" },
 		  rule_internal },
 		{ { .dimension = &weir_ipt_out, .root = "WEIR-INSIDE", .stem = "WEIR-I-" },
 		  rule_inside },
-		{ { .dimension = &weir_ipt_in, .root = "WEIR-HOST", .stem = "WEIR-H-" }, rule_host },
+		{ { .dimension = &weir_ipt_in, .root = "WEIR-HOST", .stem = "WEIR-H-" },
+		  rule_host },
 	};
 	for (size_t i = 0; i < sizeof(trees) / sizeof(trees[0]); i++)
 		make_networks(b, &trees[i].tree, trees[i].make);

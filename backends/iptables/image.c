@@ -64,7 +64,8 @@ const char *weir_ipt_image_text(struct weir_ipt_image *image, const char *fmt, .
 	va_start(args, fmt);
 	(void)vsnprintf(text, sizeof(text), fmt, args);
 	va_end(args);
-	const char *copy = weir_arena_strndup(&image->arena, text, strnlen(text, WEIR_IPT_COMMENT_MAX));
+	const char *copy =
+		weir_arena_strndup(&image->arena, text, strnlen(text, WEIR_IPT_COMMENT_MAX));
 	if (!copy)
 		image->no_memory = true;
 	return copy;
@@ -95,11 +96,12 @@ int weir_ipt_image_finish(struct weir_ipt_image *image)
 	return 0;
 }
 
-const struct weir_ipt_chain *weir_ipt_image_find(const struct weir_ipt_image *image, const char *name)
+const struct weir_ipt_chain *weir_ipt_image_find(const struct weir_ipt_image *image,
+						 const char *name)
 {
-	struct weir_ipt_chain key = {
-		.name = name, .builtin = strncmp(name, WEIR_IPT_PREFIX, strlen(WEIR_IPT_PREFIX)) != 0
-	};
+	struct weir_ipt_chain key = { .name = name,
+				      .builtin = strncmp(name, WEIR_IPT_PREFIX,
+							 strlen(WEIR_IPT_PREFIX)) != 0 };
 	return image->n ? bsearch(&key, image->chains, image->n, sizeof(key), compare) : NULL;
 }
 
@@ -138,17 +140,19 @@ static void say_rules(const struct weir_ipt_chain *there, const struct weir_ipt_
 		i++;
 	size_t line = there->lines && i < there->n ? there->lines[i] : i + 1;
 	if (i >= there->n)
-		(void)snprintf(buf, WEIR_IPT_DIFFERENCE_TEXT, "chain %s lacks \"%.*s\"", there->name,
-			       QUOTE, weir_ipt_rule_text(&wanted->rules[i], b));
+		(void)snprintf(buf, WEIR_IPT_DIFFERENCE_TEXT, "chain %s lacks \"%.*s\"",
+			       there->name, QUOTE, weir_ipt_rule_text(&wanted->rules[i], b));
 	else if (i >= wanted->n)
-		(void)snprintf(buf, WEIR_IPT_DIFFERENCE_TEXT, "in chain %s, line %zu was added: %.*s",
-			       there->name, line, QUOTE, weir_ipt_rule_text(&there->rules[i], a));
+		(void)snprintf(buf, WEIR_IPT_DIFFERENCE_TEXT,
+			       "in chain %s, line %zu was added: %.*s", there->name, line, QUOTE,
+			       weir_ipt_rule_text(&there->rules[i], a));
 	else
 		(void)snprintf(buf, WEIR_IPT_DIFFERENCE_TEXT,
 			       "in chain %s, line %zu, %s%.*s%s stands where \"%.*s\" should",
 			       there->name, line, there->rules[i].raw ? "" : "\"", QUOTE,
-			       weir_ipt_rule_text(&there->rules[i], a), there->rules[i].raw ? "" : "\"",
-			       QUOTE, weir_ipt_rule_text(&wanted->rules[i], b));
+			       weir_ipt_rule_text(&there->rules[i], a),
+			       there->rules[i].raw ? "" : "\"", QUOTE,
+			       weir_ipt_rule_text(&wanted->rules[i], b));
 }
 
 static void say_chain(const struct weir_ipt_chain *chain, bool missing,

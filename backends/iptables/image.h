@@ -40,7 +40,8 @@ const char *weir_ipt_image_text(struct weir_ipt_image *image, const char *fmt, .
 int weir_ipt_image_finish(struct weir_ipt_image *image);
 
 /* Of finished images. */
-const struct weir_ipt_chain *weir_ipt_image_find(const struct weir_ipt_image *image, const char *name);
+const struct weir_ipt_chain *weir_ipt_image_find(const struct weir_ipt_image *image,
+						 const char *name);
 int weir_ipt_chain_cmp(const struct weir_ipt_chain *a, const struct weir_ipt_chain *b);
 bool weir_ipt_chain_equal(const struct weir_ipt_chain *a, const struct weir_ipt_chain *b);
 bool weir_ipt_image_equal(const struct weir_ipt_image *a, const struct weir_ipt_image *b);

@@ -40,7 +40,8 @@ static int ipt_probe(struct weir_err *err)
 {
 	int fd = socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW);
 	if (fd < 0 && (errno == EPERM || errno == EACCES))
-		return weir_err_set(err, EPERM, "legacy iptables: weir needs to be root (CAP_NET_ADMIN)");
+		return weir_err_set(err, EPERM,
+				    "legacy iptables: weir needs to be root (CAP_NET_ADMIN)");
 	if (fd >= 0)
 		(void)close(fd); /* nothing was sent */
 	int r = weir_ipt_load(WEIR_IPV4, true, err);
@@ -79,7 +80,8 @@ static void ipt_close(struct weir_firewall *fw)
 /* ---- reading ---- */
 
 /* The epoch is in one place; the others are only asked whether there is anything when it is missing. */
-static int ipt_state(struct weir_firewall *fw, struct weir_firewall_state *ret, struct weir_err *err)
+static int ipt_state(struct weir_firewall *fw, struct weir_firewall_state *ret,
+		     struct weir_err *err)
 {
 	WEIR_CLEAN_IPT_KERNEL struct weir_ipt_kernel kernel = { 0 };
 	struct weir_firewall_state state;
@@ -96,7 +98,8 @@ static int ipt_state(struct weir_firewall *fw, struct weir_firewall_state *ret, 
 }
 
 /* What could be read is returned with -ESTALE too. */
-static int read_all(struct weir_ipt_kernel *kernel, struct weir_ruleset *rules, struct weir_err *err)
+static int read_all(struct weir_ipt_kernel *kernel, struct weir_ruleset *rules,
+		    struct weir_err *err)
 {
 	struct weir_err why = { 0 };
 	int r = weir_ipt_kernel_read(kernel, err);
@@ -170,11 +173,13 @@ static int refuse_foreign(const struct weir_firewall *fw, struct weir_err *err)
 	if (!state.present || strcmp(theirs, fw->store) == 0)
 		return 0;
 	if (theirs[0])
-		return weir_err_set(err, EBUSY,
-				    "chains WEIR-… belong to another store, %s; this one is %s (use that "
-				    "store, or remove the chains)",
-				    theirs, fw->store);
-	if (weir_ipt_image_find(&kernel->images[WEIR_IPT_HOME], WEIR_IPT_EPOCH_CHAIN) || has_frame(kernel))
+		return weir_err_set(
+			err, EBUSY,
+			"chains WEIR-… belong to another store, %s; this one is %s (use that "
+			"store, or remove the chains)",
+			theirs, fw->store);
+	if (weir_ipt_image_find(&kernel->images[WEIR_IPT_HOME], WEIR_IPT_EPOCH_CHAIN) ||
+	    has_frame(kernel))
 		return 0;
 	return weir_err_set(err, EBUSY,
 			    "there are chains WEIR-… that weir did not make (look at them: "
@@ -195,7 +200,8 @@ static const struct weir_entry *const *find(const struct weir_entry *const *sort
 	return n ? bsearch(&entry, sorted, n, sizeof(*sorted), compare_keys) : NULL;
 }
 
-static const struct weir_entry *find_entry(const struct weir_ruleset *rules, const struct weir_entry *key)
+static const struct weir_entry *find_entry(const struct weir_ruleset *rules,
+					   const struct weir_entry *key)
 {
 	size_t lo = 0, hi = rules->n;
 	while (lo < hi) {
@@ -211,8 +217,8 @@ static const struct weir_entry *find_entry(const struct weir_ruleset *rules, con
 	return NULL;
 }
 
-static int add_kept(const struct weir_ruleset *now, const struct weir_entry *const *removed, size_t n,
-		    struct weir_ruleset *next, struct weir_err *err)
+static int add_kept(const struct weir_ruleset *now, const struct weir_entry *const *removed,
+		    size_t n, struct weir_ruleset *next, struct weir_err *err)
 {
 	int r = 0;
 	for (size_t i = 0; r == 0 && i < now->n; i++)
@@ -242,8 +248,9 @@ static int add_added(const struct weir_ruleset *now, const struct weir_delta *de
 	int r = 0;
 	for (size_t i = 0; r == 0 && i < delta->n_added; i++) {
 		const struct weir_entry *entry = delta->added[i];
-		const struct weir_entry *there =
-			removed && find(removed, delta->n_removed, entry) ? NULL : find_entry(now, entry);
+		const struct weir_entry *there = removed && find(removed, delta->n_removed, entry)
+							 ? NULL
+							 : find_entry(now, entry);
 		if (there && !weir_entry_equal(there, entry))
 			return weir_err_at(err, EEXIST, &entry->origin,
 					   "adding %s: it is there with another value",
@@ -257,7 +264,8 @@ static int add_added(const struct weir_ruleset *now, const struct weir_delta *de
 static int apply_delta(const struct weir_ruleset *now, const struct weir_delta *delta,
 		       struct weir_ruleset *next, struct weir_err *err)
 {
-	const struct weir_entry **removed = calloc(delta->n_removed + 1, sizeof(const struct weir_entry *));
+	const struct weir_entry **removed =
+		calloc(delta->n_removed + 1, sizeof(const struct weir_entry *));
 	if (!removed)
 		return weir_err_set(err, ENOMEM, "no memory to prepare the rules");
 	for (size_t i = 0; i < delta->n_removed; i++)
@@ -277,7 +285,8 @@ static int next_rules(const struct weir_ruleset *now, const struct weir_delta *d
 		      struct weir_ruleset *next, struct weir_err *err)
 {
 	static const struct weir_ruleset nothing = { 0 };
-	int r = whole ? add_added(&nothing, delta, NULL, next, err) : apply_delta(now, delta, next, err);
+	int r = whole ? add_added(&nothing, delta, NULL, next, err)
+		      : apply_delta(now, delta, next, err);
 	return r < 0 ? r : weir_ruleset_sort(next, err);
 }
 
@@ -285,7 +294,8 @@ static int refuse_ipv6(const struct weir_ruleset *rules, struct weir_err *err)
 {
 	char text[WEIR_ENTRY_TEXT];
 	for (size_t i = 0; !weir_ipt_family_exists(WEIR_IPV6) && i < rules->n; i++)
-		if (rules->entries[i].family == WEIR_IPV6 && rules->entries[i].kind != WEIR_ENTRY_GUARD)
+		if (rules->entries[i].family == WEIR_IPV6 &&
+		    rules->entries[i].kind != WEIR_ENTRY_GUARD)
 			return weir_err_at(err, EOPNOTSUPP, &rules->entries[i].origin,
 					   "%s: this kernel has no IPv6",
 					   weir_entry_text(&rules->entries[i], text));
@@ -293,8 +303,8 @@ static int refuse_ipv6(const struct weir_ruleset *rules, struct weir_err *err)
 }
 
 /* Somebody with the same store was faster than the caller's look at the state. */
-static int refuse_overtaken(const struct weir_ipt_transaction *t, const struct weir_firewall_state *old,
-			    struct weir_err *err)
+static int refuse_overtaken(const struct weir_ipt_transaction *t,
+			    const struct weir_firewall_state *old, struct weir_err *err)
 {
 	struct weir_firewall_state state;
 	weir_ipt_kernel_state(&t->now, &state);

@@ -112,8 +112,9 @@ int weir_ipt_kernel_check(const struct weir_ipt_kernel *kernel, const struct wei
 	struct weir_epoch epoch;
 	bool owned = weir_ipt_read_epoch(&kernel->images[WEIR_IPT_HOME], &epoch);
 	if (!owned || !epoch.store[0])
-		return weir_err_set(err, ESTALE, "chain " WEIR_IPT_EPOCH_CHAIN " of table %s is %s "
-						 "(weir repair)",
+		return weir_err_set(err, ESTALE,
+				    "chain " WEIR_IPT_EPOCH_CHAIN " of table %s is %s "
+				    "(weir repair)",
 				    weir_ipt_place_name(&weir_ipt_places[WEIR_IPT_HOME]),
 				    owned ? "not as weir wrote it" : "missing");
 	int r = 0;
@@ -217,7 +218,8 @@ int weir_ipt_kernel_counters(const struct weir_ipt_kernel *kernel, struct weir_c
 	int r = read_all(kernel, &reader);
 	if (r == 0) {
 		if (counting.n)
-			qsort(counting.items, counting.n, sizeof(counting.items[0]), compare_counted);
+			qsort(counting.items, counting.n, sizeof(counting.items[0]),
+			      compare_counted);
 		r = fill_counters(kernel, &counting, &counters, err);
 	} else {
 		(void)weir_err_set(err, r, "no memory for counters");

@@ -177,7 +177,8 @@ static unsigned read_mask(const uint8_t bytes[16])
 	return bits;
 }
 
-static void write_conntrack(enum weir_family family, const struct weir_ipt_rule *rule, void *payload)
+static void write_conntrack(enum weir_family family, const struct weir_ipt_rule *rule,
+			    void *payload)
 {
 	struct xt_conntrack_mtinfo3 *ct = payload;
 	(void)family;
@@ -213,8 +214,8 @@ static void read_conntrack(enum weir_family family, const void *payload, struct 
 	rule->not_states = ct->invert_flags & XT_CONNTRACK_STATE;
 	rule->not_expected = ct->match_flags & XT_CONNTRACK_STATUS;
 	if (ct->match_flags & XT_CONNTRACK_DIRECTION)
-		rule->direction = ct->invert_flags & XT_CONNTRACK_DIRECTION ? WEIR_IPT_REPLY :
-									      WEIR_IPT_ORIGINAL;
+		rule->direction = ct->invert_flags & XT_CONNTRACK_DIRECTION ? WEIR_IPT_REPLY
+									    : WEIR_IPT_ORIGINAL;
 	if (ct->match_flags & XT_CONNTRACK_ORIGDST) {
 		rule->orig_dst.addr.family = (uint8_t)family;
 		memcpy(rule->orig_dst.addr.bytes, &ct->origdst_addr, weir_family_bits(family) / 8);

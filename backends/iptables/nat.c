@@ -86,8 +86,8 @@ static struct weir_ipt_rule mapping_rule(const struct weir_entry *e, uint8_t ipp
 	return rule;
 }
 
-static bool is_for(const struct weir_entry *e, enum weir_family family, const struct weir_addr *addr,
-		   enum weir_proto proto)
+static bool is_for(const struct weir_entry *e, enum weir_family family,
+		   const struct weir_addr *addr, enum weir_proto proto)
 {
 	return e->kind == WEIR_ENTRY_MAPPING && e->family == family && e->proto == proto &&
 	       weir_addr_cmp(&e->addr, addr) == 0;
@@ -95,8 +95,8 @@ static bool is_for(const struct weir_entry *e, enum weir_family family, const st
 
 /* The mappings that share address and protocol; the first of them is not before i. Entries are sorted,
  * so they stand together. Returns how many. */
-static size_t collect(struct build *b, size_t i, const struct weir_addr *addr, enum weir_proto proto,
-		      uint8_t ipproto)
+static size_t collect(struct build *b, size_t i, const struct weir_addr *addr,
+		      enum weir_proto proto, uint8_t ipproto)
 {
 	size_t n = 0;
 	for (; i < b->rules->n; i++) {
@@ -112,7 +112,8 @@ static size_t collect(struct build *b, size_t i, const struct weir_addr *addr, e
 	return n;
 }
 
-static void make_ports(struct build *b, const char *root, const char *stem, uint8_t ipproto, size_t n)
+static void make_ports(struct build *b, const char *root, const char *stem, uint8_t ipproto,
+		       size_t n)
 {
 	weir_ipt_tree_make(b->image,
 			   &(struct weir_ipt_tree){ .dimension = &weir_ipt_ports,
@@ -146,12 +147,13 @@ static bool same_lead(const struct weir_entry *e, const struct weir_entry *befor
 }
 
 /* A name that no lead has: two IPv6 addresses may fold alike. */
-static const char *address_chain(struct build *b, const struct lead *leads, size_t n, size_t protocol,
-				 const struct weir_addr *addr)
+static const char *address_chain(struct build *b, const struct lead *leads, size_t n,
+				 size_t protocol, const struct weir_addr *addr)
 {
 	uint32_t number = fold(addr);
 	for (;; number++) {
-		const char *name = weir_ipt_image_text(b->image, "%s-%08x", protocols[protocol].name, number);
+		const char *name =
+			weir_ipt_image_text(b->image, "%s-%08x", protocols[protocol].name, number);
 		size_t i = 0;
 		while (name && i < n && leads[i].chain && strcmp(leads[i].chain, name) != 0)
 			i++;
@@ -204,7 +206,8 @@ static void make_leads(struct build *b, const struct lead *leads, size_t n)
 		weir_ipt_item_prefix(&b->items[i], &leads[i].addr, bits);
 	}
 	weir_ipt_tree_make(b->image,
-			   &(struct weir_ipt_tree){ .dimension = four ? &weir_ipt_dst4 : &weir_ipt_dst6,
+			   &(struct weir_ipt_tree){ .dimension = four ? &weir_ipt_dst4
+								      : &weir_ipt_dst6,
 						    .root = "WEIR-ADDR",
 						    .stem = "WEIR-A-" },
 			   b->items, n);
@@ -249,15 +252,17 @@ static const struct weir_prefix loopback4 = { { WEIR_IPV4, { 127 } }, 8 };
 static void add_masquerade(struct build *b, size_t *n, const struct weir_addr *addr, uint8_t bits)
 {
 	struct weir_ipt_item *item = &b->items[(*n)++];
-	item->rule = (struct weir_ipt_rule){ .src = { *addr, bits }, .verdict = WEIR_IPT_MASQUERADE };
+	item->rule =
+		(struct weir_ipt_rule){ .src = { *addr, bits }, .verdict = WEIR_IPT_MASQUERADE };
 	weir_ipt_item_prefix(item, addr, bits);
 }
 
 static void make_source_tree(struct build *b, const char *root, const char *stem, size_t n)
 {
 	weir_ipt_tree_make(b->image,
-			   &(struct weir_ipt_tree){ .dimension = b->family == WEIR_IPV4 ? &weir_ipt_src4
-											: &weir_ipt_src6,
+			   &(struct weir_ipt_tree){ .dimension = b->family == WEIR_IPV4
+									 ? &weir_ipt_src4
+									 : &weir_ipt_src6,
 						    .root = root,
 						    .stem = stem },
 			   b->items, n);
@@ -284,7 +289,9 @@ static void make_post(struct build *b, const struct weir_entry *net)
 		return; /* out of memory, which the image has noted */
 	size_t chain = weir_ipt_image_chain(b->image, name);
 	static const char *const own = "WEIR-OWN";
-	struct weir_ipt_rule rule = { .states = WEIR_IPT_DNATTED, .verdict = WEIR_IPT_JUMP, .target = own };
+	struct weir_ipt_rule rule = { .states = WEIR_IPT_DNATTED,
+				      .verdict = WEIR_IPT_JUMP,
+				      .target = own };
 	put(b, chain, &rule);
 	rule.target = hairpin;
 	put(b, chain, &rule);
@@ -339,8 +346,8 @@ static struct weir_ipt_rule subnet_rule(struct build *b, const struct weir_entry
 		.src = { e->addr, e->prefix_len },
 		.verdict = verdicts[e->nat],
 		.to = e->nat == WEIR_NAT_ADDRESS ? e->to : (struct weir_addr){ 0 },
-		.comment = weir_ipt_image_text(b->image, "%s%s%s", e->ifname, owner_of(e) ? " " : "",
-					       owner_of(e) ? e->owner : ""),
+		.comment = weir_ipt_image_text(b->image, "%s%s%s", e->ifname,
+					       owner_of(e) ? " " : "", owner_of(e) ? e->owner : ""),
 	};
 }
 
@@ -361,7 +368,9 @@ static void make_snat(struct build *b)
 
 static void make_jumps(struct build *b)
 {
-	struct weir_ipt_rule publish = { .local = true, .verdict = WEIR_IPT_JUMP, .target = "WEIR-PUBLISH" };
+	struct weir_ipt_rule publish = { .local = true,
+					 .verdict = WEIR_IPT_JUMP,
+					 .target = "WEIR-PUBLISH" };
 	put(b, weir_ipt_image_chain(b->image, "PREROUTING"), &publish);
 	put(b, weir_ipt_image_chain(b->image, "OUTPUT"), &publish);
 	put_jump(b, weir_ipt_image_chain(b->image, "POSTROUTING"), "WEIR-POSTROUTING");

@@ -38,7 +38,8 @@ static void free_pair(struct pair *pair)
 }
 
 /* Each chain of both, once, in order. */
-typedef void (*visit)(const struct weir_ipt_chain *six, const struct weir_ipt_chain *four, FILE *out);
+typedef void (*visit)(const struct weir_ipt_chain *six, const struct weir_ipt_chain *four,
+		      FILE *out);
 
 static void each_chain(const struct pair *pair, visit what, FILE *out)
 {
@@ -79,7 +80,8 @@ static void fill(const struct weir_ipt_chain *six, const struct weir_ipt_chain *
 		print_rules(six, "-6 ", out);
 }
 
-static void remove_again(const struct weir_ipt_chain *six, const struct weir_ipt_chain *four, FILE *out)
+static void remove_again(const struct weir_ipt_chain *six, const struct weir_ipt_chain *four,
+			 FILE *out)
 {
 	if (!six && !four->builtin)
 		fprintf(out, "-6 -X %s\n", four->name);
@@ -87,8 +89,8 @@ static void remove_again(const struct weir_ipt_chain *six, const struct weir_ipt
 		fprintf(out, "-4 -X %s\n", six->name);
 }
 
-static int render_table(enum weir_ipt_table table, const char *name, const struct weir_ruleset *rules,
-			const struct weir_epoch *epoch, FILE *out)
+static int render_table(enum weir_ipt_table table, const char *name,
+			const struct weir_ruleset *rules, const struct weir_epoch *epoch, FILE *out)
 {
 	struct pair pair __attribute__((cleanup(free_pair))) = { 0 };
 	int r = 0;
@@ -113,7 +115,8 @@ int weir_ipt_render(const struct weir_ruleset *rules, const struct weir_epoch *e
 	int r = check_owners(rules, err);
 	if (r < 0)
 		return r;
-	fputs("# for iptables-legacy-restore --noflush and for ip6tables-legacy-restore --noflush:\n"
+	fputs("# for iptables-legacy-restore --noflush and for ip6tables-legacy-restore "
+	      "--noflush:\n"
 	      "# each skips the other's rules\n",
 	      out);
 	r = render_table(WEIR_IPT_FILTER, "filter", rules, epoch, out);

@@ -42,10 +42,9 @@ bool weir_ipt_rule_equal(const struct weir_ipt_rule *a, const struct weir_ipt_ru
 	if (a->raw || b->raw)
 		return a->raw && b->raw && a->raw_len == b->raw_len &&
 		       memcmp(a->raw, b->raw, a->raw_len) == 0;
-	return ports_equal(a->ports, b->ports) && target_equal(a, b) &&
-	       strcmp(a->in, b->in) == 0 && strcmp(a->out, b->out) == 0 &&
-	       a->not_in == b->not_in && a->proto == b->proto && a->not_syn == b->not_syn &&
-	       a->local == b->local && prefix_equal(&a->src, &b->src) &&
+	return ports_equal(a->ports, b->ports) && target_equal(a, b) && strcmp(a->in, b->in) == 0 &&
+	       strcmp(a->out, b->out) == 0 && a->not_in == b->not_in && a->proto == b->proto &&
+	       a->not_syn == b->not_syn && a->local == b->local && prefix_equal(&a->src, &b->src) &&
 	       prefix_equal(&a->dst, &b->dst) && conntrack_equal(a, b) &&
 	       text_equal(a->comment, b->comment);
 }
@@ -110,7 +109,8 @@ static void say_target(const struct weir_ipt_rule *rule, FILE *out)
 	for (size_t i = 0; i < weir_ipt_n_targets; i++) {
 		const struct weir_ipt_word *target = &weir_ipt_targets[i];
 		if (rule->verdict != target->verdict ||
-		    (target->family && target->family != (rule->to.family ? rule->to.family : WEIR_IPV4)))
+		    (target->family &&
+		     target->family != (rule->to.family ? rule->to.family : WEIR_IPV4)))
 			continue;
 		fprintf(out, " -j %s", target->name);
 		target->text(rule, out);
@@ -128,7 +128,7 @@ const char *weir_ipt_rule_text(const struct weir_ipt_rule *rule, char buf[WEIR_I
 	say_header(rule, out);
 	say_matches(rule, out);
 	say_target(rule, out);
-	(void)fclose(out); /* a text that is too long is cut: only messages are */
+	(void)fclose(out);		    /* a text that is too long is cut: only messages are */
 	memmove(buf, buf + 1, strlen(buf)); /* each part begins with a space */
 	return buf;
 }

@@ -39,20 +39,20 @@ struct weir_ipt_rule {
 	char in[WEIR_IFNAME_SIZE], out[WEIR_IFNAME_SIZE]; /* "wb-+": all that begin with "wb-" */
 	bool not_in;
 	struct weir_prefix src, dst;
-	struct weir_prefix orig_dst;  /* where the connection's first packet was sent */
-	uint8_t proto;		      /* IPPROTO_… */
-	struct weir_ports ports;      /* destination ports; needs tcp, udp or sctp */
-	bool not_syn;		      /* tcp: anything but a bare SYN */
-	bool local;		      /* the destination is an address of this host */
-	uint8_t states;		      /* any of them */
-	bool not_states;	      /* none of them */
-	uint8_t direction;	      /* enum weir_ipt_direction */
-	bool not_expected;	      /* no helper has announced this connection */
-	uint8_t verdict;	      /* enum weir_ipt_verdict */
-	const char *target;	      /* chain of JUMP and GOTO */
-	struct weir_addr to;	      /* of DNAT and SNAT */
-	struct weir_ports to_ports;   /* of DNAT; none: the port stays */
-	uint16_t base_port;	      /* of DNAT: the port that becomes to_ports.lo; 0: none */
+	struct weir_prefix orig_dst; /* where the connection's first packet was sent */
+	uint8_t proto;		     /* IPPROTO_… */
+	struct weir_ports ports;     /* destination ports; needs tcp, udp or sctp */
+	bool not_syn;		     /* tcp: anything but a bare SYN */
+	bool local;		     /* the destination is an address of this host */
+	uint8_t states;		     /* any of them */
+	bool not_states;	     /* none of them */
+	uint8_t direction;	     /* enum weir_ipt_direction */
+	bool not_expected;	     /* no helper has announced this connection */
+	uint8_t verdict;	     /* enum weir_ipt_verdict */
+	const char *target;	     /* chain of JUMP and GOTO */
+	struct weir_addr to;	     /* of DNAT and SNAT */
+	struct weir_ports to_ports;  /* of DNAT; none: the port stays */
+	uint16_t base_port;	     /* of DNAT: the port that becomes to_ports.lo; 0: none */
 	const char *comment;
 	/* what only a kernel knows */
 	uint64_t packets, bytes;

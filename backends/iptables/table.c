@@ -76,12 +76,14 @@ int weir_ipt_table_open(const struct weir_ipt_place *place, struct weir_ipt_hand
 		return 0;
 	}
 	if (errno == EPERM || errno == EACCES)
-		return weir_err_set(err, EPERM, "legacy iptables: weir needs to be root (CAP_NET_ADMIN)");
+		return weir_err_set(err, EPERM,
+				    "legacy iptables: weir needs to be root (CAP_NET_ADMIN)");
 	if (errno == ENOENT || errno == ENOPROTOOPT)
-		return weir_err_set(err, EOPNOTSUPP,
-				    "this kernel has no legacy table %s (CONFIG_NETFILTER_XTABLES_LEGACY; "
-				    "use --backend nftables)",
-				    weir_ipt_place_name(place));
+		return weir_err_set(
+			err, EOPNOTSUPP,
+			"this kernel has no legacy table %s (CONFIG_NETFILTER_XTABLES_LEGACY; "
+			"use --backend nftables)",
+			weir_ipt_place_name(place));
 	return refuse(place, err, "reading rules", NULL);
 }
 
@@ -127,7 +129,8 @@ static int read_chain(const struct weir_ipt_handle *handle, const char *name,
 
 static bool is_builtin(const char *name)
 {
-	static const char *const builtin[] = { "PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING" };
+	static const char *const builtin[] = { "PREROUTING", "INPUT", "FORWARD", "OUTPUT",
+					       "POSTROUTING" };
 	for (size_t i = 0; i < sizeof(builtin) / sizeof(builtin[0]); i++)
 		if (strcmp(name, builtin[i]) == 0)
 			return true;
@@ -166,7 +169,8 @@ struct change {
 	size_t n;
 };
 
-static void tell(struct change *c, const char *what, const char *chain, const struct weir_ipt_rule *rule)
+static void tell(struct change *c, const char *what, const char *chain,
+		 const struct weir_ipt_rule *rule)
 {
 	char text[WEIR_IPT_RULE_TEXT] = "";
 	c->n++;
@@ -190,22 +194,24 @@ static int insert(struct change *c, const char *chain, size_t position, size_t l
 	else
 		(void)weir_ipt_entry_write(c->handle->place->family, rule, entry);
 	(void)label(name, chain);
-	bool done = position == len ? c->iptc->append(name, e, c->handle->iptc) :
-				      c->iptc->insert(name, e, (unsigned)position, c->handle->iptc);
+	bool done = position == len ? c->iptc->append(name, e, c->handle->iptc)
+				    : c->iptc->insert(name, e, (unsigned)position, c->handle->iptc);
 	tell(c, position == len ? "A" : "I", chain, rule);
 	return done ? 0 : refuse(c->handle->place, c->err, "adding a rule to", chain);
 }
 
-static int delete(struct change *c, const char *chain, size_t position, const struct weir_ipt_rule *rule)
+static int delete (struct change *c, const char *chain, size_t position,
+		   const struct weir_ipt_rule *rule)
 {
 	char name[LABEL];
-	bool done = c->iptc->delete(label(name, chain), (unsigned)position, c->handle->iptc);
+	bool done = c->iptc->delete (label(name, chain), (unsigned)position, c->handle->iptc);
 	tell(c, "D", chain, rule);
 	return done ? 0 : refuse(c->handle->place, c->err, "deleting a rule of", chain);
 }
 
 /* Is the rule further on in the chain? */
-static bool comes_later(const struct weir_ipt_chain *chain, size_t from, const struct weir_ipt_rule *rule)
+static bool comes_later(const struct weir_ipt_chain *chain, size_t from,
+			const struct weir_ipt_rule *rule)
 {
 	for (size_t i = from; i < chain->n; i++)
 		if (weir_ipt_rule_equal(&chain->rules[i], rule))
@@ -222,16 +228,16 @@ static int change_chain(struct change *c, const struct weir_ipt_chain *there,
 	for (size_t i = 0, j = 0; r == 0 && (i < there->n || j < wanted->n);) {
 		const struct weir_ipt_rule *old = i < there->n ? &there->rules[i] : NULL;
 		const struct weir_ipt_rule *new = j < wanted->n ? &wanted->rules[j] : NULL;
-		if (old && new && weir_ipt_rule_equal(old, new)) {
+		if (old && new &&weir_ipt_rule_equal(old, new)) {
 			i++, j++, position++;
 		} else if (old && (!new || !comes_later(wanted, j, old))) {
-			r = delete(c, there->name, position, old);
+			r = delete (c, there->name, position, old);
 			i++, len--;
 		} else if (new && !(old && comes_later(there, i, new))) {
 			r = insert(c, there->name, position++, len++, new);
 			j++;
 		} else { /* both stay, but in another order */
-			r = delete(c, there->name, position, old);
+			r = delete (c, there->name, position, old);
 			i++, len--;
 		}
 	}
@@ -247,7 +253,7 @@ static int change_builtin(struct change *c, const struct weir_ipt_chain *there,
 	if (there && wanted && weir_ipt_chain_equal(there, wanted))
 		return 0;
 	for (size_t i = there ? there->n : 0; r == 0 && i-- > 0;)
-		r = delete(c, name, there->lines[i] - 1, &there->rules[i]);
+		r = delete (c, name, there->lines[i] - 1, &there->rules[i]);
 	for (size_t i = wanted ? wanted->n : 0; r == 0 && i-- > 0;)
 		r = insert(c, name, 0, SIZE_MAX, &wanted->rules[i]);
 	return r;
@@ -275,10 +281,11 @@ static int destroy(struct change *c, const char *chain)
 	bool done = c->iptc->delete_chain(label(name, chain), c->handle->iptc);
 	tell(c, "X", chain, NULL);
 	if (!done && errno == EMLINK)
-		return weir_err_set(c->err, EBUSY,
-				    "chain %s in table %s is still used by a rule that is not weir's "
-				    "(remove that rule)",
-				    chain, weir_ipt_place_name(c->handle->place));
+		return weir_err_set(
+			c->err, EBUSY,
+			"chain %s in table %s is still used by a rule that is not weir's "
+			"(remove that rule)",
+			chain, weir_ipt_place_name(c->handle->place));
 	return done ? 0 : refuse(c->handle->place, c->err, "removing chain", chain);
 }
 
@@ -328,10 +335,9 @@ int weir_ipt_table_change(struct weir_ipt_handle *handle, const struct weir_ipt_
 			  const struct weir_ipt_image *wanted, const struct weir_trace *trace,
 			  size_t *ret_changes, struct weir_err *err)
 {
-	struct change c = { .handle = handle,
-			    .iptc = iptc_of(handle->place),
-			    .trace = trace,
-			    .err = err };
+	struct change c = {
+		.handle = handle, .iptc = iptc_of(handle->place), .trace = trace, .err = err
+	};
 	/* chains before what leads to them, and after it when they go */
 	int r = walk(&c, there, wanted, pass_create);
 	if (r == 0)
@@ -353,10 +359,11 @@ int weir_ipt_table_commit(struct weir_ipt_handle *handle, struct weir_err *err)
 		return weir_err_set(err, EAGAIN, "table %s was changed by somebody else meanwhile",
 				    weir_ipt_place_name(place));
 	if (r == -ENOENT)
-		return weir_err_set(err, EOPNOTSUPP,
-				    "this kernel lacks a match or target that weir needs in table %s "
-				    "(conntrack, addrtype, comment, sctp, DNAT, MASQUERADE)",
-				    weir_ipt_place_name(place));
+		return weir_err_set(
+			err, EOPNOTSUPP,
+			"this kernel lacks a match or target that weir needs in table %s "
+			"(conntrack, addrtype, comment, sctp, DNAT, MASQUERADE)",
+			weir_ipt_place_name(place));
 	if (r < 0)
 		return weir_err_errno(err, r, "committing table %s", weir_ipt_place_name(place));
 	return 0;

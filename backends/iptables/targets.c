@@ -135,8 +135,10 @@ static void say_nothing(const struct weir_ipt_rule *rule, FILE *out)
 const struct weir_ipt_word weir_ipt_targets[] = {
 	{ "DNAT", 2, WEIR_IPT_DNAT, WEIR_NO_FAMILY, sizeof(struct nf_nat_range2), NULL, write_dnat,
 	  read_dnat, say_dnat },
-	{ "SNAT", 0, WEIR_IPT_SNAT, WEIR_IPV4, IPV4_RANGE, NULL, write_snat4, read_snat4, say_snat },
-	{ "SNAT", 1, WEIR_IPT_SNAT, WEIR_IPV6, IPV6_RANGE, NULL, write_snat6, read_snat6, say_snat },
+	{ "SNAT", 0, WEIR_IPT_SNAT, WEIR_IPV4, IPV4_RANGE, NULL, write_snat4, read_snat4,
+	  say_snat },
+	{ "SNAT", 1, WEIR_IPT_SNAT, WEIR_IPV6, IPV6_RANGE, NULL, write_snat6, read_snat6,
+	  say_snat },
 	{ "MASQUERADE", 0, WEIR_IPT_MASQUERADE, WEIR_IPV4, IPV4_RANGE, NULL, write_masquerade4,
 	  read_nothing, say_nothing },
 	{ "MASQUERADE", 0, WEIR_IPT_MASQUERADE, WEIR_IPV6, IPV6_RANGE, NULL, write_nothing,

@@ -63,16 +63,17 @@ void weir_ipt_transaction_close(struct weir_ipt_transaction *t)
 
 /* ---- planning ---- */
 
-static void add_step(struct weir_ipt_transaction *t, size_t place, const struct weir_ipt_image *before,
-		     const struct weir_ipt_image *after)
+static void add_step(struct weir_ipt_transaction *t, size_t place,
+		     const struct weir_ipt_image *before, const struct weir_ipt_image *after)
 {
 	if (!weir_ipt_image_equal(before, after))
 		t->steps[t->n_steps++] = (struct weir_ipt_step){ place, before, after };
 }
 
 /* Whether filter needs a step of its own before nat changes; the image is left in t->middle. */
-static int plan_middle(struct weir_ipt_transaction *t, size_t filter, const struct weir_ruleset *middle,
-		       const struct weir_epoch *old, const struct weir_epoch *new, bool *ret_needed,
+static int plan_middle(struct weir_ipt_transaction *t, size_t filter,
+		       const struct weir_ruleset *middle, const struct weir_epoch *old,
+		       const struct weir_epoch *new, bool *ret_needed,
 		       const struct weir_ipt_image **ret_image)
 {
 	struct weir_ipt_image *image = &t->middle.images[filter];
@@ -83,13 +84,15 @@ static int plan_middle(struct weir_ipt_transaction *t, size_t filter, const stru
 	weir_ipt_image_free(image);
 	r = weir_ipt_build(&weir_ipt_places[filter], middle, new ? new : old, image);
 	*ret_needed = true;
-	*ret_image = weir_ipt_image_equal(image, &t->wanted.images[filter]) ? &t->wanted.images[filter]
-									  : image;
+	*ret_image = weir_ipt_image_equal(image, &t->wanted.images[filter])
+			     ? &t->wanted.images[filter]
+			     : image;
 	return r;
 }
 
-static int plan_family(struct weir_ipt_transaction *t, size_t filter, const struct weir_ruleset *middle,
-		       const struct weir_epoch *old, const struct weir_epoch *new)
+static int plan_family(struct weir_ipt_transaction *t, size_t filter,
+		       const struct weir_ruleset *middle, const struct weir_epoch *old,
+		       const struct weir_epoch *new)
 {
 	size_t nat = filter + 1; /* as in weir_ipt_places */
 	const struct weir_ipt_image *at = &t->now.images[filter], *image = NULL;
@@ -153,13 +156,15 @@ int weir_ipt_transaction_plan(struct weir_ipt_transaction *t, const struct weir_
 
 /* The snapshot that was read first serves the first step of its place. */
 static int open_step(struct weir_ipt_transaction *t, const struct weir_ipt_step *step,
-		     struct weir_ipt_handle *handle, struct weir_ipt_image *there, struct weir_err *err)
+		     struct weir_ipt_handle *handle, struct weir_ipt_image *there,
+		     struct weir_err *err)
 {
 	int r = weir_ipt_table_open(&weir_ipt_places[step->place], handle, err);
 	if (r == 0)
 		r = weir_ipt_table_read(handle, there, err);
 	if (r == 0 && !weir_ipt_image_equal(there, step->before))
-		r = weir_err_set(err, EAGAIN, "weir's own chains in table %s were changed meanwhile",
+		r = weir_err_set(err, EAGAIN,
+				 "weir's own chains in table %s were changed meanwhile",
 				 weir_ipt_place_name(&weir_ipt_places[step->place]));
 	(void)t;
 	return r;

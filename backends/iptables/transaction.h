@@ -17,8 +17,8 @@ struct weir_ipt_step {
 struct weir_ipt_transaction {
 	int lock;
 	const struct weir_trace *trace;
-	struct weir_ipt_kernel now;	 /* as it was found */
-	struct weir_ipt_kernel middle;	 /* filter only, and only when needed */
+	struct weir_ipt_kernel now;    /* as it was found */
+	struct weir_ipt_kernel middle; /* filter only, and only when needed */
 	struct weir_ipt_kernel wanted;
 	struct weir_ruleset rules, between; /* what wanted's and middle's texts belong to */
 	struct weir_ipt_handle handles[WEIR_IPT_PLACES]; /* now's snapshots */

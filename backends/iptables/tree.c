@@ -105,15 +105,15 @@ static void name_prefix6(const uint8_t *key, unsigned bits, char *buf, size_t si
 	(void)snprintf(buf, size, "%016llx/%u", (unsigned long long)hash, bits);
 }
 
-#define PREFIX_DIMENSION(field, version, family_bits)                                            \
-	static void narrow_##field##version(struct weir_ipt_rule *rule, const uint8_t *key,      \
-					    unsigned bits)                                       \
-	{                                                                                        \
-		rule->field = prefix_of(WEIR_IPV##version, key, bits);                           \
-	}                                                                                        \
-	const struct weir_ipt_dimension weir_ipt_##field##version = {                            \
-		family_bits, 4, narrow_##field##version, name_prefix##version                    \
-	}
+#define PREFIX_DIMENSION(field, version, family_bits)                                          \
+	static void narrow_##field##version(struct weir_ipt_rule *rule, const uint8_t *key,    \
+					    unsigned bits)                                     \
+	{                                                                                      \
+		rule->field = prefix_of(WEIR_IPV##version, key, bits);                         \
+	}                                                                                      \
+	const struct weir_ipt_dimension weir_ipt_##field##version = { family_bits, 4,          \
+								      narrow_##field##version, \
+								      name_prefix##version }
 
 PREFIX_DIMENSION(src, 4, 32);
 PREFIX_DIMENSION(src, 6, 128);

@@ -18,17 +18,17 @@ struct weir_ipt_item {
 
 /* What the values of a tree are. */
 struct weir_ipt_dimension {
-	uint8_t bits;	   /* of a whole value */
-	uint8_t step;	   /* of a split: at most so many bits; 8: always a whole byte */
+	uint8_t bits; /* of a whole value */
+	uint8_t step; /* of a split: at most so many bits; 8: always a whole byte */
 	/* Lets a rule match what begins with the first `bits` bits of key. */
 	void (*narrow)(struct weir_ipt_rule *rule, const uint8_t *key, unsigned bits);
 	/* The end of a node's name: "8192/4". */
 	void (*name)(const uint8_t *key, unsigned bits, char *buf, size_t size);
 };
 
-extern const struct weir_ipt_dimension weir_ipt_ports;	 /* "8192/4" */
-extern const struct weir_ipt_dimension weir_ipt_in;	 /* "wb-a+", by -i */
-extern const struct weir_ipt_dimension weir_ipt_out;	 /* by -o */
+extern const struct weir_ipt_dimension weir_ipt_ports; /* "8192/4" */
+extern const struct weir_ipt_dimension weir_ipt_in;    /* "wb-a+", by -i */
+extern const struct weir_ipt_dimension weir_ipt_out;   /* by -o */
 /* by -s, -d and --ctorigdst; "10.88.0.0/16" or, since names are short, a number for IPv6 */
 extern const struct weir_ipt_dimension weir_ipt_src4, weir_ipt_src6;
 extern const struct weir_ipt_dimension weir_ipt_dst4, weir_ipt_dst6;
