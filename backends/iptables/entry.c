@@ -137,6 +137,7 @@ static size_t write_match(enum weir_family family, const struct weir_ipt_rule *r
 {
 	struct xt_entry_match *match = (void *)at;
 	size_t size = XT_ALIGN(sizeof(*match) + word->size);
+	memset(at, 0, size);
 	match->u.match_size = (uint16_t)size;
 	(void)strncpy(match->u.user.name, word->name, sizeof(match->u.user.name) - 1);
 	match->u.user.revision = word->revision;
@@ -153,6 +154,7 @@ static size_t write_target(enum weir_family family, const struct weir_ipt_rule *
 	const char *name = word				? word->name
 			   : rule->verdict < N_VERDICTS ? verdicts[rule->verdict]
 							: rule->target;
+	memset(at, 0, size);
 	target->u.target_size = (uint16_t)size;
 	(void)strncpy(target->u.user.name, name, sizeof(target->u.user.name) - 1);
 	if (word) {
@@ -167,7 +169,7 @@ size_t weir_ipt_entry_write(enum weir_family family, const struct weir_ipt_rule 
 	const struct layout *l = &layouts[family];
 	uint8_t *entry = buf;
 	size_t used = l->header;
-	memset(entry, 0, WEIR_IPT_ENTRY_SIZE);
+	memset(entry, 0, l->header);
 	write_header(family, rule, entry);
 	for (size_t i = 0; i < weir_ipt_n_matches; i++)
 		if (weir_ipt_matches[i].wanted(rule))

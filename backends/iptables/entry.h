@@ -8,7 +8,7 @@
 
 enum { WEIR_IPT_ENTRY_SIZE = 1280 }; /* with every match and the largest target: 1,150 */
 
-/* Writes the rule's entry into buf, zeroed first; returns its length. */
+/* Writes the rule's entry into buf; returns its length. */
 size_t weir_ipt_entry_write(enum weir_family family, const struct weir_ipt_rule *rule, void *buf);
 
 /* Reads an entry; label is libiptc's word for its target. Texts are copied into the arena. What
