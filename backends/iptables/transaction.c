@@ -154,10 +154,9 @@ int weir_ipt_transaction_plan(struct weir_ipt_transaction *t, const struct weir_
 
 /* ---- running ---- */
 
-/* The snapshot that was read first serves the first step of its place. */
-static int open_step(struct weir_ipt_transaction *t, const struct weir_ipt_step *step,
-		     struct weir_ipt_handle *handle, struct weir_ipt_image *there,
-		     struct weir_err *err)
+/* A new snapshot, in which what is weir's must be as planned. */
+static int open_step(const struct weir_ipt_step *step, struct weir_ipt_handle *handle,
+		     struct weir_ipt_image *there, struct weir_err *err)
 {
 	int r = weir_ipt_table_open(&weir_ipt_places[step->place], handle, err);
 	if (r == 0)
@@ -166,7 +165,6 @@ static int open_step(struct weir_ipt_transaction *t, const struct weir_ipt_step 
 		r = weir_err_set(err, EAGAIN,
 				 "weir's own chains in table %s were changed meanwhile",
 				 weir_ipt_place_name(&weir_ipt_places[step->place]));
-	(void)t;
 	return r;
 }
 
@@ -178,9 +176,10 @@ static int try_step(struct weir_ipt_transaction *t, const struct weir_ipt_step *
 	const struct weir_ipt_image *there = step->before;
 	size_t changes = 0;
 	int r = 0;
+	/* the snapshot that was read first serves the first step of its place */
 	t->handles[step->place] = (struct weir_ipt_handle){ 0 };
 	if (!handle.iptc) {
-		r = open_step(t, step, &handle, &read, err);
+		r = open_step(step, &handle, &read, err);
 		there = &read; /* with the lines of now */
 	}
 	if (r == 0)

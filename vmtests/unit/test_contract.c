@@ -123,7 +123,8 @@ static void ipt_break(void)
 static void ipt_take(void)
 {
 	run((const char *const[]){ "iptables-legacy", "-D", "WEIR-SRC-wb-web", "1", NULL });
-	run((const char *const[]){ "iptables-legacy", "-t", "nat", "-D", "WEIR-HAIRPIN-wb-web", "1", NULL });
+	run((const char *const[]){ "iptables-legacy", "-t", "nat", "-D", "WEIR-HAIRPIN-wb-web", "1",
+				   NULL });
 }
 
 static void memory_other(void)
