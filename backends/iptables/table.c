@@ -169,6 +169,7 @@ struct change {
 	size_t n;
 };
 
+/* Before the library's call: its errno is to be told. */
 static void tell(struct change *c, const char *what, const char *chain,
 		 const struct weir_ipt_rule *rule)
 {
@@ -194,9 +195,9 @@ static int insert(struct change *c, const char *chain, size_t position, size_t l
 	else
 		(void)weir_ipt_entry_write(c->handle->place->family, rule, entry);
 	(void)label(name, chain);
+	tell(c, position == len ? "A" : "I", chain, rule);
 	bool done = position == len ? c->iptc->append(name, e, c->handle->iptc)
 				    : c->iptc->insert(name, e, (unsigned)position, c->handle->iptc);
-	tell(c, position == len ? "A" : "I", chain, rule);
 	return done ? 0 : refuse(c->handle->place, c->err, "adding a rule to", chain);
 }
 
@@ -204,8 +205,8 @@ static int delete (struct change *c, const char *chain, size_t position,
 		   const struct weir_ipt_rule *rule)
 {
 	char name[LABEL];
-	bool done = c->iptc->delete (label(name, chain), (unsigned)position, c->handle->iptc);
 	tell(c, "D", chain, rule);
+	bool done = c->iptc->delete (label(name, chain), (unsigned)position, c->handle->iptc);
 	return done ? 0 : refuse(c->handle->place, c->err, "deleting a rule of", chain);
 }
 
@@ -262,24 +263,24 @@ static int change_builtin(struct change *c, const struct weir_ipt_chain *there,
 static int create(struct change *c, const char *chain)
 {
 	char name[LABEL];
-	bool done = c->iptc->create_chain(label(name, chain), c->handle->iptc);
 	tell(c, "N", chain, NULL);
+	bool done = c->iptc->create_chain(label(name, chain), c->handle->iptc);
 	return done ? 0 : refuse(c->handle->place, c->err, "making chain", chain);
 }
 
 static int flush(struct change *c, const char *chain)
 {
 	char name[LABEL];
-	bool done = c->iptc->flush(label(name, chain), c->handle->iptc);
 	tell(c, "F", chain, NULL);
+	bool done = c->iptc->flush(label(name, chain), c->handle->iptc);
 	return done ? 0 : refuse(c->handle->place, c->err, "emptying chain", chain);
 }
 
 static int destroy(struct change *c, const char *chain)
 {
 	char name[LABEL];
-	bool done = c->iptc->delete_chain(label(name, chain), c->handle->iptc);
 	tell(c, "X", chain, NULL);
+	bool done = c->iptc->delete_chain(label(name, chain), c->handle->iptc);
 	if (!done && errno == EMLINK)
 		return weir_err_set(
 			c->err, EBUSY,
