@@ -6,7 +6,7 @@ DESTDIR ?=
 VERSION := 0.1.0
 PYTHON ?= /usr/bin/python3
 
-PACKAGES := libmnl libnftnl libnetfilter_conntrack libnl-3.0 libnl-route-3.0 sqlite3 libfyaml jansson
+PACKAGES := libmnl libnftnl libip4tc libip6tc libnetfilter_conntrack libnl-3.0 libnl-route-3.0 sqlite3 libfyaml jansson
 CFLAGS ?= -O2 -g
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
 	-Wwrite-strings -Wformat=2 -Wvla $(if $(WERROR),-Werror)

@@ -5,10 +5,12 @@
 #include <errno.h>
 #include <string.h>
 
+#include "backends/iptables/iptables.h"
 #include "backends/nftables/nftables.h"
 
 const struct weir_firewall_ops *const weir_firewalls[] = {
 	&weir_nftables,
+	&weir_iptables,
 	NULL,
 };
 

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "backends/iptables/iptables.h"
 #include "backends/memory/memory.h"
 #include "backends/nftables/nftables.h"
 
@@ -233,6 +234,12 @@ static int open_nftables(const char *store, const struct weir_trace *trace,
 	return open_traced(&weir_nftables, store, trace, ret, err);
 }
 
+static int open_iptables(const char *store, const struct weir_trace *trace,
+			 struct weir_firewall **ret, struct weir_err *err)
+{
+	return open_traced(&weir_iptables, store, trace, ret, err);
+}
+
 static int open_memory(const char *store, const struct weir_trace *trace,
 		       struct weir_firewall **ret, struct weir_err *err)
 {
@@ -245,6 +252,7 @@ static const struct {
 		    struct weir_err *err);
 } opens[] = {
 	{ &weir_nftables, open_nftables },
+	{ &weir_iptables, open_iptables },
 	{ &weir_memory_firewall, open_memory },
 };
 

@@ -20,7 +20,7 @@ struct option_def {
 };
 
 static const struct option_def defs[] = {
-	[OPT_BACKEND] = { "backend", 0, "NAME", true, "auto, nftables (default: $WEIR_BACKEND, else auto)" },
+	[OPT_BACKEND] = { "backend", 0, "NAME", true, "auto, nftables, iptables (default: $WEIR_BACKEND, else auto)" },
 	[OPT_STATE_DIR] = { "state-dir", 0, "DIR", true,
 			    "where the store is (default: $WEIR_STATE_DIR, else /var/lib/weir)" },
 	[OPT_JSON] = { "json", 0, NULL, true, "answer in JSON" },

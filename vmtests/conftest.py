@@ -5,6 +5,7 @@ A test asks for `world` and never knows the backend or the place. Marks:
     @behaviour("N4", "N5")   what the test shows (numbers of behaviours.txt)
     @every_switch            run with bridge-netfilter off, on for weir's bridges, and on globally
     @neighbours              a second NIC with lan2 behind it
+    @only("nftables")        about that packet filter itself; skipped on others
 """
 import fcntl
 import json
@@ -32,13 +33,18 @@ def pytest_addoption(parser):
 
 def pytest_configure(config):
     for line in ("behaviour(*numbers): what the test shows", "every_switch: run with each bridge-netfilter switch",
-                 "neighbours: a second NIC", "slow: many runs of weir"):
+                 "neighbours: a second NIC", "only(backend): about that packet filter itself",
+                 "slow: many runs of weir"):
         config.addinivalue_line("markers", line)
 
 
 def pytest_generate_tests(metafunc):
     if "backend" in metafunc.fixturenames:
-        metafunc.parametrize("backend", metafunc.config.getoption("backend").split(","))
+        only = metafunc.definition.get_closest_marker("only")
+        metafunc.parametrize("backend", [
+            pytest.param(name, marks=pytest.mark.skip(reason="about %s itself" % ", ".join(only.args)))
+            if only and name not in only.args else name
+            for name in metafunc.config.getoption("backend").split(",")])
     if "bridge_netfilter" in metafunc.fixturenames:
         every = metafunc.definition.get_closest_marker("every_switch")
         metafunc.parametrize("bridge_netfilter", ["off", "on", "global"] if every else ["off"])

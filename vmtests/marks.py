@@ -6,3 +6,4 @@ behaviour = pytest.mark.behaviour
 every_switch = pytest.mark.every_switch
 neighbours = pytest.mark.neighbours
 slow = pytest.mark.slow
+only = pytest.mark.only

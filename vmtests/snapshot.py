@@ -13,9 +13,10 @@ echo @links; ip -d -j addr show
 echo @routes4; ip -j -4 route show table all
 echo @routes6; ip -j -6 route show table all
 echo @nft; nft -s list ruleset
-echo @legacy
-[ ! -s /proc/net/ip_tables_names ] || iptables-legacy-save
-[ ! -s /proc/net/ip6_tables_names ] || ip6tables-legacy-save
+for t in $(cat /proc/net/ip_tables_names); do
+	echo "@legacy4 $t"; iptables-legacy-save -t "$t"; done
+for t in $(cat /proc/net/ip6_tables_names); do
+	echo "@legacy6 $t"; ip6tables-legacy-save -t "$t"; done
 echo @files; find /run /etc/netns /var/lib -printf '%y %m %p\n' 2>/dev/null
 echo @mounts; cut -d' ' -f4,5 /proc/self/mountinfo
 echo @sysctls; grep -rs '' /proc/sys/net
@@ -36,7 +37,10 @@ VOLATILE_SYSCTLS = re.compile(r"/proc/sys/net/(netfilter/nf_conntrack_(count|max
                               r"|ipv[46]/(conf|neigh)/[^/]*/(retrans_time|mtu|base_reachable_time))")
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 NSFS = re.compile(r"net:\[\d+\]")
-EPOCH = re.compile(r"\b0x[0-9a-f]{8}(?= comment \"UUID)")
+EPOCH = re.compile(r"\b0x[0-9a-f]{8}(?= comment \"UUID)|(?<=\"UUID UUID )\d+(?=\")")
+# What a legacy table has when it is empty: it cannot be removed again.
+EMPTY_TABLE = re.compile(r"#|\*|COMMIT$|:[A-Z]+ ACCEPT ")
+COUNTERS = re.compile(r" \[\d+:\d+\]")
 
 
 def take(run):
@@ -64,7 +68,11 @@ def _normal(section, line):
         return ["%s: %s" % (section, text) for item in json.loads(line or "[]") for text in _object(item)]
     if kind == "sysctls" and VOLATILE_SYSCTLS.match(line):
         return []
-    if kind == "files" and re.search(r"-(wal|shm)$", line):
+    if kind.startswith("legacy"):
+        if EMPTY_TABLE.match(line):
+            return []
+        line = COUNTERS.sub("", line)
+    if kind == "files" and re.search(r"-(wal|shm)$|/run/xtables.lock$", line):
         return []
     line = NSFS.sub("net:[]", EPOCH.sub("EPOCH", UUID.sub("UUID", line))).strip()
     return ["%s: %s" % (section, line)] if line else []

@@ -2,7 +2,7 @@
 """C: beside other firewalls."""
 import re
 
-from marks import behaviour
+from marks import behaviour, only
 from specs import web
 from world import FAMILIES, V4
 
@@ -22,10 +22,12 @@ table bridge weirless {
 
 
 def foreign(world):
-    """Every rule but those of weir's own table."""
-    text = world.host.run("sh", "-c", "nft -s list ruleset; cat /proc/net/ip*_tables_names; "
-                          "[ ! -s /proc/net/ip_tables_names ] || iptables-legacy-save -t filter").out
-    return re.sub(r"(?ms)^table (inet|bridge|netdev) weir \{.*?^\}\n", "", text)
+    """Every rule but weir's own table, chains and jumps."""
+    text = world.host.run("sh", "-c", "nft -s list ruleset; iptables-legacy-save -t filter; "
+                          "cat /proc/net/ip*_tables_names").out
+    if world.backend == "iptables":
+        return re.sub(r"(?m)^(.*WEIR-|#|filter$|nat$).*\n", "", re.sub(r"\[\d+:\d+\]", "", text))
+    return re.sub(r"(?ms)^table (inet|bridge|netdev) weir \{.*?^\}\n|^#.*?\n", "", text)
 
 
 @behaviour("C1")
@@ -51,6 +53,7 @@ def test_foreign_rules_are_untouched(world):
 
 
 @behaviour("C1")
+@only("nftables")
 def test_legacy_tables_are_not_made_by_looking(world):
     world.apply(web())
     world.weir("status")
@@ -59,6 +62,44 @@ def test_legacy_tables_are_not_made_by_looking(world):
 
 
 @behaviour("C1")
+@only("iptables")
+def test_tables_are_made_by_the_first_change(world):
+    names = "cat /proc/net/ip_tables_names /proc/net/ip6_tables_names"
+    for words in ("status",), ("render",), ("plan", world.spec(web())), ("repair",), ("delete", "--all"):
+        world.weir(*words, check=False)
+        assert world.host.run("sh", "-c", names).out == "", words
+    world.apply(web())
+    assert sorted(world.host.run("sh", "-c", names).out.split()) == ["filter", "filter", "nat", "nat"]
+
+
+@behaviour("C1")
+@only("iptables")
+def test_one_jump_in_each_builtin_chain(world):
+    """What an administrator puts before it later stays there."""
+    world.host.run("iptables-legacy", "-A", "FORWARD", "-s", "203.0.113.9", "-j", "DROP")
+    world.apply(web())
+    world.host.run("iptables-legacy", "-I", "FORWARD", "-s", "203.0.113.8", "-j", "DROP")
+    world.weir("port", "add", "nginx", "9090:90")
+    assert "nothing to mend" in world.weir("repair").out
+    rules = world.host.run("iptables-legacy", "-S", "FORWARD").out.splitlines()
+    assert rules == ["-P FORWARD ACCEPT", "-A FORWARD -s 203.0.113.8/32 -j DROP", "-A FORWARD -j WEIR-FORWARD",
+                     "-A FORWARD -s 203.0.113.9/32 -j DROP"]
+
+
+@behaviour("C1", "C2")
+@only("iptables")
+def test_policy_of_drop_does_not_hurt(world):
+    for tool in ("iptables-legacy", "ip6tables-legacy"):
+        world.host.run(tool, "-P", "FORWARD", "DROP")
+    world.apply(web())
+    world.ns("nginx").serve(80)
+    for family in FAMILIES:
+        assert world.lan.connect(family.host, 8080).server == "nginx"
+        assert world.ns("nginx").ping(family.outside) == 63
+
+
+@behaviour("C1")
+@only("nftables")
 def test_only_one_table_is_weirs(world):
     world.apply(web())
     tables = world.host.run("nft", "list", "tables").out.splitlines()
@@ -79,11 +120,12 @@ def test_foreign_nat_at_the_same_hook(world):
 
 @behaviour("C1")
 def test_foreign_table_of_our_name_is_not_taken(world):
-    world.host.run("nft", "-f", "-", stdin="table inet weir {\n chain mine {\n }\n}\n")
-    world.refused(1, "apply", world.spec(web()), says="inet weir")
-    assert "chain mine" in world.ruleset()
+    world.host.run("sh", "-c", world.filter.foreign)
+    world.refused(1, "apply", world.spec(web()), says=world.filter.container)
+    assert "mine" in world.ruleset().lower()
 
 
+@only("nftables")
 @behaviour("C1", "R1")
 def test_foreign_table_in_place_of_ours(world):
     """Ours is gone and another one has its name: that is told before anything else is mended."""

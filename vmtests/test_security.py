@@ -182,7 +182,7 @@ def test_removed_endpoint_sends_nothing(world):
     world.weir("endpoint", "rm", "nginx")
     assert world.lan.say(1, "hello", ms=ATTEMPT_MS) != "hello"
     assert world.lan.connect(V4.host, 8080).outcome == "refused"
-    assert world.host.run("nft", "list", "ruleset").out.count("10.88.1.2") == 0
+    assert world.ruleset().count("10.88.1.2") == 0
 
 
 @behaviour("S10", "R1")

@@ -15,6 +15,7 @@ import json
 
 import frames
 import snapshot
+from filters import FILTERS
 from place import BUILD, wait_until
 
 ATTEMPT_MS = 60    # of what must not arrive: one SYN; a marker packet proves that it was not just late
@@ -178,6 +179,7 @@ class World:
 
     def __init__(self, place, backend, folder, bridge_netfilter="off", lan2=False):
         self.place, self.backend, self.folder, self.bridge_netfilter = place, backend, folder, bridge_netfilter
+        self.filter = FILTERS[backend]
         self.machine = place.machine(folder)
         self._endpoints = {}
         self.host = Namespace(self, "host", agent=self.machine.holder)
@@ -319,7 +321,8 @@ class World:
         self.machine.run(["sh", "-c", "echo %s > /proc/sys/%s" % (value, key)], record=False)
 
     def ruleset(self):
-        return self.host.run("nft", "list", "ruleset", record=False).out
+        """Everybody's rules in weir's packet filter."""
+        return self.host.run("sh", "-c", self.filter.list, record=False).out
 
     def snapshot(self):
         return snapshot.take(lambda argv: self.machine.run(argv, record=False).out)
@@ -363,7 +366,7 @@ class World:
 
     def report(self):
         """For a failing test: what was run, and the rules as they are."""
-        rules = self.machine.run(["nft", "list", "ruleset"], check=False, record=False).out
+        rules = self.machine.run(["sh", "-c", self.filter.list], check=False, record=False).out
         return "".join(map(str, self.machine.history[-60:])), rules
 
     def close(self):

@@ -2,8 +2,8 @@
 /* One test of core/firewall.h for every backend, bare and traced.
  *
  * How it works: a subject is a backend and the ways in which somebody else can spoil what it made.
- * Each test starts with an empty filter: memory is reset, nftables gets a network namespace of its
- * own. Without root the nftables subjects are skipped; memory always runs. */
+ * Each test starts with an empty filter: memory is reset, the others get a network namespace of their
+ * own. Without root those are skipped; memory always runs. */
 #include <errno.h>
 #include <sched.h>
 #include <setjmp.h>
@@ -17,6 +17,7 @@
 
 #include <cmocka.h>
 
+#include "backends/iptables/iptables.h"
 #include "backends/memory/memory.h"
 #include "backends/nftables/nftables.h"
 #include "backends/trace.h"
@@ -90,6 +91,42 @@ static void nft_take(void)
 	run((const char *const[]){ "nft", "flush", "set", "inet", "weir", "sources4", NULL });
 }
 
+static void ipt_fresh(void)
+{
+	nft_fresh();
+	assert_return_code(setenv("XTABLES_LOCKFILE", "/run/weir-test-xtables.lock", 1), errno);
+}
+
+/* Somebody who does not heed the lock. */
+static void ipt_other(void)
+{
+	run((const char *const[]){ "env", "XTABLES_LOCKFILE=/run/weir-test-other.lock",
+				   "iptables-legacy", "-t", "nat", "-A", "POSTROUTING", "-s",
+				   "192.0.2.99", "-j", "ACCEPT", NULL });
+}
+
+static void ipt_flush(void)
+{
+	static const char *const tools[] = { "iptables-legacy", "ip6tables-legacy" };
+	static const char *const tables[] = { "filter", "nat" };
+	for (int i = 0; i < 4; i++) {
+		run((const char *const[]){ tools[i / 2], "-t", tables[i % 2], "-F", NULL });
+		run((const char *const[]){ tools[i / 2], "-t", tables[i % 2], "-X", NULL });
+	}
+}
+
+static void ipt_break(void)
+{
+	run((const char *const[]){ "ip6tables-legacy", "-F", "WEIR-STATE", NULL });
+}
+
+static void ipt_take(void)
+{
+	run((const char *const[]){ "iptables-legacy", "-D", "WEIR-SRC-wb-web", "1", NULL });
+	run((const char *const[]){ "iptables-legacy", "-t", "nat", "-D", "WEIR-HAIRPIN-wb-web", "1",
+				   NULL });
+}
+
 static void memory_other(void)
 {
 	weir_memory_damage(WEIR_MEMORY_OTHER);
@@ -123,6 +160,9 @@ static const struct subject subjects[] = {
 	{ "nftables", &weir_nftables, false, nft_fresh, nft_other, nft_flush, nft_break, nft_take },
 	{ "nftables, traced", &weir_nftables, true, nft_fresh, nft_other, nft_flush, nft_break,
 	  nft_take },
+	{ "iptables", &weir_iptables, false, ipt_fresh, ipt_other, ipt_flush, ipt_break, ipt_take },
+	{ "iptables, traced", &weir_iptables, true, ipt_fresh, ipt_other, ipt_flush, ipt_break,
+	  ipt_take },
 };
 
 /* ---- rulesets ---- */

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* libip4tc and libip6tc behind one table of functions. */
+#include <libiptc/libip6tc.h>
+#include <libiptc/libiptc.h>
+
+#include "backends/iptables/iptc.h"
+
+/* Both libraries have the same functions with entries of different types. */
+#define WRAP(v, lib, entry_type)                                                               \
+	static void *init##v(const char *table)                                                \
+	{                                                                                      \
+		return lib##_init(table);                                                      \
+	}                                                                                      \
+	static void free##v(void *h)                                                           \
+	{                                                                                      \
+		lib##_free(h);                                                                 \
+	}                                                                                      \
+	static const char *first_chain##v(void *h)                                             \
+	{                                                                                      \
+		return lib##_first_chain(h);                                                   \
+	}                                                                                      \
+	static const char *next_chain##v(void *h)                                              \
+	{                                                                                      \
+		return lib##_next_chain(h);                                                    \
+	}                                                                                      \
+	static const void *first_rule##v(const char *chain, void *h)                           \
+	{                                                                                      \
+		return lib##_first_rule(chain, h);                                             \
+	}                                                                                      \
+	static const void *next_rule##v(const void *entry, void *h)                            \
+	{                                                                                      \
+		return lib##_next_rule((const entry_type *)entry, h);                          \
+	}                                                                                      \
+	static const char *target##v(const void *entry, void *h)                               \
+	{                                                                                      \
+		return lib##_get_target((const entry_type *)entry, h);                         \
+	}                                                                                      \
+	static int insert##v(const char *chain, const void *entry, unsigned position, void *h) \
+	{                                                                                      \
+		return lib##_insert_entry(chain, (const entry_type *)entry, position, h);      \
+	}                                                                                      \
+	static int append##v(const char *chain, const void *entry, void *h)                    \
+	{                                                                                      \
+		return lib##_append_entry(chain, (const entry_type *)entry, h);                \
+	}                                                                                      \
+	static int delete##v(const char *chain, unsigned position, void *h)                    \
+	{                                                                                      \
+		return lib##_delete_num_entry(chain, position, h);                             \
+	}                                                                                      \
+	static int flush##v(const char *chain, void *h)                                        \
+	{                                                                                      \
+		return lib##_flush_entries(chain, h);                                          \
+	}                                                                                      \
+	static int create_chain##v(const char *chain, void *h)                                 \
+	{                                                                                      \
+		return lib##_create_chain(chain, h);                                           \
+	}                                                                                      \
+	static int delete_chain##v(const char *chain, void *h)                                 \
+	{                                                                                      \
+		return lib##_delete_chain(chain, h);                                           \
+	}                                                                                      \
+	static int commit##v(void *h)                                                          \
+	{                                                                                      \
+		return lib##_commit(h);                                                        \
+	}
+
+WRAP(4, iptc, struct ipt_entry)
+WRAP(6, ip6tc, struct ip6t_entry)
+
+#define FUNCTIONS(v)                                                                         \
+	.init = init##v, .free = free##v, .first_chain = first_chain##v,                     \
+	.next_chain = next_chain##v, .first_rule = first_rule##v, .next_rule = next_rule##v, \
+	.target = target##v, .insert = insert##v, .append = append##v, .delete = delete##v,  \
+	.flush = flush##v, .create_chain = create_chain##v, .delete_chain = delete_chain##v, \
+	.commit = commit##v
+
+const struct weir_iptc weir_iptc[WEIR_NUM_FAMILIES] = {
+	[WEIR_IPV4] = { FUNCTIONS(4), .strerror = iptc_strerror,
+			.names = "/proc/thread-self/net/ip_tables_names", .module = "ip_tables" },
+	[WEIR_IPV6] = { FUNCTIONS(6), .strerror = ip6tc_strerror,
+			.names = "/proc/thread-self/net/ip6_tables_names", .module = "ip6_tables" },
+};

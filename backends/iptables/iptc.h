@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* libip4tc and libip6tc behind one table of functions. */
+#ifndef WEIR_BACKENDS_IPTABLES_IPTC_H
+#define WEIR_BACKENDS_IPTABLES_IPTC_H
+
+#include "core/addr.h"
+
+/* As in libiptc.h; entries are struct ipt_entry or struct ip6t_entry. Labels are char[32], whole. */
+struct weir_iptc {
+	void *(*init)(const char *table);
+	void (*free)(void *handle);
+	const char *(*first_chain)(void *handle);
+	const char *(*next_chain)(void *handle);
+	const void *(*first_rule)(const char *chain, void *handle);
+	const void *(*next_rule)(const void *entry, void *handle);
+	const char *(*target)(const void *entry, void *handle);
+	int (*insert)(const char *chain, const void *entry, unsigned position, void *handle);
+	int (*append)(const char *chain, const void *entry, void *handle);
+	int (*delete)(const char *chain, unsigned position, void *handle);
+	int (*flush)(const char *chain, void *handle);
+	int (*create_chain)(const char *chain, void *handle);
+	int (*delete_chain)(const char *chain, void *handle);
+	int (*commit)(void *handle);
+	const char *(*strerror)(int code);
+	const char *names;  /* of tables that exist */
+	const char *module; /* that libiptc needs */
+};
+
+extern const struct weir_iptc weir_iptc[WEIR_NUM_FAMILIES];
+
+#endif

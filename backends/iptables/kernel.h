@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* All four places as they are in the kernel, and what they say together. */
+#ifndef WEIR_BACKENDS_IPTABLES_KERNEL_H
+#define WEIR_BACKENDS_IPTABLES_KERNEL_H
+
+#include "backends/iptables/table.h"
+
+/* { 0 } is nothing read. */
+struct weir_ipt_kernel {
+	struct weir_ipt_image images[WEIR_IPT_PLACES];
+};
+
+void weir_ipt_kernel_free(struct weir_ipt_kernel *kernel);
+#define WEIR_CLEAN_IPT_KERNEL __attribute__((cleanup(weir_ipt_kernel_free)))
+
+/* Reads a place; a table that is absent is empty and stays absent. */
+int weir_ipt_kernel_read_place(struct weir_ipt_kernel *kernel, size_t place, struct weir_err *err);
+/* Reads all of them. */
+int weir_ipt_kernel_read(struct weir_ipt_kernel *kernel, struct weir_err *err);
+
+/* Is anything of weir's there, and whose? */
+void weir_ipt_kernel_state(const struct weir_ipt_kernel *kernel, struct weir_firewall_state *ret);
+
+/* The entries that the rules stand for, sorted. -EEXIST when they contradict one another. */
+int weir_ipt_kernel_entries(const struct weir_ipt_kernel *kernel, struct weir_ruleset *ret,
+			    struct weir_err *err);
+
+/* Are all chains and rules those of these entries? 0, or -ESTALE naming the first difference. */
+int weir_ipt_kernel_check(const struct weir_ipt_kernel *kernel, const struct weir_ruleset *rules,
+			  struct weir_err *err);
+
+/* Counters of mappings and drops. */
+int weir_ipt_kernel_counters(const struct weir_ipt_kernel *kernel, struct weir_counters *ret,
+			     struct weir_err *err);
+
+#endif

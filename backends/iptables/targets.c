@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The targets that weir uses beside verdicts and chains, by their kernel structures. */
+#include <libiptc/libiptc.h>
+
+#include <linux/netfilter/nf_nat.h>
+
+#include <arpa/inet.h>
+#include <string.h>
+
+#include "backends/iptables/words.h"
+
+/* Revision 0 of DNAT is accepted by the kernel, but iptables cannot print it. SNAT's own printer knows
+ * revision 0 for IPv4 and 1 for IPv6 only. */
+
+static void write_addr(const struct weir_addr *addr, union nf_inet_addr *min,
+		       union nf_inet_addr *max)
+{
+	memcpy(min, addr->bytes, sizeof(*min));
+	memcpy(max, addr->bytes, sizeof(*max));
+}
+
+static struct weir_addr read_addr(enum weir_family family, const void *from)
+{
+	struct weir_addr addr = { .family = (uint8_t)family };
+	memcpy(addr.bytes, from, weir_family_bits(family) / 8);
+	return addr;
+}
+
+/* ---- -j DNAT --to-destination 10.88.1.2:6000-6009/7000 ---- */
+
+static void write_dnat(enum weir_family family, const struct weir_ipt_rule *rule, void *payload)
+{
+	struct nf_nat_range2 *range = payload;
+	(void)family;
+	range->flags = NF_NAT_RANGE_MAP_IPS;
+	write_addr(&rule->to, &range->min_addr, &range->max_addr);
+	if (!rule->to_ports.lo)
+		return;
+	range->flags |= NF_NAT_RANGE_PROTO_SPECIFIED;
+	range->min_proto.all = htons(rule->to_ports.lo);
+	range->max_proto.all = htons(rule->to_ports.hi);
+	if (!rule->base_port)
+		return;
+	range->flags |= NF_NAT_RANGE_PROTO_OFFSET;
+	range->base_proto.all = htons(rule->base_port);
+}
+
+static void read_dnat(enum weir_family family, const void *payload, struct weir_ipt_rule *rule)
+{
+	const struct nf_nat_range2 *range = payload;
+	rule->to = read_addr(family, &range->min_addr);
+	rule->to_ports.lo = ntohs(range->min_proto.all);
+	rule->to_ports.hi = ntohs(range->max_proto.all);
+	rule->base_port = ntohs(range->base_proto.all);
+}
+
+static void say_dnat(const struct weir_ipt_rule *rule, FILE *out)
+{
+	char text[WEIR_ADDR_TEXT];
+	bool brackets = rule->to.family == WEIR_IPV6 && rule->to_ports.lo;
+	fprintf(out, " --to-destination %s%s%s", brackets ? "[" : "",
+		weir_addr_text(&rule->to, text), brackets ? "]" : "");
+	if (rule->to_ports.lo)
+		fprintf(out, ":%u", rule->to_ports.lo);
+	if (rule->to_ports.hi > rule->to_ports.lo)
+		fprintf(out, "-%u", rule->to_ports.hi);
+	if (rule->base_port)
+		fprintf(out, "/%u", rule->base_port);
+}
+
+/* ---- -j SNAT --to-source 192.0.2.7 ---- */
+
+static void write_snat4(enum weir_family family, const struct weir_ipt_rule *rule, void *payload)
+{
+	struct nf_nat_ipv4_multi_range_compat *range = payload;
+	(void)family;
+	range->rangesize = 1;
+	range->range[0].flags = NF_NAT_RANGE_MAP_IPS;
+	memcpy(&range->range[0].min_ip, rule->to.bytes, sizeof(range->range[0].min_ip));
+	memcpy(&range->range[0].max_ip, rule->to.bytes, sizeof(range->range[0].max_ip));
+}
+
+static void read_snat4(enum weir_family family, const void *payload, struct weir_ipt_rule *rule)
+{
+	const struct nf_nat_ipv4_multi_range_compat *range = payload;
+	rule->to = read_addr(family, &range->range[0].min_ip);
+}
+
+static void write_snat6(enum weir_family family, const struct weir_ipt_rule *rule, void *payload)
+{
+	struct nf_nat_range *range = payload;
+	(void)family;
+	range->flags = NF_NAT_RANGE_MAP_IPS;
+	write_addr(&rule->to, &range->min_addr, &range->max_addr);
+}
+
+static void read_snat6(enum weir_family family, const void *payload, struct weir_ipt_rule *rule)
+{
+	rule->to = read_addr(family, &((const struct nf_nat_range *)payload)->min_addr);
+}
+
+static void say_snat(const struct weir_ipt_rule *rule, FILE *out)
+{
+	char text[WEIR_ADDR_TEXT];
+	fprintf(out, " --to-source %s", weir_addr_text(&rule->to, text));
+}
+
+/* ---- -j MASQUERADE ---- */
+
+static void write_masquerade4(enum weir_family family, const struct weir_ipt_rule *rule,
+			      void *payload)
+{
+	(void)family, (void)rule;
+	((struct nf_nat_ipv4_multi_range_compat *)payload)->rangesize = 1;
+}
+
+static void write_nothing(enum weir_family family, const struct weir_ipt_rule *rule, void *payload)
+{
+	(void)family, (void)rule, (void)payload;
+}
+
+static void read_nothing(enum weir_family family, const void *payload, struct weir_ipt_rule *rule)
+{
+	(void)family, (void)payload, (void)rule;
+}
+
+static void say_nothing(const struct weir_ipt_rule *rule, FILE *out)
+{
+	(void)rule, (void)out;
+}
+
+#define IPV4_RANGE sizeof(struct nf_nat_ipv4_multi_range_compat)
+#define IPV6_RANGE sizeof(struct nf_nat_range)
+
+const struct weir_ipt_word weir_ipt_targets[] = {
+	{ "DNAT", 2, WEIR_IPT_DNAT, WEIR_NO_FAMILY, sizeof(struct nf_nat_range2), NULL, write_dnat,
+	  read_dnat, say_dnat },
+	{ "SNAT", 0, WEIR_IPT_SNAT, WEIR_IPV4, IPV4_RANGE, NULL, write_snat4, read_snat4,
+	  say_snat },
+	{ "SNAT", 1, WEIR_IPT_SNAT, WEIR_IPV6, IPV6_RANGE, NULL, write_snat6, read_snat6,
+	  say_snat },
+	{ "MASQUERADE", 0, WEIR_IPT_MASQUERADE, WEIR_IPV4, IPV4_RANGE, NULL, write_masquerade4,
+	  read_nothing, say_nothing },
+	{ "MASQUERADE", 0, WEIR_IPT_MASQUERADE, WEIR_IPV6, IPV6_RANGE, NULL, write_nothing,
+	  read_nothing, say_nothing },
+};
+const size_t weir_ipt_n_targets = sizeof(weir_ipt_targets) / sizeof(weir_ipt_targets[0]);
