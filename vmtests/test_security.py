@@ -337,13 +337,14 @@ def seen(ns):
 
 
 @behaviour("S10", "N1")
+@pytest.mark.parametrize("how", ["delete --all", "apply none.yaml --prune", "endpoint rm nginx"])
 @pytest.mark.parametrize("way", ["out", "in"])
-def test_no_packet_passes_unguarded_while_all_goes(world, way):
+def test_no_packet_passes_unguarded_while_all_goes(world, way, how):
     """The host forwards by itself; whatever comes last of a network's, it is not its rules' end."""
+    world.spec("networks: {}\n", "none.yaml")
     world.set_sysctl("net/ipv4/ip_forward", 1)
     foreign = world.netns("foreign")
-    world.weir("network", "add", "web", "--subnet", "10.88.1.0/24")
-    world.weir("endpoint", "add", "nginx", "--network", "web", "--netns", "foreign")
+    world.apply({"networks": {"web": {"subnet": "10.88.1.0/24"}}, "endpoints": {"nginx": on("web", netns="foreign")}})
     addr = world.address("nginx")
     source, at, to, count = {"out": (foreign, world.lan, V4.lan, (addr, V4.lan)),
                              "in": (world.lan, foreign, addr, (V4.lan, addr))}[way]
@@ -352,7 +353,7 @@ def test_no_packet_passes_unguarded_while_all_goes(world, way):
     flood = world.machine.popen(["/usr/bin/python3", "-c", FLOOD, to], source.path)
     try:
         wait_until(lambda: seen(source)[1] > 100, "the flood")
-        world.weir("delete", "--all")
+        world.weir(*how.split())
         if way == "in":
             sent = seen(source)[1]
             wait_until(lambda: seen(source)[1] > sent + 100, "more of the flood")
