@@ -448,6 +448,8 @@ def test_mtu_below_that_of_ipv6(world):
     a.serve(80)
     assert world.lan.connect(V4.host, 8080).server == "a"
     assert world.weir("status", json=True)["in_sync"]
+    spec = {"networks": {"both": dual(2, mtu=1000)}}
+    world.refused(1, "apply", world.spec(spec), says=["spec.yaml:", "1280"])
 
 
 @behaviour("L8", "R1")

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """S: holes of others that weir does not have."""
+import contextlib
 import json
 
 import pytest
@@ -336,28 +337,66 @@ def seen(ns):
             if "counter" in expr]
 
 
-@behaviour("S10", "N1")
-@pytest.mark.parametrize("way", ["out", "in"])
-def test_no_packet_passes_unguarded_while_all_goes(world, way):
-    """The host forwards by itself; whatever comes last of a network's, it is not its rules' end."""
-    world.set_sysctl("net/ipv4/ip_forward", 1)
-    foreign = world.netns("foreign")
-    world.weir("network", "add", "web", "--subnet", "10.88.1.0/24")
-    world.weir("endpoint", "add", "nginx", "--network", "web", "--netns", "foreign")
-    addr = world.address("nginx")
-    source, at, to, count = {"out": (foreign, world.lan, V4.lan, (addr, V4.lan)),
-                             "in": (world.lan, foreign, addr, (V4.lan, addr))}[way]
-    at.run("nft", "-f", "-", stdin=COUNT % ("prerouting", *count))
-    source.run("nft", "-f", "-", stdin=COUNT % ("postrouting", *count))
+@contextlib.contextmanager
+def flooded(world, source, at, to, addresses):
+    """The flood runs; at both ends COUNT counts it."""
+    at.run("nft", "-f", "-", stdin=COUNT % ("prerouting", *addresses))
+    source.run("nft", "-f", "-", stdin=COUNT % ("postrouting", *addresses))
     flood = world.machine.popen(["/usr/bin/python3", "-c", FLOOD, to], source.path)
     try:
-        wait_until(lambda: seen(source)[1] > 100, "the flood")
-        world.weir("delete", "--all")
-        if way == "in":
-            sent = seen(source)[1]
-            wait_until(lambda: seen(source)[1] > sent + 100, "more of the flood")
+        yield
     finally:
         flood.kill()
         world.machine.finish(flood, ["flood"])
+
+
+def forwarding_host(world):
+    """A host that forwards by itself, and an endpoint in a namespace that outlives it."""
+    world.set_sysctl("net/ipv4/ip_forward", 1)
+    world.apply({"networks": {"web": {"subnet": "10.88.1.0/24"}},
+                 "endpoints": {"nginx": on("web", netns=world.netns("foreign").name)}})
+    return world.ns("foreign"), world.address("nginx")
+
+
+def ends(world, way, foreign, addr):
+    """Source, receiver, the address to flood, and the two that COUNT asks for."""
+    return {"out": (foreign, world.lan, V4.lan, (addr, V4.lan)),
+            "in": (world.lan, foreign, addr, (V4.lan, addr))}[way]
+
+
+@behaviour("S10", "N1")
+@pytest.mark.parametrize("how", ["delete --all", "apply none.yaml --prune", "endpoint rm nginx"])
+@pytest.mark.parametrize("way", ["out", "in"])
+def test_no_packet_passes_unguarded_while_all_goes(world, way, how):
+    """Whatever comes last of a network's, it is not its rules' end."""
+    world.spec("networks: {}\n", "none.yaml")
+    source, at, to, addresses = ends(world, way, *forwarding_host(world))
+    with flooded(world, source, at, to, addresses):
+        wait_until(lambda: seen(source)[1] > 100, "the flood")
+        world.weir(*how.split())
+        if way == "in":
+            sent = seen(source)[1]
+            wait_until(lambda: seen(source)[1] > sent + 100, "more of the flood")
     assert seen(at)[0] == 0, "came through with the endpoint's own address: %s" % seen(at)
     assert way == "in" or seen(at)[1] > 100  # translated they came
+
+
+@behaviour("S10", "R1")
+@pytest.mark.parametrize("way", ["out", "in"])
+def test_failed_update_lets_no_packet_pass_unguarded(world, way):
+    """The last of the store's calls fail, when all else is done and has to be undone."""
+    source, at, to, addresses = ends(world, way, *forwarding_host(world))
+    world.weir("delete", "--all")
+    log = world.folder / "calls"
+    world.weir("apply", "spec.yaml", env=world.count_calls("store", log))
+    calls = len(log.read_text().splitlines())
+    world.weir("delete", "--all")
+    failed = 0
+    with flooded(world, source, at, to, addresses):
+        for number in range(calls - 20, calls, 2):
+            result = world.weir("apply", "spec.yaml", check=False,
+                                env=world.faults("store", number, "fail:ENOSPC", log))
+            failed += result.code != 0
+            world.weir("delete", "--all")
+    assert failed > 2
+    assert seen(at)[0] == 0, "came through with the endpoint's own address: %s" % seen(at)
