@@ -23,8 +23,10 @@ static int open_endpoint(const struct weir_endpoint *ep, int *ret_fd, struct wei
 	int r = weir_netns_open(ep->netns == WEIR_NETNS_OWN ? own : ep->netns_path, &fd, err);
 	if (r == 0)
 		r = weir_netns_identify(fd, &id, err);
-	if (r == 0 && weir_netns_id_is_set(&ep->netns_id) && !weir_netns_id_equal(&id, &ep->netns_id))
-		r = weir_err_set(err, ESTALE, "another namespace than the one weir knows (weir repair)");
+	if (r == 0 && weir_netns_id_is_set(&ep->netns_id) &&
+	    !weir_netns_id_equal(&id, &ep->netns_id))
+		r = weir_err_set(err, ESTALE,
+				 "another namespace than the one weir knows (weir repair)");
 	if (r < 0) {
 		if (fd >= 0)
 			(void)close(fd);
@@ -83,8 +85,9 @@ int weir_netns_become(const struct weir_endpoint *ep, struct weir_err *err)
 
 	if (ep->netns == WEIR_NETNS_PATH) {
 		const char *slash = strrchr(ep->netns_path, '/');
-		name = strncmp(ep->netns_path, WEIR_NETNS_DIR "/", strlen(WEIR_NETNS_DIR "/")) == 0 ?
-			       slash + 1 : NULL;
+		name = strncmp(ep->netns_path, WEIR_NETNS_DIR "/", strlen(WEIR_NETNS_DIR "/")) == 0
+			       ? slash + 1
+			       : NULL;
 	}
 	int r = open_endpoint(ep, &fd, err);
 	if (r < 0)

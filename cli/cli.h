@@ -9,22 +9,49 @@
 #include "core/store.h"
 
 enum weir_exit { /* of the process */
-	WEIR_EXIT_DONE = 0,
-	WEIR_EXIT_FAILED = 1,
-	WEIR_EXIT_USAGE = 2,
-	WEIR_EXIT_CHANGES = 3,
-	WEIR_EXIT_CANNOT = 4, /* this host */
+		 WEIR_EXIT_DONE = 0,
+		 WEIR_EXIT_FAILED = 1,
+		 WEIR_EXIT_USAGE = 2,
+		 WEIR_EXIT_CHANGES = 3,
+		 WEIR_EXIT_CANNOT = 4, /* this host */
 };
 
 enum { WEIR_JSON_VERSION = 1 };
 
 /* Options, of all verbs; the table in options.c says which takes what and where it may stand. */
 enum weir_option_id {
-	OPT_BACKEND, OPT_STATE_DIR, OPT_JSON, OPT_DRY_RUN, OPT_QUIET, OPT_VERBOSE, OPT_TIMEOUT,
-	OPT_HELP, OPT_VERSION, OPT_PRUNE, OPT_ALL, OPT_SUBNET, OPT_GATEWAY, OPT_MODE, OPT_MTU,
-	OPT_NAT, OPT_INTERNAL, OPT_ISOLATE, OPT_HOST, OPT_BRIDGE, OPT_EXCLUDE, OPT_TRUSTED,
-	OPT_FILTER_BRIDGED, OPT_NETWORK, OPT_NETNS, OPT_PID, OPT_PUBLISH, OPT_LABEL, OPT_DNS,
-	OPT_ROUTE, OPT_FORWARD, OPT_NET,
+	OPT_BACKEND,
+	OPT_STATE_DIR,
+	OPT_JSON,
+	OPT_DRY_RUN,
+	OPT_QUIET,
+	OPT_VERBOSE,
+	OPT_TIMEOUT,
+	OPT_HELP,
+	OPT_VERSION,
+	OPT_PRUNE,
+	OPT_ALL,
+	OPT_SUBNET,
+	OPT_GATEWAY,
+	OPT_MODE,
+	OPT_MTU,
+	OPT_NAT,
+	OPT_INTERNAL,
+	OPT_ISOLATE,
+	OPT_HOST,
+	OPT_BRIDGE,
+	OPT_EXCLUDE,
+	OPT_TRUSTED,
+	OPT_FILTER_BRIDGED,
+	OPT_NETWORK,
+	OPT_NETNS,
+	OPT_PID,
+	OPT_PUBLISH,
+	OPT_LABEL,
+	OPT_DNS,
+	OPT_ROUTE,
+	OPT_FORWARD,
+	OPT_NET,
 	WEIR_NUM_OPTIONS
 };
 
@@ -39,17 +66,17 @@ struct weir_cli {
 	const struct weir_verb *verb;
 	const char **words; /* after the verb, without options */
 	size_t n_words;
-	char **command; /* after "--", NULL-terminated */
+	char **command;		     /* after "--", NULL-terminated */
 	struct weir_option *options; /* in the order of writing */
 	size_t n_options;
 	bool json, quiet, dry_run;
 	bool usage; /* an error now is one of the command line's words */
 	int verbose;
-	const char *backend;   /* "auto" or a name */
+	const char *backend; /* "auto" or a name */
 	const char *state_dir;
 	unsigned timeout_ms;
 	struct weir_arena arena;
-	struct weir_engine engine; /* after weir_cli_engine() */
+	struct weir_engine engine;	   /* after weir_cli_engine() */
 	struct weir_firewall_ops firewall; /* what it points to: traced ones with -vv */
 	struct weir_link_ops links;
 	struct weir_trace trace;
@@ -61,7 +88,8 @@ struct weir_verb {
 	const char *summary; /* one line */
 	const char *more;    /* paragraphs of --help, may be NULL */
 	size_t min_words, max_words;
-	int (*run)(struct weir_cli *cli, struct weir_err *err); /* an exit code, or a negative errno */
+	int (*run)(struct weir_cli *cli,
+		   struct weir_err *err);   /* an exit code, or a negative errno */
 	const enum weir_option_id *options; /* its own, OPT_HELP-terminated */
 };
 
@@ -112,7 +140,8 @@ struct weir_table {
 	const char **cells;
 	size_t n_cells, n_columns;
 };
-void weir_table_cell(struct weir_table *table, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void weir_table_cell(struct weir_table *table, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
 void weir_table_print(struct weir_table *table); /* and frees it */
 
 /* The verbs, one file each. */

@@ -28,7 +28,8 @@ int weir_verb_endpoint_rm(struct weir_cli *cli, struct weir_err *err)
 		return weir_err_set(err, ENOMEM, "out of memory");
 	for (size_t i = 0; i < cli->n_words; i++)
 		ops[i] = (struct weir_op){ .kind = WEIR_REMOVE_ENDPOINT, .name = cli->words[i] };
-	return weir_cli_change(cli, &(struct weir_change){ .ops = ops, .n_ops = cli->n_words }, err);
+	return weir_cli_change(cli, &(struct weir_change){ .ops = ops, .n_ops = cli->n_words },
+			       err);
 }
 
 static void addr_list(const struct weir_endpoint *ep, char *buf, size_t size)
@@ -76,7 +77,10 @@ static void list_endpoints(const struct weir_model *model)
 			(void)snprintf(text + used, sizeof(text) - used, "%s%s", k ? " " : "",
 				       ep->attachments[k].network);
 		}
-		weir_table_cell(&table, "%s", ep->netns == WEIR_NETNS_HOST ? "(host)" : text[0] ? text : "-");
+		weir_table_cell(&table, "%s",
+				ep->netns == WEIR_NETNS_HOST ? "(host)"
+				: text[0]		     ? text
+							     : "-");
 		addr_list(ep, text, sizeof(text));
 		weir_table_cell(&table, "%s", text[0] ? text : "-");
 		port_list(ep, text, sizeof(text));
@@ -117,12 +121,15 @@ static void show_attachment(const struct weir_model *model, const struct weir_en
 static void show_text(const struct weir_model *model, const struct weir_endpoint *ep)
 {
 	static const char *const where[WEIR_NUM_NETNS_KINDS] = {
-		[WEIR_NETNS_OWN] = "own namespace /run/netns/", [WEIR_NETNS_PATH] = "namespace ",
+		[WEIR_NETNS_OWN] = "own namespace /run/netns/",
+		[WEIR_NETNS_PATH] = "namespace ",
 		[WEIR_NETNS_HOST] = "the host's namespace",
 	};
 	char text[WEIR_MAPPING_TEXT], to[WEIR_PREFIX_TEXT], via[WEIR_ADDR_TEXT];
 	printf("endpoint %s: %s%s%s\n", ep->name, where[ep->netns],
-	       ep->netns == WEIR_NETNS_OWN ? ep->name : ep->netns_path ? ep->netns_path : "",
+	       ep->netns == WEIR_NETNS_OWN ? ep->name
+	       : ep->netns_path		   ? ep->netns_path
+					   : "",
 	       ep->forward ? ", forwards" : "");
 	for (size_t i = 0; i < ep->n_attachments; i++)
 		show_attachment(model, ep, &ep->attachments[i]);
@@ -148,7 +155,8 @@ int weir_verb_endpoint_show(struct weir_cli *cli, struct weir_err *err)
 		return r;
 	const struct weir_endpoint *ep = weir_model_endpoint(&model, cli->words[0]);
 	if (!ep)
-		return weir_err_set(err, ENOENT, "no endpoint named \"%s\" (weir endpoint ls)", cli->words[0]);
+		return weir_err_set(err, ENOENT, "no endpoint named \"%s\" (weir endpoint ls)",
+				    cli->words[0]);
 	if (cli->json)
 		weir_print_json(json_pack("{s:o}", "endpoint", weir_json_endpoint(&model, ep)));
 	else

@@ -11,16 +11,19 @@
 
 enum { NOT_EXECUTABLE = 126, NOT_FOUND = 127 }; /* as env(1) and sh(1) have them */
 
-static int find_endpoint(struct weir_cli *cli, struct weir_model *model, const struct weir_endpoint **ret,
-			 struct weir_err *err)
+static int find_endpoint(struct weir_cli *cli, struct weir_model *model,
+			 const struct weir_endpoint **ret, struct weir_err *err)
 {
-	struct weir_scope scope = { .endpoints = cli->words, .n_endpoints = 1, .no_mappings = true };
+	struct weir_scope scope = { .endpoints = cli->words,
+				    .n_endpoints = 1,
+				    .no_mappings = true };
 	int r = weir_cli_load(cli, &scope, model, NULL, err);
 	if (r < 0)
 		return r;
 	*ret = weir_model_endpoint(model, cli->words[0]);
-	return *ret ? 0 : weir_err_set(err, ENOENT, "no endpoint named \"%s\" (weir endpoint ls)",
-				       cli->words[0]);
+	return *ret ? 0
+		    : weir_err_set(err, ENOENT, "no endpoint named \"%s\" (weir endpoint ls)",
+				   cli->words[0]);
 }
 
 int weir_verb_exec(struct weir_cli *cli, struct weir_err *err)
@@ -28,7 +31,8 @@ int weir_verb_exec(struct weir_cli *cli, struct weir_err *err)
 	WEIR_CLEAN_MODEL struct weir_model model = { 0 };
 	const struct weir_endpoint *ep = NULL;
 	char **command = cli->command;
-	if (!command && cli->n_words > 1) /* "--" may be left out where the command has no options */
+	if (!command &&
+	    cli->n_words > 1) /* "--" may be left out where the command has no options */
 		command = (char **)(cli->words + 1);
 	if (!command || !*command) {
 		(void)weir_err_set(err, EINVAL, "usage: weir exec ENDPOINT -- COMMAND…");

@@ -36,7 +36,8 @@ static int need_root(struct weir_err *err)
 {
 	if (geteuid() == 0)
 		return 0;
-	return weir_err_set(err, EPERM, "this needs root (CAP_NET_ADMIN and CAP_SYS_ADMIN): try sudo weir");
+	return weir_err_set(err, EPERM,
+			    "this needs root (CAP_NET_ADMIN and CAP_SYS_ADMIN): try sudo weir");
 }
 
 int weir_cli_choose(void *ctx, const char *stored, struct weir_err *err)

@@ -72,14 +72,14 @@ json_t *weir_json_network(const struct weir_network *net, size_t endpoints)
 	json_t *trusted = json_array();
 	for (size_t i = 0; i < net->n_trusted; i++)
 		json_array_append_new(trusted, json_string(net->trusted[i]));
-	return json_pack("{s:s, s:s, s:s, s:o, s:i, s:o, s:o, s:b, s:b, s:s, s:b, s:o, s:s?, s:b, s:I}",
-			 "name", net->name, "mode", weir_mode_name(net->mode), "ifname", net->ifname,
-			 "mac", mac_json(&net->mac), "mtu", (int)net->mtu, "subnets",
-			 subnets_json(net), "nat", nat_json(net), "internal", net->internal, "isolate",
-			 net->isolate, "host", net->host_deny || net->internal ? "deny" : "allow",
-			 "filter_bridged", net->filter_bridged, "trusted", trusted, "gateway_endpoint",
-			 net->gateway_endpoint, "declared", net->declared, "endpoints",
-			 (json_int_t)endpoints);
+	return json_pack(
+		"{s:s, s:s, s:s, s:o, s:i, s:o, s:o, s:b, s:b, s:s, s:b, s:o, s:s?, s:b, s:I}",
+		"name", net->name, "mode", weir_mode_name(net->mode), "ifname", net->ifname, "mac",
+		mac_json(&net->mac), "mtu", (int)net->mtu, "subnets", subnets_json(net), "nat",
+		nat_json(net), "internal", net->internal, "isolate", net->isolate, "host",
+		net->host_deny || net->internal ? "deny" : "allow", "filter_bridged",
+		net->filter_bridged, "trusted", trusted, "gateway_endpoint", net->gateway_endpoint,
+		"declared", net->declared, "endpoints", (json_int_t)endpoints);
 }
 
 json_t *weir_json_mapping(const struct weir_model *model, const struct weir_endpoint *ep,
@@ -88,9 +88,10 @@ json_t *weir_json_mapping(const struct weir_model *model, const struct weir_endp
 	const struct weir_attachment *att = weir_endpoint_default(model, ep, WEIR_NO_FAMILY);
 	const char *network = m->network ? m->network : att ? att->network : NULL;
 	char text[WEIR_MAPPING_TEXT];
-	return json_pack("{s:s, s:o, s:s, s:o, s:o, s:s?}", "spec", weir_mapping_text(m, text), "host",
-			 addr_json(&m->host), "proto", weir_proto_name(m->proto), "host_ports",
-			 ports_json(m->host_ports), "ports", ports_json(m->ports), "network", network);
+	return json_pack("{s:s, s:o, s:s, s:o, s:o, s:s?}", "spec", weir_mapping_text(m, text),
+			 "host", addr_json(&m->host), "proto", weir_proto_name(m->proto),
+			 "host_ports", ports_json(m->host_ports), "ports", ports_json(m->ports),
+			 "network", network);
 }
 
 static json_t *attachment_json(const struct weir_model *model, const struct weir_endpoint *ep,
@@ -122,7 +123,9 @@ static json_t *routes_json(const struct weir_endpoint *ep)
 json_t *weir_json_endpoint(const struct weir_model *model, const struct weir_endpoint *ep)
 {
 	static const char *const kinds[WEIR_NUM_NETNS_KINDS] = {
-		[WEIR_NETNS_OWN] = "own", [WEIR_NETNS_PATH] = "path", [WEIR_NETNS_HOST] = "host",
+		[WEIR_NETNS_OWN] = "own",
+		[WEIR_NETNS_PATH] = "path",
+		[WEIR_NETNS_HOST] = "host",
 	};
 	json_t *attachments = json_array(), *published = json_array();
 	json_t *labels = json_object(), *dns = json_array();
@@ -137,16 +140,17 @@ json_t *weir_json_endpoint(const struct weir_model *model, const struct weir_end
 	char path[128];
 	(void)snprintf(path, sizeof(path), "/run/netns/%s", ep->name);
 	const char *where = ep->netns == WEIR_NETNS_OWN ? path : ep->netns_path;
-	return json_pack("{s:s, s:s, s:s?, s:o, s:o, s:o, s:o, s:o, s:b, s:b}", "name", ep->name, "netns",
-			 kinds[ep->netns], "netns_path", where, "attachments", attachments, "published",
-			 published, "labels", labels, "routes", routes_json(ep), "dns", dns, "forward",
-			 ep->forward, "declared", ep->declared);
+	return json_pack("{s:s, s:s, s:s?, s:o, s:o, s:o, s:o, s:o, s:b, s:b}", "name", ep->name,
+			 "netns", kinds[ep->netns], "netns_path", where, "attachments", attachments,
+			 "published", published, "labels", labels, "routes", routes_json(ep), "dns",
+			 dns, "forward", ep->forward, "declared", ep->declared);
 }
 
 json_t *weir_json_steps(const struct weir_step *steps, size_t n)
 {
 	static const char *const actions[WEIR_NUM_ACTIONS] = {
-		[WEIR_ACTION_ADD] = "add", [WEIR_ACTION_CHANGE] = "change",
+		[WEIR_ACTION_ADD] = "add",
+		[WEIR_ACTION_CHANGE] = "change",
 		[WEIR_ACTION_REMOVE] = "remove",
 	};
 	json_t *list = json_array();

@@ -13,12 +13,13 @@ static const enum weir_option_id no_options[] = { OPT_HELP };
 static const enum weir_option_id apply_options[] = { OPT_PRUNE, OPT_HELP };
 static const enum weir_option_id delete_options[] = { OPT_ALL, OPT_HELP };
 static const enum weir_option_id network_options[] = {
-	OPT_SUBNET, OPT_GATEWAY, OPT_MODE, OPT_NAT, OPT_INTERNAL, OPT_ISOLATE, OPT_HOST, OPT_MTU,
-	OPT_BRIDGE, OPT_EXCLUDE, OPT_TRUSTED, OPT_FILTER_BRIDGED, OPT_HELP,
+	OPT_SUBNET,  OPT_GATEWAY,	 OPT_MODE, OPT_NAT,    OPT_INTERNAL,
+	OPT_ISOLATE, OPT_HOST,		 OPT_MTU,  OPT_BRIDGE, OPT_EXCLUDE,
+	OPT_TRUSTED, OPT_FILTER_BRIDGED, OPT_HELP,
 };
 static const enum weir_option_id endpoint_options[] = {
-	OPT_NETWORK, OPT_PUBLISH, OPT_NETNS, OPT_PID, OPT_MODE, OPT_LABEL, OPT_DNS, OPT_ROUTE,
-	OPT_FORWARD, OPT_HELP,
+	OPT_NETWORK, OPT_PUBLISH, OPT_NETNS, OPT_PID,	  OPT_MODE,
+	OPT_LABEL,   OPT_DNS,	  OPT_ROUTE, OPT_FORWARD, OPT_HELP,
 };
 static const enum weir_option_id port_options[] = { OPT_NET, OPT_HELP };
 
@@ -32,25 +33,41 @@ static const char publish_help[] =
 	"  8000-9000:80                one free host port out of a range\n";
 
 const struct weir_verb weir_verbs[] = {
-	{ "apply", "FILE… [--prune]", "make the host what the files say", NULL, 1, SIZE_MAX, weir_verb_apply, apply_options },
-	{ "plan", "FILE… [--prune]", "what apply would do; exit 3 if anything", NULL, 1, SIZE_MAX, weir_verb_plan, apply_options },
-	{ "delete", "FILE… | --all", "remove what the files declare, or everything", NULL, 0, SIZE_MAX, weir_verb_delete, delete_options },
-	{ "network add", "NAME [OPTIONS]", "make a network", NULL, 1, 1, weir_verb_network_add, network_options },
-	{ "network rm", "NAME…", "remove networks that no endpoint uses", NULL, 1, SIZE_MAX, weir_verb_network_rm, no_options },
+	{ "apply", "FILE… [--prune]", "make the host what the files say", NULL, 1, SIZE_MAX,
+	  weir_verb_apply, apply_options },
+	{ "plan", "FILE… [--prune]", "what apply would do; exit 3 if anything", NULL, 1, SIZE_MAX,
+	  weir_verb_plan, apply_options },
+	{ "delete", "FILE… | --all", "remove what the files declare, or everything", NULL, 0,
+	  SIZE_MAX, weir_verb_delete, delete_options },
+	{ "network add", "NAME [OPTIONS]", "make a network", NULL, 1, 1, weir_verb_network_add,
+	  network_options },
+	{ "network rm", "NAME…", "remove networks that no endpoint uses", NULL, 1, SIZE_MAX,
+	  weir_verb_network_rm, no_options },
 	{ "network ls", "", "list networks", NULL, 0, 0, weir_verb_network_ls, no_options },
-	{ "network show", "NAME", "a network, its members and forwarding database", NULL, 1, 1, weir_verb_network_show, no_options },
-	{ "endpoint add", "NAME [OPTIONS]", "make an endpoint: a namespace attached to networks", publish_help, 1, 1, weir_verb_endpoint_add, endpoint_options },
-	{ "endpoint rm", "NAME…", "remove endpoints", NULL, 1, SIZE_MAX, weir_verb_endpoint_rm, no_options },
+	{ "network show", "NAME", "a network, its members and forwarding database", NULL, 1, 1,
+	  weir_verb_network_show, no_options },
+	{ "endpoint add", "NAME [OPTIONS]", "make an endpoint: a namespace attached to networks",
+	  publish_help, 1, 1, weir_verb_endpoint_add, endpoint_options },
+	{ "endpoint rm", "NAME…", "remove endpoints", NULL, 1, SIZE_MAX, weir_verb_endpoint_rm,
+	  no_options },
 	{ "endpoint ls", "", "list endpoints", NULL, 0, 0, weir_verb_endpoint_ls, no_options },
 	{ "endpoint show", "NAME", "an endpoint", NULL, 1, 1, weir_verb_endpoint_show, no_options },
-	{ "port add", "ENDPOINT SPEC…", "publish ports of an endpoint", publish_help, 2, SIZE_MAX, weir_verb_port_add, port_options },
-	{ "port rm", "ENDPOINT SPEC…", "take published ports back", NULL, 2, SIZE_MAX, weir_verb_port_rm, port_options },
-	{ "port ls", "[ENDPOINT]", "list published ports with their counters", NULL, 0, 1, weir_verb_port_ls, no_options },
-	{ "port show", "ENDPOINT [SPEC]", "published ports of one endpoint", NULL, 1, 2, weir_verb_port_ls, no_options },
-	{ "exec", "ENDPOINT -- COMMAND…", "run a command inside an endpoint", NULL, 1, SIZE_MAX, weir_verb_exec, no_options },
-	{ "status", "", "is the host what it should be? exit 1 if not", NULL, 0, 0, weir_verb_status, no_options },
-	{ "render", "", "the rules as a file that the native tool loads", NULL, 0, 0, weir_verb_render, no_options },
-	{ "repair", "", "make the host what it should be", NULL, 0, 0, weir_verb_repair, no_options },
+	{ "port add", "ENDPOINT SPEC…", "publish ports of an endpoint", publish_help, 2, SIZE_MAX,
+	  weir_verb_port_add, port_options },
+	{ "port rm", "ENDPOINT SPEC…", "take published ports back", NULL, 2, SIZE_MAX,
+	  weir_verb_port_rm, port_options },
+	{ "port ls", "[ENDPOINT]", "list published ports with their counters", NULL, 0, 1,
+	  weir_verb_port_ls, no_options },
+	{ "port show", "ENDPOINT [SPEC]", "published ports of one endpoint", NULL, 1, 2,
+	  weir_verb_port_ls, no_options },
+	{ "exec", "ENDPOINT -- COMMAND…", "run a command inside an endpoint", NULL, 1, SIZE_MAX,
+	  weir_verb_exec, no_options },
+	{ "status", "", "is the host what it should be? exit 1 if not", NULL, 0, 0,
+	  weir_verb_status, no_options },
+	{ "render", "", "the rules as a file that the native tool loads", NULL, 0, 0,
+	  weir_verb_render, no_options },
+	{ "repair", "", "make the host what it should be", NULL, 0, 0, weir_verb_repair,
+	  no_options },
 	{ "version", "", "the version", NULL, 0, 0, weir_verb_version, no_options },
 };
 const size_t weir_n_verbs = sizeof(weir_verbs) / sizeof(*weir_verbs);
@@ -105,7 +122,8 @@ int main(int argc, char **argv)
 {
 	struct weir_cli cli = { 0 };
 	fill_descriptors();
-	(void)signal(SIGPIPE, SIG_IGN); /* a reader that goes away must not stop a change half-way */
+	(void)signal(SIGPIPE,
+		     SIG_IGN); /* a reader that goes away must not stop a change half-way */
 	int code = start(argc, argv, &cli);
 	weir_arena_free(&cli.arena);
 	if (fflush(stdout) != 0 || ferror(stdout)) {

@@ -28,7 +28,8 @@ int weir_verb_network_rm(struct weir_cli *cli, struct weir_err *err)
 		return weir_err_set(err, ENOMEM, "out of memory");
 	for (size_t i = 0; i < cli->n_words; i++)
 		ops[i] = (struct weir_op){ .kind = WEIR_REMOVE_NETWORK, .name = cli->words[i] };
-	return weir_cli_change(cli, &(struct weir_change){ .ops = ops, .n_ops = cli->n_words }, err);
+	return weir_cli_change(cli, &(struct weir_change){ .ops = ops, .n_ops = cli->n_words },
+			       err);
 }
 
 static size_t count_members(const struct weir_model *model, const char *network)
@@ -62,7 +63,8 @@ static void flags_cell(struct weir_table *table, const struct weir_network *net)
 static void list_networks(const struct weir_model *model)
 {
 	struct weir_table table = { .n_columns = 6 };
-	static const char *const heads[] = { "NETWORK", "MODE", "BRIDGE", "SUBNETS", "ENDPOINTS", "FLAGS" };
+	static const char *const heads[] = { "NETWORK", "MODE",	     "BRIDGE",
+					     "SUBNETS", "ENDPOINTS", "FLAGS" };
 	for (size_t i = 0; i < table.n_columns; i++)
 		weir_table_cell(&table, "%s", heads[i]);
 	for (size_t i = 0; i < model->n_networks; i++) {
@@ -90,8 +92,9 @@ int weir_verb_network_ls(struct weir_cli *cli, struct weir_err *err)
 	}
 	json_t *list = json_array();
 	for (size_t i = 0; i < model.n_networks; i++)
-		json_array_append_new(list, weir_json_network(&model.networks[i],
-							      count_members(&model, model.networks[i].name)));
+		json_array_append_new(
+			list, weir_json_network(&model.networks[i],
+						count_members(&model, model.networks[i].name)));
 	weir_print_json(json_pack("{s:o}", "networks", list));
 	return WEIR_EXIT_DONE;
 }
@@ -132,18 +135,20 @@ static void show_json(const struct shown *s)
 		}
 		for (int f = WEIR_IPV4; f < WEIR_NUM_FAMILIES; f++)
 			if (weir_addr_is_set(&att->addrs[f]))
-				json_array_append_new(addrs,
-						      json_string(weir_addr_text(&att->addrs[f], addr)));
-		json_array_append_new(members, json_pack("{s:s, s:o, s:s, s:s, s:s}", "endpoint", ep->name,
-							 "addresses", addrs, "mac",
-							 weir_mac_text(&att->mac, text), "ifname",
-							 att->ifname, "host_ifname", att->host_ifname));
+				json_array_append_new(
+					addrs, json_string(weir_addr_text(&att->addrs[f], addr)));
+		json_array_append_new(members,
+				      json_pack("{s:s, s:o, s:s, s:s, s:s}", "endpoint", ep->name,
+						"addresses", addrs, "mac",
+						weir_mac_text(&att->mac, text), "ifname",
+						att->ifname, "host_ifname", att->host_ifname));
 	}
 	for (size_t i = 0; i < s->n_fdb; i++)
-		json_array_append_new(fdb, json_pack("{s:s, s:s, s:b, s:s?}", "mac",
-						     weir_mac_text(&s->fdb[i].mac, text), "port",
-						     s->fdb[i].ifname, "permanent", s->fdb[i].permanent,
-						     "endpoint", owner_of(s, &s->fdb[i].mac)));
+		json_array_append_new(fdb,
+				      json_pack("{s:s, s:s, s:b, s:s?}", "mac",
+						weir_mac_text(&s->fdb[i].mac, text), "port",
+						s->fdb[i].ifname, "permanent", s->fdb[i].permanent,
+						"endpoint", owner_of(s, &s->fdb[i].mac)));
 	json_t *net = weir_json_network(s->net, count_members(s->model, s->net->name));
 	json_object_set_new(net, "members", members);
 	json_object_set_new(net, "fdb", fdb);
@@ -158,8 +163,9 @@ static void show_text(const struct shown *s)
 	printf("network %s: %s %s\n", net->name, weir_mode_name(net->mode), net->ifname);
 	for (size_t i = 0; i < net->n_subnets; i++)
 		printf("  subnet %s gateway %s\n", weir_prefix_text(&net->subnets[i].prefix, text),
-		       weir_addr_is_set(&net->subnets[i].gateway) ?
-			       weir_addr_text(&net->subnets[i].gateway, v4) : "none");
+		       weir_addr_is_set(&net->subnets[i].gateway)
+			       ? weir_addr_text(&net->subnets[i].gateway, v4)
+			       : "none");
 	for (size_t i = 0; i < s->model->n_endpoints; i++) {
 		const struct weir_endpoint *ep = &s->model->endpoints[i];
 		const struct weir_attachment *att = weir_endpoint_attachment(ep, net->name);
@@ -210,7 +216,8 @@ int weir_verb_network_show(struct weir_cli *cli, struct weir_err *err)
 	struct shown shown = { .model = &model, .net = weir_model_network(&model, cli->words[0]) };
 	struct weir_fdb_entry *fdb = NULL;
 	if (!shown.net)
-		return weir_err_set(err, ENOENT, "no network named \"%s\" (weir network ls)", cli->words[0]);
+		return weir_err_set(err, ENOENT, "no network named \"%s\" (weir network ls)",
+				    cli->words[0]);
 	r = read_fdb(cli, meta.uuid, shown.net, &fdb, &shown.n_fdb, err);
 	if (r < 0)
 		return r;

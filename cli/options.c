@@ -20,36 +20,53 @@ struct option_def {
 };
 
 static const struct option_def defs[] = {
-	[OPT_BACKEND] = { "backend", 0, "NAME", true, "auto, nftables, iptables (default: $WEIR_BACKEND, else auto)" },
+	[OPT_BACKEND] = { "backend", 0, "NAME", true,
+			  "auto, nftables, iptables (default: $WEIR_BACKEND, else auto)" },
 	[OPT_STATE_DIR] = { "state-dir", 0, "DIR", true,
 			    "where the store is (default: $WEIR_STATE_DIR, else /var/lib/weir)" },
 	[OPT_JSON] = { "json", 0, NULL, true, "answer in JSON" },
-	[OPT_DRY_RUN] = { "dry-run", 'n', NULL, true, "say what would change and stop; exit 3 if anything would" },
+	[OPT_DRY_RUN] = { "dry-run", 'n', NULL, true,
+			  "say what would change and stop; exit 3 if anything would" },
 	[OPT_QUIET] = { "quiet", 'q', NULL, true, "print nothing but errors" },
-	[OPT_VERBOSE] = { "verbose", 'v', NULL, true, "tell each step; -vv: every message to the kernel as well" },
-	[OPT_TIMEOUT] = { "timeout", 0, "SECONDS", true, "how long to wait for another weir (default: 60)" },
+	[OPT_VERBOSE] = { "verbose", 'v', NULL, true,
+			  "tell each step; -vv: every message to the kernel as well" },
+	[OPT_TIMEOUT] = { "timeout", 0, "SECONDS", true,
+			  "how long to wait for another weir (default: 60)" },
 	[OPT_HELP] = { "help", 'h', NULL, true, "this help" },
 	[OPT_VERSION] = { "version", 'V', NULL, true, "the version" },
-	[OPT_PRUNE] = { "prune", 0, NULL, false, "also remove what an earlier apply declared and FILE does not" },
-	[OPT_ALL] = { "all", 0, NULL, false, "everything: networks, endpoints, rules, sysctls, the store" },
-	[OPT_SUBNET] = { "subnet", 0, "PREFIX", false, "a subnet; again for more (default: one per family from the pools)" },
-	[OPT_GATEWAY] = { "gateway", 0, "ADDR|ENDPOINT", false, "the host's address, or the endpoint that routes" },
+	[OPT_PRUNE] = { "prune", 0, NULL, false,
+			"also remove what an earlier apply declared and FILE does not" },
+	[OPT_ALL] = { "all", 0, NULL, false,
+		      "everything: networks, endpoints, rules, sysctls, the store" },
+	[OPT_SUBNET] = { "subnet", 0, "PREFIX", false,
+			 "a subnet; again for more (default: one per family from the pools)" },
+	[OPT_GATEWAY] = { "gateway", 0, "ADDR|ENDPOINT", false,
+			  "the host's address, or the endpoint that routes" },
 	[OPT_MODE] = { "mode", 0, "MODE", false, "network: bridge, p2p; endpoint: host, none" },
 	[OPT_MTU] = { "mtu", 0, "BYTES", false, "of the network's links" },
-	[OPT_NAT] = { "nat", 0, "masquerade|none|ADDR", false, "the source address outside (default: masquerade)" },
+	[OPT_NAT] = { "nat", 0, "masquerade|none|ADDR", false,
+		      "the source address outside (default: masquerade)" },
 	[OPT_INTERNAL] = { "internal", 0, NULL, false, "nothing in or out" },
 	[OPT_ISOLATE] = { "isolate", 0, NULL, false, "endpoints cannot reach each other" },
-	[OPT_HOST] = { "host", 0, "allow|deny", false, "may endpoints reach the host? (default: allow)" },
+	[OPT_HOST] = { "host", 0, "allow|deny", false,
+		       "may endpoints reach the host? (default: allow)" },
 	[OPT_BRIDGE] = { "bridge", 0, "IFNAME", false, "the bridge's name (default: wb-NAME)" },
-	[OPT_EXCLUDE] = { "exclude", 0, "ADDR|RANGE|PREFIX", false, "addresses never handed out; again for more" },
-	[OPT_TRUSTED] = { "trusted", 0, "IFNAME", false, "a host interface that may reach endpoints directly" },
-	[OPT_FILTER_BRIDGED] = { "filter-bridged", 0, NULL, false, "bridged traffic meets the host's filters as well" },
-	[OPT_NETWORK] = { "network", 0, "NET[,ip=A,mac=M,ifname=I,priority=N,mtu=N]", false, "attach to a network; again for more" },
-	[OPT_NETNS] = { "netns", 0, "NAME|PATH", false, "use this namespace instead of an own one" },
+	[OPT_EXCLUDE] = { "exclude", 0, "ADDR|RANGE|PREFIX", false,
+			  "addresses never handed out; again for more" },
+	[OPT_TRUSTED] = { "trusted", 0, "IFNAME", false,
+			  "a host interface that may reach endpoints directly" },
+	[OPT_FILTER_BRIDGED] = { "filter-bridged", 0, NULL, false,
+				 "bridged traffic meets the host's filters as well" },
+	[OPT_NETWORK] = { "network", 0, "NET[,ip=A,mac=M,ifname=I,priority=N,mtu=N]", false,
+			  "attach to a network; again for more" },
+	[OPT_NETNS] = { "netns", 0, "NAME|PATH", false,
+			"use this namespace instead of an own one" },
 	[OPT_PID] = { "pid", 0, "N", false, "use the namespace of this process" },
-	[OPT_PUBLISH] = { "publish", 'p', "SPEC", false, "publish a port: [[HOST:]PORTS:]PORTS[/PROTO]; again for more" },
+	[OPT_PUBLISH] = { "publish", 'p', "SPEC", false,
+			  "publish a port: [[HOST:]PORTS:]PORTS[/PROTO]; again for more" },
 	[OPT_LABEL] = { "label", 0, "KEY=VALUE", false, "a label; again for more" },
-	[OPT_DNS] = { "dns", 0, "ADDR", false, "a resolver for the namespace's resolv.conf; again for more" },
+	[OPT_DNS] = { "dns", 0, "ADDR", false,
+		      "a resolver for the namespace's resolv.conf; again for more" },
 	[OPT_ROUTE] = { "route", 0, "PREFIX,via=ADDR", false, "an extra route; again for more" },
 	[OPT_FORWARD] = { "forward", 0, NULL, false, "the endpoint is a router" },
 	[OPT_NET] = { "net", 0, "NET", false, "the network of the endpoint to publish from" },
@@ -79,10 +96,12 @@ static int unknown_option(const char *word, struct weir_err *err)
 	const char *names[WEIR_NUM_OPTIONS];
 	for (int i = 0; i < WEIR_NUM_OPTIONS; i++)
 		names[i] = defs[i].name;
-	const char *near = word[0] == '-' && word[1] == '-' ?
-				   weir_spec_nearest(word + 2, names, WEIR_NUM_OPTIONS) : NULL;
-	return weir_err_set(err, EINVAL, "unknown option %s%s%s%s", word, near ? " (did you mean --" : "",
-			    near ? near : "", near ? "?)" : " (weir --help)");
+	const char *near = word[0] == '-' && word[1] == '-'
+				   ? weir_spec_nearest(word + 2, names, WEIR_NUM_OPTIONS)
+				   : NULL;
+	return weir_err_set(err, EINVAL, "unknown option %s%s%s%s", word,
+			    near ? " (did you mean --" : "", near ? near : "",
+			    near ? "?)" : " (weir --help)");
 }
 
 static bool verb_takes(const struct weir_verb *verb, enum weir_option_id id)
@@ -135,7 +154,8 @@ static int unknown_verb(const char **words, size_t n, struct weir_err *err)
 	(void)snprintf(text, sizeof(text), "%.20s%s%.20s", words[0], n > 1 ? " " : "",
 		       n > 1 ? words[1] : "");
 	if (family && n == 1)
-		return weir_err_set(err, EINVAL, "weir %s: what? add, rm, ls or show (weir --help)", text);
+		return weir_err_set(err, EINVAL, "weir %s: what? add, rm, ls or show (weir --help)",
+				    text);
 	const char *near = weir_spec_nearest(text, names, n_names);
 	if (!near)
 		near = weir_spec_nearest(words[0], names, n_names);
@@ -146,7 +166,8 @@ static int unknown_verb(const char **words, size_t n, struct weir_err *err)
 
 /* ---- parsing ---- */
 
-static int add_option(struct weir_cli *cli, enum weir_option_id id, const char *value, struct weir_err *err)
+static int add_option(struct weir_cli *cli, enum weir_option_id id, const char *value,
+		      struct weir_err *err)
 {
 	struct weir_option *more =
 		weir_arena_grow(&cli->arena, cli->options, cli->n_options, sizeof(*more));
@@ -342,8 +363,8 @@ static void option_help(enum weir_option_id id, FILE *out)
 {
 	char left[64];
 	char letter[] = { '-', defs[id].letter, ',', ' ', '\0' };
-	(void)snprintf(left, sizeof(left), "%s--%s%s%s", defs[id].letter ? letter : "    ", defs[id].name,
-		       defs[id].arg ? " " : "", defs[id].arg ? defs[id].arg : "");
+	(void)snprintf(left, sizeof(left), "%s--%s%s%s", defs[id].letter ? letter : "    ",
+		       defs[id].name, defs[id].arg ? " " : "", defs[id].arg ? defs[id].arg : "");
 	if (strlen(left) > 30)
 		fprintf(out, "  %s\n  %-30s %s\n", left, "", defs[id].help);
 	else
@@ -367,8 +388,10 @@ static void overview(const char *word, FILE *out)
 		fprintf(out, "usage: weir %s COMMAND …\n\nCommands:\n", word);
 	else
 		fputs("usage: weir COMMAND …\n\n"
-		      "Networks for containers and network namespaces, published ports and isolation.\n\n"
-		      "Commands:\n", out);
+		      "Networks for containers and network namespaces, published ports and "
+		      "isolation.\n\n"
+		      "Commands:\n",
+		      out);
 	for (size_t i = 0; i < weir_n_verbs; i++)
 		if (!word || begins(word, &weir_verbs[i]))
 			fprintf(out, "  %-14s %s\n", weir_verbs[i].name, weir_verbs[i].summary);
@@ -387,5 +410,7 @@ void weir_help(const struct weir_cli *cli, FILE *out)
 			option_help(i, out);
 	if (!verb)
 		fputs("\nweir COMMAND --help tells more; weir(8) and weir.yaml(5) all of it.\n"
-		      "Exit codes: 0 done, 1 failed, 2 usage, 3 there are changes, 4 this host cannot.\n", out);
+		      "Exit codes: 0 done, 1 failed, 2 usage, 3 there are changes, 4 this host "
+		      "cannot.\n",
+		      out);
 }

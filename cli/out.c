@@ -53,13 +53,16 @@ int weir_exit_of(const struct weir_err *err, bool usage)
 {
 	if (usage || is_word(&err->at))
 		return WEIR_EXIT_USAGE;
-	return err->code == -EPERM || err->code == -EOPNOTSUPP ? WEIR_EXIT_CANNOT : WEIR_EXIT_FAILED;
+	return err->code == -EPERM || err->code == -EOPNOTSUPP ? WEIR_EXIT_CANNOT
+							       : WEIR_EXIT_FAILED;
 }
 
 /* ---- plans ---- */
 
 static const char signs[WEIR_NUM_ACTIONS] = {
-	[WEIR_ACTION_ADD] = '+', [WEIR_ACTION_CHANGE] = '~', [WEIR_ACTION_REMOVE] = '-',
+	[WEIR_ACTION_ADD] = '+',
+	[WEIR_ACTION_CHANGE] = '~',
+	[WEIR_ACTION_REMOVE] = '-',
 };
 
 static void print_steps(const struct weir_step *steps, size_t n, const char *what)
@@ -95,7 +98,8 @@ void weir_table_cell(struct weir_table *table, const char *fmt, ...)
 	va_start(args, fmt);
 	(void)vsnprintf(text, sizeof(text), fmt, args);
 	va_end(args);
-	const char **more = weir_arena_grow(&table->arena, table->cells, table->n_cells, sizeof(*more));
+	const char **more =
+		weir_arena_grow(&table->arena, table->cells, table->n_cells, sizeof(*more));
 	const char *copy = weir_arena_strdup(&table->arena, text);
 	if (!more || !copy)
 		return; /* a table with a hole: printing goes on without the cell */
@@ -113,7 +117,8 @@ void weir_table_print(struct weir_table *table)
 	}
 	for (size_t i = 0; widths && i < table->n_cells; i++) {
 		bool last = i % columns == columns - 1;
-		printf("%-*s%s", last ? 0 : (int)widths[i % columns], table->cells[i], last ? "\n" : "  ");
+		printf("%-*s%s", last ? 0 : (int)widths[i % columns], table->cells[i],
+		       last ? "\n" : "  ");
 	}
 	free(widths);
 	weir_arena_free(&table->arena);

@@ -18,7 +18,9 @@ static int change_ports(struct weir_cli *cli, enum weir_op_kind kind, struct wei
 		int r = weir_words_mapping(cli, cli->words[i + 1], &mappings[i], err);
 		if (r < 0)
 			return r;
-		ops[i] = (struct weir_op){ .kind = kind, .name = cli->words[0], .mapping = &mappings[i] };
+		ops[i] = (struct weir_op){ .kind = kind,
+					   .name = cli->words[0],
+					   .mapping = &mappings[i] };
 	}
 	return weir_cli_change(cli, &(struct weir_change){ .ops = ops, .n_ops = n }, err);
 }
@@ -77,8 +79,8 @@ static struct sum sum_of(const struct weir_counters *counters, const struct weir
 			.ports = m->host_ports,
 		};
 		const struct weir_counter key = { .mapping = &entry };
-		const struct weir_counter *found = bsearch(&key, counters->items, counters->n,
-							   sizeof(key), compare_counters);
+		const struct weir_counter *found =
+			bsearch(&key, counters->items, counters->n, sizeof(key), compare_counters);
 		if (!found)
 			continue;
 		sum.connections += found->packets;
@@ -88,14 +90,15 @@ static struct sum sum_of(const struct weir_counters *counters, const struct weir
 	return sum;
 }
 
-static json_t *port_json(const struct weir_model *model, const struct weir_endpoint *ep, const struct weir_mapping *m,
-			 const struct sum *sum)
+static json_t *port_json(const struct weir_model *model, const struct weir_endpoint *ep,
+			 const struct weir_mapping *m, const struct sum *sum)
 {
 	json_t *port = weir_json_mapping(model, ep, m), *targets = json_array();
 	char text[WEIR_ADDR_TEXT];
 	for (int f = WEIR_IPV4; f < WEIR_NUM_FAMILIES; f++)
 		if (sum->targets[f])
-			json_array_append_new(targets, json_string(weir_addr_text(sum->targets[f], text)));
+			json_array_append_new(targets,
+					      json_string(weir_addr_text(sum->targets[f], text)));
 	json_object_set_new(port, "endpoint", json_string(ep->name));
 	json_object_set_new(port, "target", targets);
 	json_object_set_new(port, "connections", json_integer((json_int_t)sum->connections));
@@ -120,15 +123,17 @@ static void port_row(struct weir_table *table, const struct weir_endpoint *ep,
 
 static bool is_asked_for(const struct weir_mapping *wanted, const struct weir_mapping *m)
 {
-	return !wanted || (wanted->proto == m->proto && weir_addr_cmp(&wanted->host, &m->host) == 0 &&
-			   wanted->ports.lo == m->ports.lo && wanted->ports.hi == m->ports.hi &&
-			   (!wanted->host_ports.lo || wanted->host_ports.lo == m->host_ports.lo));
+	return !wanted ||
+	       (wanted->proto == m->proto && weir_addr_cmp(&wanted->host, &m->host) == 0 &&
+		wanted->ports.lo == m->ports.lo && wanted->ports.hi == m->ports.hi &&
+		(!wanted->host_ports.lo || wanted->host_ports.lo == m->host_ports.lo));
 }
 
 static void print_ports(const struct weir_cli *cli, const struct weir_model *model,
 			const struct weir_counters *counters, const struct weir_mapping *wanted)
 {
-	static const char *const heads[] = { "ENDPOINT", "PUBLISHED", "PROTO", "TO", "CONNECTIONS" };
+	static const char *const heads[] = { "ENDPOINT", "PUBLISHED", "PROTO", "TO",
+					     "CONNECTIONS" };
 	struct weir_table table = { .n_columns = sizeof(heads) / sizeof(*heads) };
 	json_t *list = json_array();
 	for (size_t i = 0; i < table.n_columns; i++)
@@ -140,7 +145,8 @@ static void print_ports(const struct weir_cli *cli, const struct weir_model *mod
 			if (!is_asked_for(wanted, &ep->mappings[k]))
 				continue;
 			if (cli->json)
-				json_array_append_new(list, port_json(model, ep, &ep->mappings[k], &sum));
+				json_array_append_new(list,
+						      port_json(model, ep, &ep->mappings[k], &sum));
 			else
 				port_row(&table, ep, &ep->mappings[k], &sum);
 		}
@@ -159,12 +165,15 @@ int weir_verb_port_ls(struct weir_cli *cli, struct weir_err *err)
 	WEIR_CLEAN_COUNTERS struct weir_counters counters = { 0 };
 	struct weir_store_meta meta;
 	struct weir_mapping wanted;
-	struct weir_scope scope = { .all = !cli->n_words, .endpoints = cli->words, .n_endpoints = cli->n_words > 0 };
+	struct weir_scope scope = { .all = !cli->n_words,
+				    .endpoints = cli->words,
+				    .n_endpoints = cli->n_words > 0 };
 	int r = cli->n_words > 1 ? weir_words_mapping(cli, cli->words[1], &wanted, err) : 0;
 	if (r == 0)
 		r = weir_cli_load(cli, &scope, &model, &meta, err);
 	if (r == 0 && cli->n_words && !model.n_endpoints)
-		r = weir_err_set(err, ENOENT, "no endpoint named \"%s\" (weir endpoint ls)", cli->words[0]);
+		r = weir_err_set(err, ENOENT, "no endpoint named \"%s\" (weir endpoint ls)",
+				 cli->words[0]);
 	if (r == 0 && model.n_endpoints)
 		r = read_counters(cli, &meta, &counters, err);
 	if (r < 0)

@@ -53,8 +53,8 @@ static json_t *sysctls_json(const struct status *st)
 {
 	json_t *list = json_array();
 	for (size_t i = 0; i < st->n_sysctls; i++)
-		json_array_append_new(list, json_pack("{s:s, s:I, s:I}", "key", st->sysctls[i].key, "old",
-						      (json_int_t)st->sysctls[i].old, "set",
+		json_array_append_new(list, json_pack("{s:s, s:I, s:I}", "key", st->sysctls[i].key,
+						      "old", (json_int_t)st->sysctls[i].old, "set",
 						      (json_int_t)st->sysctls[i].set));
 	return list;
 }
@@ -64,19 +64,22 @@ static json_t *drops_json(const struct status *st)
 	json_t *list = json_array();
 	for (size_t i = 0; i < st->counters.n; i++)
 		if (st->counters.items[i].reason)
-			json_array_append_new(list,
-					      json_pack("{s:s, s:I, s:I}", "reason",
-							st->counters.items[i].reason, "packets",
-							(json_int_t)st->counters.items[i].packets, "bytes",
-							(json_int_t)st->counters.items[i].bytes));
+			json_array_append_new(
+				list,
+				json_pack("{s:s, s:I, s:I}", "reason", st->counters.items[i].reason,
+					  "packets", (json_int_t)st->counters.items[i].packets,
+					  "bytes", (json_int_t)st->counters.items[i].bytes));
 	return list;
 }
 
 static void drift_words(const struct weir_step *step, char *buf, size_t size)
 {
-	(void)snprintf(buf, size, "%s%s%s: %s%s", step->object, step->name[0] ? " " : "", step->name,
-		       step->action == WEIR_ACTION_REMOVE ? "too much: " :
-		       step->action == WEIR_ACTION_ADD ? "missing: " : "", step->detail);
+	(void)snprintf(buf, size, "%s%s%s: %s%s", step->object, step->name[0] ? " " : "",
+		       step->name,
+		       step->action == WEIR_ACTION_REMOVE ? "too much: "
+		       : step->action == WEIR_ACTION_ADD  ? "missing: "
+							  : "",
+		       step->detail);
 }
 
 static void print_json(const struct weir_cli *cli, const struct status *st)
@@ -88,18 +91,19 @@ static void print_json(const struct weir_cli *cli, const struct status *st)
 		json_array_append_new(drift, json_string(text));
 	}
 	weir_print_json(json_pack(
-		"{s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:b, s:o, s:o, s:o}", "backend", cli->firewall.name,
-		"container", cli->firewall.container, "store", st->meta.uuid, "state_dir", cli->state_dir,
-		"networks", (json_int_t)st->model.n_networks, "endpoints",
-		(json_int_t)st->model.n_endpoints, "mappings", (json_int_t)count_mappings(&st->model),
-		"in_sync", st->drift.n_drift == 0, "drift", drift, "drops", drops_json(st), "sysctls",
-		sysctls_json(st)));
+		"{s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:b, s:o, s:o, s:o}", "backend",
+		cli->firewall.name, "container", cli->firewall.container, "store", st->meta.uuid,
+		"state_dir", cli->state_dir, "networks", (json_int_t)st->model.n_networks,
+		"endpoints", (json_int_t)st->model.n_endpoints, "mappings",
+		(json_int_t)count_mappings(&st->model), "in_sync", st->drift.n_drift == 0, "drift",
+		drift, "drops", drops_json(st), "sysctls", sysctls_json(st)));
 }
 
 static void print_text(const struct weir_cli *cli, const struct status *st)
 {
 	char text[512];
-	printf("backend   %s (%s)\nstore     %s %s\nobjects   %zu networks, %zu endpoints, %zu mappings\n",
+	printf("backend   %s (%s)\nstore     %s %s\nobjects   %zu networks, %zu endpoints, %zu "
+	       "mappings\n",
 	       cli->firewall.name, cli->firewall.container, cli->state_dir,
 	       st->meta.uuid[0] ? st->meta.uuid : "(nothing yet)", st->model.n_networks,
 	       st->model.n_endpoints, count_mappings(&st->model));
@@ -115,8 +119,8 @@ static void print_text(const struct weir_cli *cli, const struct status *st)
 		drift_words(&st->drift.drift[i], text, sizeof(text));
 		printf("drift     %s\n", text);
 	}
-	puts(st->drift.n_drift ? "The host is not what it should be: run `weir repair`." :
-				 "The host is what it should be.");
+	puts(st->drift.n_drift ? "The host is not what it should be: run `weir repair`."
+			       : "The host is what it should be.");
 }
 
 static void free_status(struct status *st)

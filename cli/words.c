@@ -26,8 +26,9 @@ static struct weir_spec_node *scalar(struct weir_arena *arena, const char *text)
 {
 	struct weir_spec_node *node = weir_arena_alloc(arena, sizeof(*node));
 	if (node)
-		*node = (struct weir_spec_node){ .kind = WEIR_SPEC_SCALAR, .plain = true,
-						 .one_line = true, .text = text };
+		*node = (struct weir_spec_node){
+			.kind = WEIR_SPEC_SCALAR, .plain = true, .one_line = true, .text = text
+		};
 	return node;
 }
 
@@ -46,7 +47,8 @@ static bool put(struct weir_arena *arena, struct weir_spec_node *to, struct weir
 	if (!to || !value || (to->kind == WEIR_SPEC_MAP && !key))
 		return false;
 	if (key) {
-		struct weir_spec_node **keys = weir_arena_grow(arena, to->keys, to->n, sizeof(*keys));
+		struct weir_spec_node **keys =
+			weir_arena_grow(arena, to->keys, to->n, sizeof(*keys));
 		if (!keys)
 			return false;
 		to->keys = keys;
@@ -131,17 +133,26 @@ static struct weir_spec_node *mapping(struct weir_arena *arena, const char *text
 }
 
 static const struct word_def network_words[] = {
-	{ OPT_SUBNET, "subnets", true, NULL },	 { OPT_GATEWAY, "gateway", false, NULL },
-	{ OPT_MODE, "mode", false, NULL },	 { OPT_NAT, "nat", false, NULL },
-	{ OPT_INTERNAL, "internal", false, yes }, { OPT_ISOLATE, "isolate", false, yes },
-	{ OPT_HOST, "host", false, NULL },	 { OPT_MTU, "mtu", false, NULL },
-	{ OPT_BRIDGE, "bridge", false, NULL },	 { OPT_EXCLUDE, "exclude", true, NULL },
-	{ OPT_TRUSTED, "trusted", true, NULL },	 { OPT_FILTER_BRIDGED, "filter_bridged", false, yes },
+	{ OPT_SUBNET, "subnets", true, NULL },
+	{ OPT_GATEWAY, "gateway", false, NULL },
+	{ OPT_MODE, "mode", false, NULL },
+	{ OPT_NAT, "nat", false, NULL },
+	{ OPT_INTERNAL, "internal", false, yes },
+	{ OPT_ISOLATE, "isolate", false, yes },
+	{ OPT_HOST, "host", false, NULL },
+	{ OPT_MTU, "mtu", false, NULL },
+	{ OPT_BRIDGE, "bridge", false, NULL },
+	{ OPT_EXCLUDE, "exclude", true, NULL },
+	{ OPT_TRUSTED, "trusted", true, NULL },
+	{ OPT_FILTER_BRIDGED, "filter_bridged", false, yes },
 };
 static const struct word_def endpoint_words[] = {
-	{ OPT_PUBLISH, "publish", true, mapping }, { OPT_NETNS, "netns", false, NULL },
-	{ OPT_PID, "pid", false, NULL },	   { OPT_MODE, "mode", false, NULL },
-	{ OPT_DNS, "dns", true, NULL },		   { OPT_ROUTE, "routes", true, route },
+	{ OPT_PUBLISH, "publish", true, mapping },
+	{ OPT_NETNS, "netns", false, NULL },
+	{ OPT_PID, "pid", false, NULL },
+	{ OPT_MODE, "mode", false, NULL },
+	{ OPT_DNS, "dns", true, NULL },
+	{ OPT_ROUTE, "routes", true, route },
 	{ OPT_FORWARD, "forward", false, yes },
 };
 
@@ -155,8 +166,8 @@ static int no_memory(struct weir_err *err)
 	return weir_err_set(err, ENOMEM, "out of memory");
 }
 
-static bool put_option(struct weir_arena *arena, struct weir_spec_node *map, const struct word_def *def,
-		       const char *text)
+static bool put_option(struct weir_arena *arena, struct weir_spec_node *map,
+		       const struct word_def *def, const char *text)
 {
 	struct weir_spec_node *value = def->value ? def->value(arena, text) : scalar(arena, text);
 	struct weir_spec_node *there = find(map, def->key);
@@ -172,8 +183,8 @@ static bool put_option(struct weir_arena *arena, struct weir_spec_node *map, con
 	return true;
 }
 
-static int put_options(struct weir_cli *cli, struct weir_spec_node *map, const struct word_def *defs,
-		       size_t n_defs, struct weir_err *err)
+static int put_options(struct weir_cli *cli, struct weir_spec_node *map,
+		       const struct word_def *defs, size_t n_defs, struct weir_err *err)
 {
 	for (size_t i = 0; i < cli->n_options; i++)
 		for (size_t k = 0; k < n_defs; k++)
@@ -203,8 +214,9 @@ static void name_option(const struct weir_cli *cli, const char *kind, const stru
 }
 
 /* { <kind>: { <name>: object } } through the readers of spec files. */
-static int read_object(struct weir_cli *cli, const char *kind, const struct word_def *defs, size_t n_defs,
-		       struct weir_spec_node *object, struct weir_model *model, struct weir_err *err)
+static int read_object(struct weir_cli *cli, const char *kind, const struct word_def *defs,
+		       size_t n_defs, struct weir_spec_node *object, struct weir_model *model,
+		       struct weir_err *err)
 {
 	struct weir_arena *arena = &cli->arena;
 	struct weir_spec_node *names = container(arena, WEIR_SPEC_MAP);
@@ -225,10 +237,10 @@ static int read_object(struct weir_cli *cli, const char *kind, const struct word
 int weir_words_network(struct weir_cli *cli, struct weir_model *model, struct weir_err *err)
 {
 	struct weir_spec_node *map = container(&cli->arena, WEIR_SPEC_MAP);
-	int r = !map ? no_memory(err) :
-		       put_options(cli, map, network_words, N_NETWORK_WORDS, err);
-	return r < 0 ? r : read_object(cli, "networks", network_words, N_NETWORK_WORDS, map,
-					   model, err);
+	int r = !map ? no_memory(err) : put_options(cli, map, network_words, N_NETWORK_WORDS, err);
+	return r < 0 ? r
+		     : read_object(cli, "networks", network_words, N_NETWORK_WORDS, map, model,
+				   err);
 }
 
 /* --network NET[,ip=A,…] */
@@ -295,8 +307,9 @@ int weir_words_endpoint(struct weir_cli *cli, struct weir_model *model, struct w
 		r = put_options(cli, map, endpoint_words, N_ENDPOINT_WORDS, err);
 	if (r == 0)
 		r = put_maps(cli, map, err);
-	return r < 0 ? r : read_object(cli, "endpoints", endpoint_words, N_ENDPOINT_WORDS,
-					   map, model, err);
+	return r < 0 ? r
+		     : read_object(cli, "endpoints", endpoint_words, N_ENDPOINT_WORDS, map, model,
+				   err);
 }
 
 int weir_words_mapping(struct weir_cli *cli, const char *text, struct weir_mapping *ret,

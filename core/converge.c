@@ -24,7 +24,7 @@ struct work {
 	struct weir_gone gone;
 	struct weir_forwarding fwd;
 	struct weir_ruleset want_rules, have_rules;
-	struct weir_delta delta;   /* have -> want, as far as the kernel's rules could be read */
+	struct weir_delta delta; /* have -> want, as far as the kernel's rules could be read */
 	bool whole;
 	const char **orphans; /* interfaces of ours that nobody wants */
 	size_t n_orphans;
@@ -169,7 +169,8 @@ static int read_rules(struct work *w)
 	if (r < 0)
 		return r;
 	if (!s->kernel.present && w->want_rules.n)
-		r = drift(w, WEIR_ACTION_ADD, "rules", s->engine->firewall->container, "is not there");
+		r = drift(w, WEIR_ACTION_ADD, "rules", s->engine->firewall->container,
+			  "is not there");
 	else if (s->kernel.present && !s->kernel.epoch.store[0])
 		r = drift(w, WEIR_ACTION_CHANGE, "rules", s->engine->firewall->container,
 			  "does not tell whose it is");
@@ -183,7 +184,8 @@ static int tell_rules(struct work *w)
 	if (!w->s->kernel.present)
 		return 0; /* told already, in one line */
 	for (size_t i = 0; r == 0 && i < w->delta.n_removed; i++)
-		r = drift(w, WEIR_ACTION_REMOVE, "rule", "", weir_entry_text(w->delta.removed[i], text));
+		r = drift(w, WEIR_ACTION_REMOVE, "rule", "",
+			  weir_entry_text(w->delta.removed[i], text));
 	for (size_t i = 0; r == 0 && i < w->delta.n_added; i++)
 		r = drift(w, WEIR_ACTION_ADD, "rule", "", weir_entry_text(w->delta.added[i], text));
 	return r;
@@ -250,8 +252,8 @@ static int compare_endpoints(struct work *w)
 			w->endpoint_differs[i] = !gone;
 			r = gone ? note_gone(w, ep) : 0;
 			if (r == 0)
-				r = drift(w, gone ? WEIR_ACTION_REMOVE : WEIR_ACTION_CHANGE, "endpoint",
-				  ep->name, why.text);
+				r = drift(w, gone ? WEIR_ACTION_REMOVE : WEIR_ACTION_CHANGE,
+					  "endpoint", ep->name, why.text);
 		} else if (r < 0 && w->err) {
 			*w->err = why;
 		}
@@ -277,12 +279,14 @@ static int find_orphans(struct work *w)
 	for (size_t i = 0; r == 0 && i < n; i++) {
 		if (strcmp(infos[i].store, w->s->meta.uuid) != 0 || is_wanted(w, &infos[i]))
 			continue;
-		const char **more = weir_arena_grow(&w->s->arena, w->orphans, w->n_orphans, sizeof(*more));
+		const char **more =
+			weir_arena_grow(&w->s->arena, w->orphans, w->n_orphans, sizeof(*more));
 		if (!more)
 			return weir_err_set(w->err, ENOMEM, "out of memory");
 		w->orphans = more;
 		w->orphans[w->n_orphans++] = infos[i].ifname;
-		r = drift(w, WEIR_ACTION_REMOVE, "interface", infos[i].ifname, "nothing of weir's wants it");
+		r = drift(w, WEIR_ACTION_REMOVE, "interface", infos[i].ifname,
+			  "nothing of weir's wants it");
 	}
 	return r;
 }
@@ -345,8 +349,9 @@ static int mend_endpoint(struct work *w, struct weir_endpoint *ep)
 		r = ops_of(w)->names_ensure(w->s->links, ep, NULL, w->err);
 	for (size_t i = 0; r == 0 && i < ep->n_attachments; i++) {
 		const struct weir_attachment *att = &ep->attachments[i];
-		r = ops_of(w)->attach_ensure(w->s->links, weir_model_network(&w->want, att->network), ep,
-					     att, NULL, w->err);
+		r = ops_of(w)->attach_ensure(w->s->links,
+					     weir_model_network(&w->want, att->network), ep, att,
+					     NULL, w->err);
 	}
 	return r < 0 ? weir_err_wrap(w->err, r, "endpoint \"%s\"", ep->name) : 0;
 }
@@ -356,7 +361,8 @@ static int mend_links(struct work *w)
 	int r = w->n_orphans ? ops_of(w)->remove(w->s->links, w->orphans, w->n_orphans, w->err) : 0;
 	for (size_t i = 0; r == 0 && i < w->want.n_networks; i++)
 		if (w->network_differs[i])
-			r = ops_of(w)->network_ensure(w->s->links, &w->want.networks[i], NULL, w->err);
+			r = ops_of(w)->network_ensure(w->s->links, &w->want.networks[i], NULL,
+						      w->err);
 	for (size_t i = 0; r == 0 && i < w->want.n_endpoints; i++)
 		if (w->endpoint_differs[i])
 			r = mend_endpoint(w, &w->want.endpoints[i]);
@@ -399,7 +405,8 @@ static int forget(struct work *w)
 	if (r == 0)
 		r = s->engine->firewall->forget(s->fw, flows, n, NULL, w->err);
 	if (r == 0 && s->lock.n_flows)
-		r = s->engine->firewall->forget(s->fw, s->lock.flows, s->lock.n_flows, NULL, w->err);
+		r = s->engine->firewall->forget(s->fw, s->lock.flows, s->lock.n_flows, NULL,
+						w->err);
 	return r;
 }
 
@@ -412,7 +419,8 @@ static int bring_up(struct work *w)
 	for (size_t i = 0; r == 0 && i < w->want.n_endpoints; i++) {
 		const struct weir_endpoint *ep = &w->want.endpoints[i];
 		for (size_t k = 0; r == 0 && w->endpoint_differs[i] && k < ep->n_attachments; k++)
-			r = ops_of(w)->attach_up(w->s->links, &w->want, ep, &ep->attachments[k], w->err);
+			r = ops_of(w)->attach_up(w->s->links, &w->want, ep, &ep->attachments[k],
+						 w->err);
 	}
 	return r;
 }

@@ -48,8 +48,8 @@ struct names {
 	size_t n;
 };
 
-static int names_put(struct weir_session *s, const struct weir_change *change, enum weir_op_kind kind,
-		     struct names *ret, struct weir_err *err)
+static int names_put(struct weir_session *s, const struct weir_change *change,
+		     enum weir_op_kind kind, struct names *ret, struct weir_err *err)
 {
 	struct names names = { 0 };
 	names.items = weir_arena_alloc(&s->arena, (change->n_ops + 1) * sizeof(*names.items));
@@ -65,8 +65,7 @@ static int names_put(struct weir_session *s, const struct weir_change *change, e
 
 static bool has_name(const struct names *names, const char *name)
 {
-	return names->n &&
-	       bsearch(&name, names->items, names->n, sizeof(name), compare_names);
+	return names->n && bsearch(&name, names->items, names->n, sizeof(name), compare_names);
 }
 
 /* Removes every object that an earlier apply has declared and this change does not; or every one. */
@@ -83,8 +82,8 @@ static int add_pruned(struct weir_session *s, struct weir_change *change, bool e
 	if (r < 0)
 		return r;
 	size_t n = change->n_ops;
-	struct weir_op *ops =
-		weir_arena_alloc(&s->arena, (n + all->n_networks + all->n_endpoints + 1) * sizeof(*ops));
+	struct weir_op *ops = weir_arena_alloc(
+		&s->arena, (n + all->n_networks + all->n_endpoints + 1) * sizeof(*ops));
 	if (!ops)
 		return weir_err_set(err, ENOMEM, "out of memory");
 	if (n)
@@ -92,12 +91,14 @@ static int add_pruned(struct weir_session *s, struct weir_change *change, bool e
 	for (size_t i = 0; i < all->n_endpoints; i++) {
 		const struct weir_endpoint *ep = &all->endpoints[i];
 		if ((ep->declared || everything) && !has_name(&endpoints, ep->name))
-			ops[n++] = (struct weir_op){ .kind = WEIR_REMOVE_ENDPOINT, .name = ep->name };
+			ops[n++] =
+				(struct weir_op){ .kind = WEIR_REMOVE_ENDPOINT, .name = ep->name };
 	}
 	for (size_t i = 0; i < all->n_networks; i++) {
 		const struct weir_network *net = &all->networks[i];
 		if ((net->declared || everything) && !has_name(&networks, net->name))
-			ops[n++] = (struct weir_op){ .kind = WEIR_REMOVE_NETWORK, .name = net->name };
+			ops[n++] =
+				(struct weir_op){ .kind = WEIR_REMOVE_NETWORK, .name = net->name };
 	}
 	change->ops = ops;
 	change->n_ops = n;
@@ -202,8 +203,8 @@ static int note_flows(struct weir_session *s, const struct weir_resolution *res,
 	return r < 0 ? r : weir_lock_note_flows(&s->lock, *ret, *ret_n, err);
 }
 
-static int carry_out(struct weir_session *s, const struct weir_resolution *res, struct rules_work *w,
-		     struct weir_err *err)
+static int carry_out(struct weir_session *s, const struct weir_resolution *res,
+		     struct rules_work *w, struct weir_err *err)
 {
 	struct weir_flow_match *flows = NULL;
 	size_t n_flows = 0;
@@ -238,7 +239,8 @@ static int validate(struct weir_session *s, const struct rules_work *w, struct w
 	struct weir_epoch epoch = { .counter = s->meta.counter + 1 };
 	memcpy(epoch.store, s->meta.uuid, sizeof(epoch.store));
 	memcpy(epoch.boot, s->here.boot, sizeof(epoch.boot));
-	if (!(fw->capabilities & WEIR_FW_DRY_VALIDATE) || (!w->delta.n_added && !w->delta.n_removed))
+	if (!(fw->capabilities & WEIR_FW_DRY_VALIDATE) ||
+	    (!w->delta.n_added && !w->delta.n_removed))
 		return 0;
 	int r = fw->prepare(s->fw, &w->delta, false, &s->kernel, &epoch, err);
 	if (r == 0) {
@@ -248,8 +250,8 @@ static int validate(struct weir_session *s, const struct rules_work *w, struct w
 	return r;
 }
 
-static int change_in_transaction(struct weir_session *s, const struct weir_change *change, bool fresh,
-				 struct weir_plan *plan, struct weir_err *err)
+static int change_in_transaction(struct weir_session *s, const struct weir_change *change,
+				 bool fresh, struct weir_plan *plan, struct weir_err *err)
 {
 	WEIR_CLEAN_RESOLUTION struct weir_resolution res = { 0 };
 	__attribute__((cleanup(free_rules))) struct rules_work w = { 0 };
@@ -317,8 +319,8 @@ static int finish(struct weir_plan *plan, int r, struct weir_plan *ret)
 	return r;
 }
 
-int weir_engine_change(const struct weir_engine *engine, const struct weir_change *change, bool dry_run,
-		       struct weir_plan *ret, struct weir_err *err)
+int weir_engine_change(const struct weir_engine *engine, const struct weir_change *change,
+		       bool dry_run, struct weir_plan *ret, struct weir_err *err)
 {
 	WEIR_CLEAN_SESSION struct weir_session s = { .lock = WEIR_LOCK_INIT };
 	struct weir_plan plan = { 0 };

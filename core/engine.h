@@ -15,9 +15,10 @@
 /* What an engine works with. Filled by the caller; everything outlives the calls. */
 struct weir_engine {
 	const char *state_dir;
-	const char *holder;	/* for the lock: "weir apply" */
-	unsigned timeout_ms;	/* for the lock */
-	int (*compile)(const struct weir_model *model, struct weir_ruleset *ret, struct weir_err *err);
+	const char *holder;  /* for the lock: "weir apply" */
+	unsigned timeout_ms; /* for the lock */
+	int (*compile)(const struct weir_model *model, struct weir_ruleset *ret,
+		       struct weir_err *err);
 	const struct weir_firewall_ops *firewall;
 	/* Called when the store has told which backend this host's rules are in ("": none yet), before
 	 * `firewall` is looked at, which it may fill; NULL: that is chosen already. */
@@ -31,11 +32,11 @@ struct weir_engine {
 };
 
 enum weir_op_kind {
-	WEIR_PUT_NETWORK,     /* make, or change to be so */
+	WEIR_PUT_NETWORK, /* make, or change to be so */
 	WEIR_PUT_ENDPOINT,
-	WEIR_REMOVE_NETWORK,  /* by name; -ENOENT when absent */
+	WEIR_REMOVE_NETWORK, /* by name; -ENOENT when absent */
 	WEIR_REMOVE_ENDPOINT,
-	WEIR_ADD_MAPPING,     /* of an endpoint; present already: nothing */
+	WEIR_ADD_MAPPING, /* of an endpoint; present already: nothing */
 	WEIR_REMOVE_MAPPING,
 	WEIR_NUM_OP_KINDS
 };
@@ -46,7 +47,7 @@ struct weir_op {
 	const struct weir_network *network;   /* PUT_NETWORK */
 	const struct weir_endpoint *endpoint; /* PUT_ENDPOINT */
 	const struct weir_mapping *mapping;   /* ADD_, REMOVE_MAPPING */
-	bool add;	   /* PUT: it must not be there in another form: -EEXIST */
+	bool add;	     /* PUT: it must not be there in another form: -EEXIST */
 	bool absent_is_fine; /* REMOVE_ */
 };
 
@@ -55,7 +56,7 @@ struct weir_change {
 	struct weir_op *ops;
 	size_t n_ops;
 	bool converge; /* compare everything with the kernel and mend it first, however fresh it looks */
-	bool prune; /* also remove every declared object that no PUT names */
+	bool prune;		       /* also remove every declared object that no PUT names */
 	const struct weir_pool *pools; /* replaces the store's when n_pools > 0 */
 	size_t n_pools;
 };
@@ -87,8 +88,8 @@ void weir_plan_free(struct weir_plan *plan);
  * -EINVAL, -EEXIST, -ENOENT, -EBUSY, -ENOSPC with the place to blame; -ETIMEDOUT: the lock;
  * -EPERM, -EOPNOTSUPP: this host cannot. The host is as before on any error; where undoing failed as
  * well, the text says so and the next command converges. */
-int weir_engine_change(const struct weir_engine *engine, const struct weir_change *change, bool dry_run,
-		       struct weir_plan *ret, struct weir_err *err);
+int weir_engine_change(const struct weir_engine *engine, const struct weir_change *change,
+		       bool dry_run, struct weir_plan *ret, struct weir_err *err);
 
 /* Makes the kernel what the store says, whatever it is now. Endpoints whose foreign namespace is gone
  * are dropped from the store. ret->drift tells what was mended (dry_run: is to be mended). */
@@ -97,8 +98,8 @@ int weir_engine_repair(const struct weir_engine *engine, bool dry_run, struct we
 
 struct weir_stored_sysctl;
 /* The GUARD entries of a host on which weir has changed these sysctls. */
-int weir_engine_guards(const struct weir_stored_sysctl *sysctls, size_t n, struct weir_ruleset *rules,
-		       struct weir_err *err);
+int weir_engine_guards(const struct weir_stored_sysctl *sysctls, size_t n,
+		       struct weir_ruleset *rules, struct weir_err *err);
 
 /* Removes every object, every rule, restores every sysctl, and removes the state folder. */
 int weir_engine_delete_all(const struct weir_engine *engine, bool dry_run, struct weir_plan *ret,

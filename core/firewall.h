@@ -39,7 +39,7 @@ struct weir_counter {
 
 struct weir_counters {
 	struct weir_ruleset mappings; /* owns what the counters point to */
-	struct weir_counter *items; /* from malloc */
+	struct weir_counter *items;   /* from malloc */
 	size_t n;
 };
 void weir_counters_free(struct weir_counters *counters);
@@ -62,7 +62,7 @@ struct weir_firewall;
 /* capabilities, as data */
 enum {
 	WEIR_FW_DRY_VALIDATE = 1 << 0, /* validate() asks the kernel */
-	WEIR_FW_GENERATION = 1 << 1,   /* commit() refuses with -EAGAIN when others have committed */
+	WEIR_FW_GENERATION = 1 << 1, /* commit() refuses with -EAGAIN when others have committed */
 	WEIR_FW_COUNTERS = 1 << 2,
 };
 
@@ -79,15 +79,16 @@ struct weir_firewall_ops {
 		    struct weir_err *err);
 	void (*close)(struct weir_firewall *fw); /* NULL is fine; aborts what is prepared */
 
-	int (*state)(struct weir_firewall *fw, struct weir_firewall_state *ret, struct weir_err *err);
+	int (*state)(struct weir_firewall *fw, struct weir_firewall_state *ret,
+		     struct weir_err *err);
 	/* Our base chains and rules are as they should be, elements not looked at: 0; -ESTALE: something
 	 * is missing, changed or added (named in err). */
 	int (*check)(struct weir_firewall *fw, struct weir_err *err);
 	/* Reads everything back, sorted. Nothing there: an empty ruleset. -ESTALE when the frame of
 	 * chains and rules is not as it should be: only a prepare() with `whole` mends that; what could
 	 * be read is returned all the same. */
-	int (*list)(struct weir_firewall *fw, struct weir_ruleset *ret, struct weir_firewall_state *state,
-		    struct weir_err *err);
+	int (*list)(struct weir_firewall *fw, struct weir_ruleset *ret,
+		    struct weir_firewall_state *state, struct weir_err *err);
 
 	/* Builds the whole transaction. With `whole`, what is there is replaced and delta->added is all
 	 * of it (an empty one removes weir's tables altogether); else delta is applied to what is there.

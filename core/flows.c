@@ -43,8 +43,9 @@ static int cut_mapping(struct list *list, const struct weir_entry *entry)
 static int cut_prefix(struct list *list, struct weir_prefix prefix)
 {
 	int r = add(list, (struct weir_flow_match){ .family = prefix.addr.family, .src = prefix });
-	return r < 0 ? r : add(list, (struct weir_flow_match){ .family = prefix.addr.family,
-							       .reply_src = prefix });
+	return r < 0 ? r
+		     : add(list, (struct weir_flow_match){ .family = prefix.addr.family,
+							   .reply_src = prefix });
 }
 
 static int cut_source(struct list *list, const struct weir_entry *entry)
@@ -110,27 +111,33 @@ static int compare_keys(const void *a, const void *b)
 /* Nothing that the entry let through is closed by what stands in its place. */
 static bool stays_open(const struct weir_delta *delta, const struct weir_entry *entry)
 {
-	if (!delta->n_added || (entry->kind != WEIR_ENTRY_NETWORK && entry->kind != WEIR_ENTRY_SOURCE))
+	if (!delta->n_added ||
+	    (entry->kind != WEIR_ENTRY_NETWORK && entry->kind != WEIR_ENTRY_SOURCE))
 		return false;
 	const struct weir_entry *const *now = bsearch(entry, delta->added, delta->n_added,
-						      sizeof(const struct weir_entry *), compare_keys);
+						      sizeof(const struct weir_entry *),
+						      compare_keys);
 	return now && !((*now)->flags & ~entry->flags);
 }
 
 static int compare_addrs(const void *a, const void *b)
 {
-	return weir_addr_cmp(*(const struct weir_addr *const *)a, *(const struct weir_addr *const *)b);
+	return weir_addr_cmp(*(const struct weir_addr *const *)a,
+			     *(const struct weir_addr *const *)b);
 }
 
-int weir_flows_of(const struct weir_delta *delta, const struct weir_model *model, struct weir_arena *arena,
-		  struct weir_flow_match **ret, size_t *ret_n, struct weir_err *err)
+int weir_flows_of(const struct weir_delta *delta, const struct weir_model *model,
+		  struct weir_arena *arena, struct weir_flow_match **ret, size_t *ret_n,
+		  struct weir_err *err)
 {
 	struct list list = { .model = model, .arena = arena };
 	size_t n_gone = 0;
-	const struct weir_addr **gone = weir_arena_alloc(arena, (delta->n_removed + 1) * sizeof(*gone));
+	const struct weir_addr **gone =
+		weir_arena_alloc(arena, (delta->n_removed + 1) * sizeof(*gone));
 	int r = gone ? 0 : -ENOMEM;
 	for (size_t i = 0; r == 0 && i < delta->n_removed; i++)
-		if (delta->removed[i]->kind == WEIR_ENTRY_SOURCE && !stays_open(delta, delta->removed[i]))
+		if (delta->removed[i]->kind == WEIR_ENTRY_SOURCE &&
+		    !stays_open(delta, delta->removed[i]))
 			gone[n_gone++] = &delta->removed[i]->addr;
 	if (n_gone)
 		qsort(gone, n_gone, sizeof(*gone), compare_addrs);

@@ -8,7 +8,8 @@
 /* Connections that a removed entry had let through, and UDP flows that a new mapping takes over: they
  * would go on past the rules, since only a connection's first packet meets them. model holds the
  * networks of the removed entries. In the arena. */
-int weir_flows_of(const struct weir_delta *delta, const struct weir_model *model, struct weir_arena *arena,
-		  struct weir_flow_match **ret, size_t *ret_n, struct weir_err *err);
+int weir_flows_of(const struct weir_delta *delta, const struct weir_model *model,
+		  struct weir_arena *arena, struct weir_flow_match **ret, size_t *ret_n,
+		  struct weir_err *err);
 
 #endif

@@ -107,7 +107,8 @@ static int keep_uplinks(struct weir_session *s, struct weir_err *err)
 	size_t n = 0;
 	int r = s->engine->links->ra_uplinks(s->links, &s->arena, &uplinks, &n, err);
 	for (size_t i = 0; r == 0 && i < n; i++) {
-		const char *key = weir_arena_printf(&s->arena, "net/ipv6/conf/%s/accept_ra", uplinks[i]);
+		const char *key =
+			weir_arena_printf(&s->arena, "net/ipv6/conf/%s/accept_ra", uplinks[i]);
 		r = key ? change(s, key, 2, err) : weir_err_set(err, ENOMEM, "out of memory");
 	}
 	return r;
@@ -133,7 +134,8 @@ static int undo_restore(struct weir_session *s, const void *a, const void *b)
 }
 
 /* A value that somebody else has given meanwhile is theirs. */
-static int restore(struct weir_session *s, const struct weir_stored_sysctl *sysctl, struct weir_err *err)
+static int restore(struct weir_session *s, const struct weir_stored_sysctl *sysctl,
+		   struct weir_err *err)
 {
 	long now = 0;
 	int r = s->engine->links->sysctl_get(s->links, sysctl->key, &now, err);
@@ -161,12 +163,14 @@ int weir_forwarding_restore(struct weir_session *s, const struct weir_forwarding
 	return r;
 }
 
-int weir_forwarding_guards(const struct weir_forwarding *fwd, bool after, struct weir_ruleset *rules,
-			   struct weir_err *err)
+int weir_forwarding_guards(const struct weir_forwarding *fwd, bool after,
+			   struct weir_ruleset *rules, struct weir_err *err)
 {
 	int r = 0;
 	for (enum weir_family f = WEIR_IPV4; r == 0 && f < WEIR_NUM_FAMILIES; f++) {
-		struct weir_entry guard = { .kind = WEIR_ENTRY_GUARD, .family = f, .owner = "forwarding" };
+		struct weir_entry guard = { .kind = WEIR_ENTRY_GUARD,
+					    .family = f,
+					    .owner = "forwarding" };
 		bool there = fwd->guarded[f];
 		if (after)
 			there = (there && !fwd->restore[f]) || fwd->switch_on[f];
@@ -176,8 +180,8 @@ int weir_forwarding_guards(const struct weir_forwarding *fwd, bool after, struct
 	return r;
 }
 
-int weir_engine_guards(const struct weir_stored_sysctl *sysctls, size_t n, struct weir_ruleset *rules,
-		       struct weir_err *err)
+int weir_engine_guards(const struct weir_stored_sysctl *sysctls, size_t n,
+		       struct weir_ruleset *rules, struct weir_err *err)
 {
 	struct weir_forwarding fwd = { 0 };
 	for (enum weir_family f = WEIR_IPV4; f < WEIR_NUM_FAMILIES; f++)
@@ -200,7 +204,8 @@ int weir_forwarding_mend(struct weir_session *s, const char **ret_drift, struct 
 			continue;
 		drift = drift ? drift : sysctls[i].key;
 		if (!s->dry_run)
-			r = s->engine->links->sysctl_set(s->links, sysctls[i].key, sysctls[i].set, err);
+			r = s->engine->links->sysctl_set(s->links, sysctls[i].key, sysctls[i].set,
+							 err);
 	}
 	if (r == 0)
 		*ret_drift = drift;

@@ -8,8 +8,8 @@
 
 /* What has to be done about forwarding of each family. */
 struct weir_forwarding {
-	bool needed[WEIR_NUM_FAMILIES];	  /* by the networks in the store */
-	bool guarded[WEIR_NUM_FAMILIES];  /* weir has switched it on */
+	bool needed[WEIR_NUM_FAMILIES];	 /* by the networks in the store */
+	bool guarded[WEIR_NUM_FAMILIES]; /* weir has switched it on */
 	bool switch_on[WEIR_NUM_FAMILIES];
 	bool restore[WEIR_NUM_FAMILIES];
 };
@@ -23,8 +23,8 @@ int weir_forwarding_switch_on(struct weir_session *s, const struct weir_forwardi
 int weir_forwarding_restore(struct weir_session *s, const struct weir_forwarding *fwd,
 			    struct weir_err *err);
 /* GUARD entries for the families that are guarded before (after: will be). */
-int weir_forwarding_guards(const struct weir_forwarding *fwd, bool after, struct weir_ruleset *rules,
-			   struct weir_err *err);
+int weir_forwarding_guards(const struct weir_forwarding *fwd, bool after,
+			   struct weir_ruleset *rules, struct weir_err *err);
 /* Recorded sysctls have the values that weir gave them; else they get them (not in a dry run).
  * ret_drift: the first key that had another, or NULL. */
 int weir_forwarding_mend(struct weir_session *s, const char **ret_drift, struct weir_err *err);

@@ -20,7 +20,7 @@ struct weir_links;
 /* An interface of weir's in the host's namespace. */
 struct weir_link_info {
 	char ifname[WEIR_IFNAME_SIZE];
-	char store[40];			 /* UUID in the alias */
+	char store[40];			  /* UUID in the alias */
 	char endpoint[WEIR_NAME_MAX + 1]; /* empty for a network's bridge */
 	char network[WEIR_NAME_MAX + 1];
 	bool up;
@@ -59,9 +59,10 @@ struct weir_link_ops {
 
 	/* The network's bridge, with addresses, MTU, MAC, STP off, forward delay 0, host end settings;
 	 * left down when made. Does nothing for p2p. -EEXIST: a foreign interface has the name. */
-	int (*network_ensure)(struct weir_links *links, const struct weir_network *net, bool *ret_changed,
-			      struct weir_err *err);
-	int (*network_up)(struct weir_links *links, const struct weir_network *net, struct weir_err *err);
+	int (*network_ensure)(struct weir_links *links, const struct weir_network *net,
+			      bool *ret_changed, struct weir_err *err);
+	int (*network_up)(struct weir_links *links, const struct weir_network *net,
+			  struct weir_err *err);
 
 	/* The endpoint's namespace: made under /run/netns (own), or found and identified (path). Loopback
 	 * up, forwarding set as ep->forward. Fills ret_id. -ENOENT: not there; -EEXIST: a foreign
@@ -73,10 +74,12 @@ struct weir_link_ops {
 			   struct weir_err *err);
 	/* 0: the endpoint's namespace is there, loopback up, forwarding and names as they should be.
 	 * -ESTALE with what differs; -ENOENT: a foreign one is gone, or is another one now. */
-	int (*netns_check)(struct weir_links *links, const struct weir_endpoint *ep, struct weir_err *err);
+	int (*netns_check)(struct weir_links *links, const struct weir_endpoint *ep,
+			   struct weir_err *err);
 	/* Removes an own namespace; absent is fine; a foreign one stays: it has another id, or where
 	 * ep->netns_id is not set, not the mark that every namespace of weir's is made with. */
-	int (*netns_remove)(struct weir_links *links, const struct weir_endpoint *ep, struct weir_err *err);
+	int (*netns_remove)(struct weir_links *links, const struct weir_endpoint *ep,
+			    struct weir_err *err);
 
 	/* One attachment: veth whose far end is born in the namespace, addresses, MTU, MAC, IPv6 off where
 	 * unused. The host's end is left down when made, enslaved, its port flags set (isolated, hairpin).
@@ -98,12 +101,13 @@ struct weir_link_ops {
 			   const struct weir_attachment *att, struct weir_err *err);
 	/* /etc/netns/<endpoint>/resolv.conf and hosts of an own namespace, where `ip netns exec` and
 	 * `weir exec` find them; netns_remove takes them away. */
-	int (*names_ensure)(struct weir_links *links, const struct weir_endpoint *ep, bool *ret_changed,
-			    struct weir_err *err);
+	int (*names_ensure)(struct weir_links *links, const struct weir_endpoint *ep,
+			    bool *ret_changed, struct weir_err *err);
 
 	/* Removes interfaces of the host's namespace by name, all in one go (the kernel's wait for RCU is
 	 * paid once). Absent is fine; a foreign one is -EPERM and nothing is removed. */
-	int (*remove)(struct weir_links *links, const char *const *ifnames, size_t n, struct weir_err *err);
+	int (*remove)(struct weir_links *links, const char *const *ifnames, size_t n,
+		      struct weir_err *err);
 
 	/* All interfaces that carry weir's alias, any store's. The array is in the arena. */
 	int (*list)(struct weir_links *links, struct weir_arena *arena, struct weir_link_info **ret,
@@ -112,27 +116,31 @@ struct weir_link_ops {
 	int (*attach_check)(struct weir_links *links, const struct weir_model *model,
 			    const struct weir_endpoint *ep, const struct weir_attachment *att,
 			    struct weir_err *err);
-	int (*network_check)(struct weir_links *links, const struct weir_network *net, struct weir_err *err);
+	int (*network_check)(struct weir_links *links, const struct weir_network *net,
+			     struct weir_err *err);
 
 	/* Routes of the host's main table, but not default routes and not those of weir's own bridges. */
-	int (*routes)(struct weir_links *links, struct weir_arena *arena, struct weir_host_route **ret,
-		      size_t *ret_n, struct weir_err *err);
+	int (*routes)(struct weir_links *links, struct weir_arena *arena,
+		      struct weir_host_route **ret, size_t *ret_n, struct weir_err *err);
 	/* Interfaces (by name) that learnt a route from router advertisements. */
-	int (*ra_uplinks)(struct weir_links *links, struct weir_arena *arena, char (**ret)[WEIR_IFNAME_SIZE],
-			  size_t *ret_n, struct weir_err *err);
-	int (*sockets)(struct weir_links *links, struct weir_arena *arena, struct weir_host_socket **ret,
-		       size_t *ret_n, struct weir_err *err);
+	int (*ra_uplinks)(struct weir_links *links, struct weir_arena *arena,
+			  char (**ret)[WEIR_IFNAME_SIZE], size_t *ret_n, struct weir_err *err);
+	int (*sockets)(struct weir_links *links, struct weir_arena *arena,
+		       struct weir_host_socket **ret, size_t *ret_n, struct weir_err *err);
 	/* Who holds a socket, "nginx (pid 812)"; "another process" when that cannot be seen. */
 	void (*socket_owner)(struct weir_links *links, uint32_t inode, char *buf, size_t size);
 	/* Where free host ports come from: net/ipv4/ip_local_port_range. */
 	int (*port_range)(struct weir_links *links, struct weir_ports *ret, struct weir_err *err);
-	int (*fdb)(struct weir_links *links, const struct weir_network *net, struct weir_arena *arena,
-		   struct weir_fdb_entry **ret, size_t *ret_n, struct weir_err *err);
+	int (*fdb)(struct weir_links *links, const struct weir_network *net,
+		   struct weir_arena *arena, struct weir_fdb_entry **ret, size_t *ret_n,
+		   struct weir_err *err);
 
 	/* A number under /proc/sys of the host's namespace; key as "net/ipv4/ip_forward". -ENOENT: this
 	 * kernel (or interface) has none. */
-	int (*sysctl_get)(struct weir_links *links, const char *key, long *ret, struct weir_err *err);
-	int (*sysctl_set)(struct weir_links *links, const char *key, long value, struct weir_err *err);
+	int (*sysctl_get)(struct weir_links *links, const char *key, long *ret,
+			  struct weir_err *err);
+	int (*sysctl_set)(struct weir_links *links, const char *key, long value,
+			  struct weir_err *err);
 };
 
 #endif

@@ -165,8 +165,8 @@ static bool same_names(const struct weir_endpoint *a, const struct weir_endpoint
 
 static bool same_place(const struct weir_endpoint *a, const struct weir_endpoint *b)
 {
-	return a->netns == b->netns && (a->netns != WEIR_NETNS_PATH ||
-					strcmp(a->netns_path, b->netns_path) == 0);
+	return a->netns == b->netns &&
+	       (a->netns != WEIR_NETNS_PATH || strcmp(a->netns_path, b->netns_path) == 0);
 }
 
 /* An interface cannot change its name or its namespace while it is up. */
@@ -187,8 +187,8 @@ static bool links_differ(const struct weir_resolution *res, const struct weir_en
 		const struct weir_attachment *att = &ep->attachments[i];
 		const struct weir_attachment *old = weir_endpoint_attachment(prev, att->network);
 		const struct weir_network *net = weir_model_network(&res->after, att->network);
-		if (!old || !weir_attachment_equal(old, att) || network_differs(res, att->network) ||
-		    (net && is_wire(net)))
+		if (!old || !weir_attachment_equal(old, att) ||
+		    network_differs(res, att->network) || (net && is_wire(net)))
 			return true;
 	}
 	return false;
@@ -196,7 +196,8 @@ static bool links_differ(const struct weir_resolution *res, const struct weir_en
 
 /* ---- taking away ---- */
 
-static int add_name(struct weir_session *s, struct names *names, const char *name, struct weir_err *err)
+static int add_name(struct weir_session *s, struct names *names, const char *name,
+		    struct weir_err *err)
 {
 	const char **more = weir_arena_grow(&s->arena, names->items, names->n, sizeof(name));
 	if (!more)
@@ -207,8 +208,9 @@ static int add_name(struct weir_session *s, struct names *names, const char *nam
 }
 
 /* The host's end joins `names`, which are removed in one go; a wire has none. */
-static int detach(struct weir_session *s, const struct weir_model *model, const struct weir_endpoint *ep,
-		  const struct weir_attachment *att, struct names *names, struct weir_err *err)
+static int detach(struct weir_session *s, const struct weir_model *model,
+		  const struct weir_endpoint *ep, const struct weir_attachment *att,
+		  struct names *names, struct weir_err *err)
 {
 	const struct weir_network *net = weir_model_network(model, att->network);
 	int r = push(s, undo_detach, model, net, ep, att, err);
@@ -239,7 +241,8 @@ static int detach_changed(struct weir_session *s, const struct weir_resolution *
 	return 0;
 }
 
-static int clear_the_way(struct weir_session *s, const struct weir_resolution *res, struct weir_err *err)
+static int clear_the_way(struct weir_session *s, const struct weir_resolution *res,
+			 struct weir_err *err)
 {
 	struct names names = { 0 };
 	int r = 0;
@@ -271,8 +274,8 @@ static int prepare_network(struct weir_session *s, const struct weir_resolution 
 	const struct weir_network *prev = weir_model_network(&res->before, net->name);
 	if (!network_differs(res, net->name))
 		return 0;
-	int r = prev ? push(s, undo_change_network, &res->before, prev, NULL, NULL, err) :
-		       push(s, undo_make_network, &res->after, net, NULL, NULL, err);
+	int r = prev ? push(s, undo_change_network, &res->before, prev, NULL, NULL, err)
+		     : push(s, undo_make_network, &res->after, net, NULL, NULL, err);
 	if (r == 0)
 		r = ops_of(s)->network_ensure(s->links, net, NULL, err);
 	if (r < 0)
@@ -298,8 +301,8 @@ static int refuse_shared(struct weir_session *s, const struct weir_endpoint *ep,
 	int r = weir_store_netns_owner(s->store, id, ep->name, &s->arena, &owner, err);
 	if (r < 0 || !owner)
 		return r;
-	return weir_err_at(err, EEXIST, &ep->origin, "%s is the namespace of endpoint \"%s\" already",
-			   ep->netns_path, owner);
+	return weir_err_at(err, EEXIST, &ep->origin,
+			   "%s is the namespace of endpoint \"%s\" already", ep->netns_path, owner);
 }
 
 static int prepare_netns(struct weir_session *s, const struct weir_resolution *res,
@@ -310,8 +313,8 @@ static int prepare_netns(struct weir_session *s, const struct weir_resolution *r
 	bool stays = prev && same_place(prev, ep);
 	if (strcmp(ep->netns_id.boot, s->here.boot) != 0)
 		ep->netns_id = id; /* of an earlier boot: that namespace is gone */
-	int r = stays ? push(s, undo_change_netns, &res->before, NULL, prev, NULL, err) :
-			push(s, undo_make_netns, &res->after, NULL, ep, NULL, err);
+	int r = stays ? push(s, undo_change_netns, &res->before, NULL, prev, NULL, err)
+		      : push(s, undo_make_netns, &res->after, NULL, ep, NULL, err);
 	if (r == 0)
 		r = note_netns(s, ep, err);
 	if (r == 0)
@@ -338,11 +341,12 @@ static int prepare_attachment(struct weir_session *s, const struct weir_resoluti
 {
 	const struct weir_network *net = weir_model_network(&res->after, att->network);
 	const struct weir_endpoint *prev = weir_model_endpoint(&res->before, ep->name);
-	const struct weir_attachment *old = prev ? weir_endpoint_attachment(prev, att->network) : NULL;
+	const struct weir_attachment *old = prev ? weir_endpoint_attachment(prev, att->network)
+						 : NULL;
 	bool stays = old && same_interface(prev, old, ep, att);
 	int r = stays ? push(s, undo_detach, &res->before,
-			     weir_model_network(&res->before, att->network), prev, old, err) :
-			push(s, undo_attach, &res->after, net, ep, att, err);
+			     weir_model_network(&res->before, att->network), prev, old, err)
+		      : push(s, undo_attach, &res->after, net, ep, att, err);
 	return r < 0 ? r : ops_of(s)->attach_ensure(s->links, net, ep, att, NULL, err);
 }
 
@@ -375,7 +379,8 @@ static int prepare_endpoint(struct weir_session *s, const struct weir_resolution
 	return 0;
 }
 
-int weir_links_prepare(struct weir_session *s, const struct weir_resolution *res, struct weir_err *err)
+int weir_links_prepare(struct weir_session *s, const struct weir_resolution *res,
+		       struct weir_err *err)
 {
 	int r = clear_the_way(s, res, err);
 	for (size_t i = 0; r == 0 && i < res->after.n_networks; i++)
@@ -418,7 +423,8 @@ int weir_links_up(struct weir_session *s, const struct weir_resolution *res, str
 		if (ep->netns == WEIR_NETNS_HOST || !ep->netns_id.ino || !links_differ(res, ep))
 			continue;
 		for (size_t k = 0; r == 0 && k < ep->n_attachments; k++)
-			r = ops_of(s)->attach_up(s->links, &res->after, ep, &ep->attachments[k], err);
+			r = ops_of(s)->attach_up(s->links, &res->after, ep, &ep->attachments[k],
+						 err);
 		if (r < 0)
 			return weir_err_wrap(err, r, "endpoint \"%s\"", ep->name);
 	}
@@ -485,7 +491,8 @@ static int withdraw_links(struct weir_session *s, const struct weir_resolution *
 	return r < 0 ? r : remove_links(s, &names, err);
 }
 
-int weir_links_withdraw(struct weir_session *s, const struct weir_resolution *res, struct weir_err *err)
+int weir_links_withdraw(struct weir_session *s, const struct weir_resolution *res,
+			struct weir_err *err)
 {
 	int r = push(s, undo_wires, &res->before, NULL, NULL, NULL, err);
 	if (r == 0)
@@ -493,7 +500,8 @@ int weir_links_withdraw(struct weir_session *s, const struct weir_resolution *re
 	return r < 0 ? r : mend_wires(s, &res->after, err);
 }
 
-int weir_netns_withdraw(struct weir_session *s, const struct weir_resolution *res, struct weir_err *err)
+int weir_netns_withdraw(struct weir_session *s, const struct weir_resolution *res,
+			struct weir_err *err)
 {
 	int r = 0;
 	for (size_t i = 0; r == 0 && i < res->before.n_endpoints; i++) {

@@ -7,11 +7,14 @@
 #include "core/resolve.h"
 
 /* Makes and changes, host ends down; what changes beyond mending is taken away first. */
-int weir_links_prepare(struct weir_session *s, const struct weir_resolution *res, struct weir_err *err);
+int weir_links_prepare(struct weir_session *s, const struct weir_resolution *res,
+		       struct weir_err *err);
 /* The rules are in force: host ends up, routes, neighbours told. */
 int weir_links_up(struct weir_session *s, const struct weir_resolution *res, struct weir_err *err);
 /* Takes away the links that `after` does not have any more; then, last of all, the namespaces. */
-int weir_links_withdraw(struct weir_session *s, const struct weir_resolution *res, struct weir_err *err);
-int weir_netns_withdraw(struct weir_session *s, const struct weir_resolution *res, struct weir_err *err);
+int weir_links_withdraw(struct weir_session *s, const struct weir_resolution *res,
+			struct weir_err *err);
+int weir_netns_withdraw(struct weir_session *s, const struct weir_resolution *res,
+			struct weir_err *err);
 
 #endif

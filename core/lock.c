@@ -15,8 +15,8 @@
 #include <unistd.h>
 
 enum {
-	FIRST_WAIT_US = 500,	/* a change takes about 3 ms */
-	LONGEST_WAIT_US = 10000, /* keeps a hundred waiters from eating the processor */
+	FIRST_WAIT_US = 500,	    /* a change takes about 3 ms */
+	LONGEST_WAIT_US = 10000,    /* keeps a hundred waiters from eating the processor */
 	MARK_MAX = 64 * 1024 * 1024 /* a longer mark is not ours */
 };
 
@@ -26,7 +26,8 @@ static int lock_path(const char *dir, char path[PATH_MAX], struct weir_err *err)
 {
 	int len = snprintf(path, PATH_MAX, "%s/weir.lock", dir);
 	if (len < 0 || len >= PATH_MAX)
-		return weir_err_set(err, ENAMETOOLONG, "state folder %s: the path is too long", dir);
+		return weir_err_set(err, ENAMETOOLONG, "state folder %s: the path is too long",
+				    dir);
 	return 0;
 }
 
@@ -83,9 +84,10 @@ static int wait_for(int fd, const char *path, unsigned timeout_ms, struct weir_e
 		if (waited_us >= (uint64_t)timeout_ms * 1000) {
 			char holder[128];
 			read_holder(path, holder, sizeof(holder));
-			return weir_err_set(err, ETIMEDOUT,
-					    "%s is held by %s after %u ms (wait longer with --timeout)",
-					    path, holder[0] ? holder : "another process", timeout_ms);
+			return weir_err_set(
+				err, ETIMEDOUT,
+				"%s is held by %s after %u ms (wait longer with --timeout)", path,
+				holder[0] ? holder : "another process", timeout_ms);
 		}
 		(void)usleep(wait_us); /* an early wake-up only asks earlier */
 		waited_us += wait_us;
@@ -156,8 +158,8 @@ static int read_line(struct weir_lock *lock, const char *line)
 		kept = lock->flows = append(lock, lock->flows, &lock->n_flows, &flow, sizeof(flow));
 	} else if (sscanf(line, "sysctl %127s %ld", word, &sysctl.old) == 2) {
 		sysctl.key = weir_arena_strdup(&lock->arena, word);
-		kept = lock->sysctls = append(lock, lock->sysctls, &lock->n_sysctls, &sysctl,
-					      sizeof(sysctl));
+		kept = lock->sysctls =
+			append(lock, lock->sysctls, &lock->n_sysctls, &sysctl, sizeof(sysctl));
 	} else if (sscanf(line, "netns %127s", word) == 1) {
 		name = weir_arena_strdup(&lock->arena, word);
 		kept = lock->netns = append(lock, lock->netns, &lock->n_netns, &name, sizeof(name));
@@ -237,13 +239,15 @@ int weir_lock_take(const char *dir, unsigned timeout_ms, const char *holder, str
 	} while (lock.fd < 0 || !is_current(lock.fd, path));
 
 	r = read_mark(&lock, err);
-	int len = snprintf(line, sizeof(line), "%.100s (pid %ld)\n", holder ? holder : "", (long)getpid());
+	int len = snprintf(line, sizeof(line), "%.100s (pid %ld)\n", holder ? holder : "",
+			   (long)getpid());
 	/* After a predecessor's words, so that its mark stays whole until we are done with it. */
 	if (r == 0 && holder)
 		r = write_all(lock.fd, line, (size_t)len, err);
 	if (r < 0) {
 		if (!lock.dirty)
-			(void)ftruncate(lock.fd, 0); /* half a line would be a false mark: only costs time */
+			(void)ftruncate(lock.fd,
+					0); /* half a line would be a false mark: only costs time */
 		close(lock.fd);
 		weir_arena_free(&lock.arena);
 		return r;
@@ -260,7 +264,8 @@ int weir_lock_note_flows(struct weir_lock *lock, const struct weir_flow_match *m
 	FILE *out = n ? open_memstream(&text, &len) : NULL;
 	for (size_t i = 0; out && i < n; i++) {
 		const struct weir_flow_match *flow = &matches[i];
-		char src[WEIR_PREFIX_TEXT] = "", dst[WEIR_ADDR_TEXT] = "", reply[WEIR_PREFIX_TEXT] = "";
+		char src[WEIR_PREFIX_TEXT] = "", dst[WEIR_ADDR_TEXT] = "",
+		     reply[WEIR_PREFIX_TEXT] = "";
 		if (flow->src.addr.family)
 			weir_prefix_text(&flow->src, src);
 		weir_addr_text(&flow->dst, dst);
@@ -273,8 +278,9 @@ int weir_lock_note_flows(struct weir_lock *lock, const struct weir_flow_match *m
 	bool failed = n && (!out || ferror(out));
 	if (out && fclose(out) != 0)
 		failed = true;
-	int r = failed ? weir_err_set(err, ENOMEM, "out of memory") :
-			 n ? write_all(lock->fd, text, len, err) : 0;
+	int r = failed ? weir_err_set(err, ENOMEM, "out of memory")
+		: n    ? write_all(lock->fd, text, len, err)
+		       : 0;
 	free(text);
 	return r;
 }
@@ -298,7 +304,8 @@ void weir_lock_release(struct weir_lock *lock, bool clean)
 	if (lock->fd < 0)
 		return;
 	if (clean)
-		(void)ftruncate(lock->fd, 0); /* failing, the next command converges once for nothing */
+		(void)ftruncate(lock->fd,
+				0); /* failing, the next command converges once for nothing */
 	close(lock->fd);
 	lock->fd = -1;
 	weir_arena_free(&lock->arena);
@@ -308,7 +315,8 @@ void weir_lock_remove(struct weir_lock *lock, const char *dir)
 {
 	char path[PATH_MAX];
 	if (lock->fd >= 0 && lock_path(dir, path, NULL) == 0) {
-		(void)unlink(path); /* what stays is an empty file or folder: nothing depends on it */
+		(void)unlink(
+			path); /* what stays is an empty file or folder: nothing depends on it */
 		(void)rmdir(dir);
 	}
 	weir_lock_release(lock, true);

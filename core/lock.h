@@ -16,7 +16,7 @@ struct weir_old_sysctl {
 };
 
 struct weir_lock {
-	int fd; /* -1 when not held */
+	int fd;	    /* -1 when not held */
 	bool dirty; /* the predecessor did not finish */
 	struct weir_arena arena;
 	struct weir_flow_match *flows; /* what it may still have to forget */
@@ -26,7 +26,10 @@ struct weir_lock {
 	const char **netns; /* of endpoints that it may have made */
 	size_t n_netns;
 };
-#define WEIR_LOCK_INIT { .fd = -1 }
+#define WEIR_LOCK_INIT   \
+	{                \
+		.fd = -1 \
+	}
 
 /* Makes dir (0700) when absent. Waits at most timeout_ms; then -ETIMEDOUT naming the holder.
  * holder: one line, e.g. "weir apply"; NULL: only looks, and writes nothing, so that a full disk does

@@ -20,8 +20,8 @@ static int no_memory(struct weir_err *err)
 	return weir_err_set(err, ENOMEM, "out of memory");
 }
 
-static int add(struct weir_plan *plan, struct weir_step **steps, size_t *n, const struct weir_step *step,
-	       struct weir_err *err)
+static int add(struct weir_plan *plan, struct weir_step **steps, size_t *n,
+	       const struct weir_step *step, struct weir_err *err)
 {
 	struct weir_step copy = *step;
 	struct weir_step *more = weir_arena_grow(&plan->arena, *steps, *n, sizeof(copy));
@@ -38,7 +38,9 @@ static int add(struct weir_plan *plan, struct weir_step **steps, size_t *n, cons
 int weir_plan_add_drift(struct weir_plan *plan, enum weir_action action, const char *object,
 			const char *name, const char *detail, struct weir_err *err)
 {
-	const struct weir_step step = { .action = action, .object = object, .name = name, .detail = detail };
+	const struct weir_step step = {
+		.action = action, .object = object, .name = name, .detail = detail
+	};
 	return add(plan, &plan->drift, &plan->n_drift, &step, err);
 }
 
@@ -60,7 +62,8 @@ static void say_network(FILE *out, const struct weir_network *net)
 	if (net->ifname[0])
 		fprintf(out, " %s", net->ifname);
 	for (size_t i = 0; i < net->n_subnets; i++)
-		fprintf(out, "%s %s", i ? "," : "", weir_prefix_text(&net->subnets[i].prefix, text));
+		fprintf(out, "%s %s", i ? "," : "",
+			weir_prefix_text(&net->subnets[i].prefix, text));
 	fprintf(out, "%s%s", net->internal ? ", internal" : "", net->isolate ? ", isolated" : "");
 }
 
@@ -176,7 +179,8 @@ static void say_subnets(FILE *out, const void *object)
 	const struct weir_network *net = object;
 	char prefix[WEIR_PREFIX_TEXT], gateway[WEIR_ADDR_TEXT];
 	for (size_t i = 0; i < net->n_subnets; i++) {
-		fprintf(out, "%s%s", i ? " " : "", weir_prefix_text(&net->subnets[i].prefix, prefix));
+		fprintf(out, "%s%s", i ? " " : "",
+			weir_prefix_text(&net->subnets[i].prefix, prefix));
 		if (weir_addr_is_set(&net->subnets[i].gateway))
 			fprintf(out, " by %s", weir_addr_text(&net->subnets[i].gateway, gateway));
 	}
@@ -219,13 +223,14 @@ static void say_excluded(FILE *out, const void *object)
 }
 
 static const struct aspect network_aspects[] = {
-	{ "internal", say_internal },	 { "isolate", say_isolate }, { "host", say_host },
-	{ "filter_bridged", say_filter }, { "mtu", say_mtu },	     { "mac", say_mac },
-	{ "subnets", say_subnets },	 { "gateway", say_gateway }, { "nat", say_nat },
-	{ "trusted", say_trusted },	 { "exclude", say_excluded },
+	{ "internal", say_internal },	  { "isolate", say_isolate },  { "host", say_host },
+	{ "filter_bridged", say_filter }, { "mtu", say_mtu },	       { "mac", say_mac },
+	{ "subnets", say_subnets },	  { "gateway", say_gateway },  { "nat", say_nat },
+	{ "trusted", say_trusted },	  { "exclude", say_excluded },
 };
 
-static void say_network_change(FILE *out, const struct weir_network *a, const struct weir_network *b)
+static void say_network_change(FILE *out, const struct weir_network *a,
+			       const struct weir_network *b)
 {
 	struct changes c = { .out = out };
 	say_aspects(&c, network_aspects, sizeof(network_aspects) / sizeof(*network_aspects), a, b);
@@ -234,8 +239,10 @@ static void say_network_change(FILE *out, const struct weir_network *a, const st
 static void say_namespace(FILE *out, const void *object)
 {
 	const struct weir_endpoint *ep = object;
-	fputs(ep->netns == WEIR_NETNS_OWN  ? "own" :
-	      ep->netns == WEIR_NETNS_HOST ? "the host's" : ep->netns_path, out);
+	fputs(ep->netns == WEIR_NETNS_OWN    ? "own"
+	      : ep->netns == WEIR_NETNS_HOST ? "the host's"
+					     : ep->netns_path,
+	      out);
 }
 
 static void say_forward(FILE *out, const void *ep)
@@ -317,7 +324,8 @@ static void say_attachment_change(FILE *out, const struct weir_attachment *a,
 		fprintf(out, " mtu %u", b->mtu);
 }
 
-static void say_endpoint_change(FILE *out, const struct weir_endpoint *a, const struct weir_endpoint *b)
+static void say_endpoint_change(FILE *out, const struct weir_endpoint *a,
+				const struct weir_endpoint *b)
 {
 	struct changes c = { .out = out };
 	for (size_t i = 0; i < b->n_attachments; i++) {
@@ -335,7 +343,8 @@ static void say_endpoint_change(FILE *out, const struct weir_endpoint *a, const 
 			fprintf(next(&c), "-%s", a->attachments[i].network);
 	say_mapping_changes(&c, a, b, "-");
 	say_mapping_changes(&c, b, a, "+");
-	say_aspects(&c, endpoint_aspects, sizeof(endpoint_aspects) / sizeof(*endpoint_aspects), a, b);
+	say_aspects(&c, endpoint_aspects, sizeof(endpoint_aspects) / sizeof(*endpoint_aspects), a,
+		    b);
 }
 
 /* ---- steps ---- */
@@ -397,8 +406,8 @@ static int describe_network(struct weir_plan *plan, const struct weir_network *a
 	struct weir_network *copy = weir_model_add_network(&plan->after);
 	if (!copy || weir_network_copy(&plan->after, copy, b) < 0)
 		return no_memory(err);
-	return a ? add_said(plan, step, say_change_network, a, b, err) :
-		   add_said(plan, step, say_one_network, b, NULL, err);
+	return a ? add_said(plan, step, say_change_network, a, b, err)
+		 : add_said(plan, step, say_one_network, b, NULL, err);
 }
 
 static int describe_endpoint(struct weir_plan *plan, const struct weir_endpoint *a,
@@ -416,11 +425,12 @@ static int describe_endpoint(struct weir_plan *plan, const struct weir_endpoint 
 	struct weir_endpoint *copy = weir_model_add_endpoint(&plan->after);
 	if (!copy || weir_endpoint_copy(&plan->after, copy, b) < 0)
 		return no_memory(err);
-	return a ? add_said(plan, step, say_change, a, b, err) :
-		   add_said(plan, step, say_one, b, NULL, err);
+	return a ? add_said(plan, step, say_change, a, b, err)
+		 : add_said(plan, step, say_one, b, NULL, err);
 }
 
-int weir_plan_describe(struct weir_plan *plan, const struct weir_resolution *res, struct weir_err *err)
+int weir_plan_describe(struct weir_plan *plan, const struct weir_resolution *res,
+		       struct weir_err *err)
 {
 	const struct weir_model *before = &res->before, *after = &res->after;
 	int r = 0;

@@ -50,10 +50,11 @@ static int put_network(struct work *w, const struct weir_op *op)
 		const struct weir_network *other = &w->before->networks[i];
 		if (net.ifname[0] && strcmp(other->ifname, net.ifname) == 0 &&
 		    strcmp(other->name, net.name) != 0)
-			return weir_err_at(w->err, EBUSY, &net.origin,
-					   "network \"%s\": bridge %s is that of network \"%s\": remove "
-					   "that one first (weir network rm)",
-					   net.name, net.ifname, other->name);
+			return weir_err_at(
+				w->err, EBUSY, &net.origin,
+				"network \"%s\": bridge %s is that of network \"%s\": remove "
+				"that one first (weir network rm)",
+				net.name, net.ifname, other->name);
 	}
 	bool same = prev && weir_network_equal(prev, &net);
 	net.declared |= prev && prev->declared;
@@ -134,7 +135,8 @@ static int put_endpoint(struct work *w, const struct weir_op *op)
 	if (op->add && prev && !same)
 		return weir_err_at(w->err, EEXIST, &ep.origin,
 				   "endpoint \"%s\" is there already, in another form "
-				   "(weir endpoint show %s)", ep.name, ep.name);
+				   "(weir endpoint show %s)",
+				   ep.name, ep.name);
 	ep.declared |= prev && prev->declared;
 	if (!same || ep.declared != prev->declared)
 		r = weir_store_put_endpoint(w->s->store, &ep, w->err);
@@ -200,7 +202,8 @@ static bool keeps_attachment(const struct weir_endpoint *ep, const struct weir_a
 {
 	const struct weir_attachment *att = weir_endpoint_attachment(ep, old->network);
 	for (enum weir_family f = WEIR_IPV4; att && f < WEIR_NUM_FAMILIES; f++)
-		if (weir_addr_is_set(&att->addrs[f]) && weir_addr_cmp(&att->addrs[f], &old->addrs[f]) != 0)
+		if (weir_addr_is_set(&att->addrs[f]) &&
+		    weir_addr_cmp(&att->addrs[f], &old->addrs[f]) != 0)
 			return false;
 	if (att && weir_mac_is_set(&att->mac) && weir_mac_cmp(&att->mac, &old->mac) != 0)
 		return false;
@@ -281,8 +284,8 @@ static int remove_mapping(struct work *w, const struct weir_op *op)
 	struct weir_mapping removed;
 	if (!weir_model_endpoint(w->before, op->name))
 		return no_endpoint(w, op->name);
-	int r = weir_store_remove_mapping(w->s->store, op->name, op->mapping, &w->s->arena, &removed,
-					  w->err);
+	int r = weir_store_remove_mapping(w->s->store, op->name, op->mapping, &w->s->arena,
+					  &removed, w->err);
 	if (r == -ENOENT && op->absent_is_fine)
 		return 0;
 	return r < 0 ? r : show_mapping(w, w->before, op->name, &removed);
@@ -311,7 +314,8 @@ static int follow_gateways(struct work *w)
 		struct weir_network *net = &w->after->networks[i];
 		if (!net->gateway_endpoint)
 			continue;
-		const struct weir_endpoint *ep = weir_model_endpoint(w->after, net->gateway_endpoint);
+		const struct weir_endpoint *ep =
+			weir_model_endpoint(w->after, net->gateway_endpoint);
 		if (!ep && !weir_model_endpoint(w->before, net->gateway_endpoint))
 			continue; /* not touched */
 		struct weir_network now;
@@ -360,12 +364,16 @@ static int apply_ops(struct work *w)
 	return r;
 }
 
-int weir_resolve(struct weir_session *s, const struct weir_change *change, struct weir_resolution *ret,
-		 struct weir_err *err)
+int weir_resolve(struct weir_session *s, const struct weir_change *change,
+		 struct weir_resolution *ret, struct weir_err *err)
 {
 	WEIR_CLEAN_RESOLUTION struct weir_resolution res = { 0 };
 	struct work w = {
-		.s = s, .change = change, .before = &res.before, .after = &res.after, .err = err,
+		.s = s,
+		.change = change,
+		.before = &res.before,
+		.after = &res.after,
+		.err = err,
 	};
 	int r = weir_resolve_load(s, change, w.before, w.after, err);
 	if (r == 0)

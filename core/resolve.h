@@ -16,16 +16,16 @@ void weir_resolution_free(struct weir_resolution *res);
 
 /* Applies the change to the store, choosing what was left open: subnets, addresses, MACs, interface
  * names, free host ports. What an object had before, and still may have, it keeps. */
-int weir_resolve(struct weir_session *s, const struct weir_change *change, struct weir_resolution *ret,
-		 struct weir_err *err);
+int weir_resolve(struct weir_session *s, const struct weir_change *change,
+		 struct weir_resolution *ret, struct weir_err *err);
 
 /* What the change touches as it stands (resolve_load.c): before as it is, after without the endpoints that
  * are put or removed. -EINVAL: an object is changed twice. */
 int weir_resolve_load(struct weir_session *s, const struct weir_change *change,
 		      struct weir_model *before, struct weir_model *after, struct weir_err *err);
 /* Adds to both the members of networks that have changed, and the other ends of wires. */
-int weir_resolve_members(struct weir_session *s, struct weir_model *before, struct weir_model *after,
-			 struct weir_err *err);
+int weir_resolve_members(struct weir_session *s, struct weir_model *before,
+			 struct weir_model *after, struct weir_err *err);
 
 /* The pieces, one file each (resolve_network.c, resolve_endpoint.c, resolve_ports.c).
  * `net` and `ep` are copies that are completed in place; prev is what stands in the store, or NULL.

@@ -49,7 +49,8 @@ static int resolve_addrs(struct weir_session *s, const struct weir_network *net,
 	for (enum weir_family family = WEIR_IPV4; family < WEIR_NUM_FAMILIES; family++) {
 		struct weir_addr *addr = &att->addrs[family];
 		if (weir_addr_is_set(addr)) {
-			int r = weir_ipam_check(s->store, net, ep->name, addr, place_of(att, ep), err);
+			int r = weir_ipam_check(s->store, net, ep->name, addr, place_of(att, ep),
+						err);
 			if (r < 0)
 				return r;
 			continue;
@@ -157,10 +158,11 @@ static int check_routes(const struct weir_model *model, const struct weir_endpoi
 		}
 		char via[WEIR_ADDR_TEXT];
 		if (!on_link)
-			return weir_err_at(err, EINVAL, &route->origin,
-					   "endpoint \"%s\": route via %s: no network of this endpoint "
-					   "has that address", ep->name,
-					   weir_addr_text(&route->via, via));
+			return weir_err_at(
+				err, EINVAL, &route->origin,
+				"endpoint \"%s\": route via %s: no network of this endpoint "
+				"has that address",
+				ep->name, weir_addr_text(&route->via, via));
 	}
 	return 0;
 }
@@ -187,7 +189,8 @@ int weir_resolve_endpoint(struct weir_session *s, const struct weir_endpoint *pr
 	}
 	r = check_routes(model, ep, err);
 	if (r == 0)
-		r = weir_resolve_mappings(s, prev ? prev->mappings : NULL, prev ? prev->n_mappings : 0,
-					  ep->mappings, ep->n_mappings, err);
+		r = weir_resolve_mappings(s, prev ? prev->mappings : NULL,
+					  prev ? prev->n_mappings : 0, ep->mappings, ep->n_mappings,
+					  err);
 	return r;
 }

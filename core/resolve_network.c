@@ -36,25 +36,27 @@ static int check_overlap(struct weir_session *s, const struct weir_network *net,
 	const struct weir_place *at = subnet->origin.file[0] ? &subnet->origin : &net->origin;
 	const char *name = NULL;
 	struct weir_prefix prefix;
-	int r = weir_store_overlap(s->store, &subnet->prefix, net->name, &s->arena, &name, &prefix, err);
+	int r = weir_store_overlap(s->store, &subnet->prefix, net->name, &s->arena, &name, &prefix,
+				   err);
 	if (r < 0)
 		return r;
 	weir_prefix_text(&subnet->prefix, text);
 	if (name)
 		return weir_err_at(err, EEXIST, at,
-				   "network \"%s\": subnet %s overlaps %s of network \"%s\"", net->name,
-				   text, weir_prefix_text(&prefix, other), name);
+				   "network \"%s\": subnet %s overlaps %s of network \"%s\"",
+				   net->name, text, weir_prefix_text(&prefix, other), name);
 
 	struct weir_host_route *routes = NULL;
 	size_t n = 0;
 	r = load_routes(s, &routes, &n, err);
 	for (size_t i = 0; r == 0 && i < n; i++)
 		if (weir_prefix_overlaps(&routes[i].to, &subnet->prefix))
-			return weir_err_at(err, EEXIST, at,
-					   "network \"%s\": subnet %s overlaps the host's route to %s by %s "
-					   "(ip route)",
-					   net->name, text, weir_prefix_text(&routes[i].to, other),
-					   routes[i].ifname);
+			return weir_err_at(
+				err, EEXIST, at,
+				"network \"%s\": subnet %s overlaps the host's route to %s by %s "
+				"(ip route)",
+				net->name, text, weir_prefix_text(&routes[i].to, other),
+				routes[i].ifname);
 	return r;
 }
 
@@ -134,22 +136,24 @@ static int choose_ifname(struct weir_session *s, const struct weir_network *prev
 }
 
 /* What a change of a network in use may not do. */
-static int check_change(const struct weir_network *prev, const struct weir_network *net, size_t attached,
-			struct weir_err *err)
+static int check_change(const struct weir_network *prev, const struct weir_network *net,
+			size_t attached, struct weir_err *err)
 {
 	if (!prev)
 		return 0;
 	if (prev->mode != net->mode || strcmp(prev->ifname, net->ifname) != 0)
 		return weir_err_at(err, EBUSY, &net->origin,
 				   "network \"%s\" is there: its mode and bridge cannot change "
-				   "(weir network rm)", net->name);
+				   "(weir network rm)",
+				   net->name);
 	for (size_t i = 0; attached && i < prev->n_subnets; i++)
 		if (!find_subnet(net, &prev->subnets[i].prefix)) {
 			char text[WEIR_PREFIX_TEXT];
-			return weir_err_at(err, EBUSY, &net->origin,
-					   "network \"%s\" has endpoints: subnet %s cannot be taken away "
-					   "(weir endpoint rm)", net->name,
-					   weir_prefix_text(&prev->subnets[i].prefix, text));
+			return weir_err_at(
+				err, EBUSY, &net->origin,
+				"network \"%s\" has endpoints: subnet %s cannot be taken away "
+				"(weir endpoint rm)",
+				net->name, weir_prefix_text(&prev->subnets[i].prefix, text));
 		}
 	return 0;
 }
@@ -168,8 +172,8 @@ static int resolve_gateways(struct weir_session *s, struct weir_network *net, st
 	return r;
 }
 
-int weir_resolve_network(struct weir_session *s, const struct weir_change *change,
-			 bool add, const struct weir_network *prev, struct weir_network *net,
+int weir_resolve_network(struct weir_session *s, const struct weir_change *change, bool add,
+			 const struct weir_network *prev, struct weir_network *net,
 			 struct weir_model *model, struct weir_err *err)
 {
 	size_t attached = 0;
@@ -185,9 +189,10 @@ int weir_resolve_network(struct weir_session *s, const struct weir_change *chang
 	if (r == 0 && prev)
 		r = weir_store_count_attached(s->store, net->name, &attached, err);
 	if (r == 0 && add && prev && !weir_network_equal(prev, net))
-		r = weir_err_at(err, EEXIST, &net->origin,
-				"network \"%s\" is there already, in another form (weir network show %s)",
-				net->name, net->name);
+		r = weir_err_at(
+			err, EEXIST, &net->origin,
+			"network \"%s\" is there already, in another form (weir network show %s)",
+			net->name, net->name);
 	if (r == 0)
 		r = check_change(prev, net, attached, err);
 	if (r == 0)

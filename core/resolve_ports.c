@@ -34,7 +34,8 @@ static int look_at_sockets(struct ports_work *w, struct weir_err *err)
 	if (w->have_sockets)
 		return 0;
 	w->have_sockets = true;
-	return w->s->engine->links->sockets(w->s->links, &w->s->arena, &w->sockets, &w->n_sockets, err);
+	return w->s->engine->links->sockets(w->s->links, &w->s->arena, &w->sockets, &w->n_sockets,
+					    err);
 }
 
 /* Would packets for the mapping have gone to the socket? A mapping on every address takes those of a
@@ -92,8 +93,8 @@ static int is_free(struct ports_work *w, const struct weir_mapping *wanted,
 		int r = weir_store_port_owner(w->s->store, &wanted->host, wanted->proto,
 					      (uint16_t)port, &w->s->arena, &owner, err);
 		if (r == 0 && !owner)
-			r = weir_store_port_owner(w->s->store, &every, wanted->proto, (uint16_t)port,
-						  &w->s->arena, &owner, err);
+			r = weir_store_port_owner(w->s->store, &every, wanted->proto,
+						  (uint16_t)port, &w->s->arena, &owner, err);
 		if (r < 0 || owner)
 			return r;
 	}
@@ -161,8 +162,8 @@ static bool keep(struct weir_mapping *m, const struct weir_mapping *prev, size_t
 {
 	for (size_t i = 0; i < n_prev; i++) {
 		const struct weir_mapping *old = &prev[i];
-		bool fits = same_host(m, old) && same_network(m, old) && m->ports.lo == old->ports.lo &&
-			    m->ports.hi == old->ports.hi &&
+		bool fits = same_host(m, old) && same_network(m, old) &&
+			    m->ports.lo == old->ports.lo && m->ports.hi == old->ports.hi &&
 			    (!m->host_ports.lo || (m->host_ports.lo <= old->host_ports.lo &&
 						   old->host_ports.hi <= m->host_ports.hi));
 		if (fits && !in_use(mappings, n, old)) {

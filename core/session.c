@@ -8,9 +8,12 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { COMMIT_TRIES = 8 }; /* a change takes milliseconds: whoever beats us so often does nothing else */
+enum {
+	COMMIT_TRIES = 8
+}; /* a change takes milliseconds: whoever beats us so often does nothing else */
 
-int weir_session_note_netns(struct weir_session *s, const char *endpoint, const struct weir_netns_id *id)
+int weir_session_note_netns(struct weir_session *s, const char *endpoint,
+			    const struct weir_netns_id *id)
 {
 	struct weir_new_netns *item = weir_arena_alloc(&s->arena, sizeof(*item));
 	if (!item)
@@ -25,7 +28,8 @@ int weir_session_note_netns(struct weir_session *s, const char *endpoint, const 
 static int check_owner(struct weir_session *s, struct weir_err *err)
 {
 	const struct weir_netns_id *owner = &s->meta.owner;
-	if (owner->ino && strcmp(owner->boot, s->here.boot) == 0 && !weir_netns_id_equal(owner, &s->here))
+	if (owner->ino && strcmp(owner->boot, s->here.boot) == 0 &&
+	    !weir_netns_id_equal(owner, &s->here))
 		return weir_err_set(err, EBUSY,
 				    "state folder %s belongs to another network namespace "
 				    "(%lu, this is %lu): use another --state-dir here",
@@ -47,8 +51,8 @@ static int open_store(struct weir_session *s, struct weir_err *err)
 	const struct weir_engine *engine = s->engine;
 	if (s->dry_run && !has_store(engine->state_dir))
 		return weir_store_open(NULL, true, &s->store, err);
-	int r = weir_lock_take(engine->state_dir, engine->timeout_ms, s->dry_run ? NULL : engine->holder,
-			       &s->lock, err);
+	int r = weir_lock_take(engine->state_dir, engine->timeout_ms,
+			       s->dry_run ? NULL : engine->holder, &s->lock, err);
 	if (r < 0)
 		return r;
 	s->dirty = s->lock.dirty;
@@ -59,7 +63,8 @@ static int check_backend(struct weir_session *s, struct weir_err *err)
 {
 	const char *name = s->engine->firewall->name;
 	if (s->meta.backend[0] && strcmp(s->meta.backend, name) != 0)
-		return weir_err_set(err, EBUSY, "this host's rules are in %s, not %s (--backend %s)",
+		return weir_err_set(err, EBUSY,
+				    "this host's rules are in %s, not %s (--backend %s)",
 				    s->meta.backend, name, s->meta.backend);
 	(void)strncpy(s->meta.backend, name, sizeof(s->meta.backend) - 1);
 	return 0;
@@ -90,7 +95,9 @@ static int open_all(struct weir_session *s, struct weir_err *err)
 int weir_session_open(const struct weir_engine *engine, bool dry_run, struct weir_session *ret,
 		      struct weir_err *err)
 {
-	*ret = (struct weir_session){ .engine = engine, .dry_run = dry_run, .lock = WEIR_LOCK_INIT };
+	*ret = (struct weir_session){ .engine = engine,
+				      .dry_run = dry_run,
+				      .lock = WEIR_LOCK_INIT };
 	int r = open_all(ret, err);
 	if (r < 0)
 		weir_session_close(ret);
@@ -199,8 +206,9 @@ static int try_commit(struct weir_session *s, const struct weir_delta *delta, bo
 {
 	const struct weir_firewall_ops *fw = s->engine->firewall;
 	/* A store that is older than the kernel (a failure, a copy put back) counts on from there. */
-	uint32_t last = s->kernel.present && s->kernel.epoch.counter > s->meta.counter ?
-				s->kernel.epoch.counter : s->meta.counter;
+	uint32_t last = s->kernel.present && s->kernel.epoch.counter > s->meta.counter
+				? s->kernel.epoch.counter
+				: s->meta.counter;
 	struct weir_epoch epoch = { .counter = last + 1 };
 	memcpy(epoch.store, s->meta.uuid, sizeof(epoch.store));
 	memcpy(epoch.boot, s->here.boot, sizeof(epoch.boot));
@@ -231,7 +239,8 @@ int weir_session_commit_rules(struct weir_session *s, const struct weir_delta *d
 		if (r != -EAGAIN)
 			return r;
 		if (tries == COMMIT_TRIES)
-			return weir_err_wrap(err, EBUSY, "somebody else keeps changing %s's rules", fw->name);
+			return weir_err_wrap(err, EBUSY, "somebody else keeps changing %s's rules",
+					     fw->name);
 		uint32_t counter = s->kernel.epoch.counter;
 		r = fw->state(s->fw, &s->kernel, err);
 		if (r == 0 && !whole && s->kernel.epoch.counter != counter)
@@ -260,7 +269,8 @@ int weir_session_save_meta(struct weir_session *s, struct weir_err *err)
 	return r;
 }
 
-void weir_session_progress(const struct weir_session *s, const char *what, size_t done, size_t total)
+void weir_session_progress(const struct weir_session *s, const char *what, size_t done,
+			   size_t total)
 {
 	if (s->engine->progress)
 		s->engine->progress(s->engine->progress_ctx, what, done, total);

@@ -28,16 +28,16 @@ struct weir_session {
 	struct weir_lock lock;
 	struct weir_store *store;
 	struct weir_store_meta meta, saved_meta; /* as it is, and as the store has it */
-	struct weir_netns_id here; /* the network namespace we are in */
+	struct weir_netns_id here;		 /* the network namespace we are in */
 	struct weir_links *links;
 	struct weir_firewall *fw;
 	struct weir_firewall_state kernel; /* as last asked */
-	struct weir_host_route *routes; /* the host's, once somebody asked */
+	struct weir_host_route *routes;	   /* the host's, once somebody asked */
 	size_t n_routes;
 	bool have_routes;
-	struct weir_undo *undo;	   /* the latest first */
+	struct weir_undo *undo;		  /* the latest first */
 	struct weir_new_netns *new_netns; /* made anew while going back */
-	bool dirty;		   /* leave the mark: somebody must converge */
+	bool dirty;			  /* leave the mark: somebody must converge */
 };
 
 /* Takes the lock, opens the store and both backends, and checks that the store belongs to this
@@ -73,6 +73,7 @@ int weir_session_commit_rules(struct weir_session *s, const struct weir_delta *d
 /* Writes what the store knows of the kernel, when that is news. */
 int weir_session_save_meta(struct weir_session *s, struct weir_err *err);
 
-void weir_session_progress(const struct weir_session *s, const char *what, size_t done, size_t total);
+void weir_session_progress(const struct weir_session *s, const char *what, size_t done,
+			   size_t total);
 
 #endif

@@ -102,8 +102,9 @@ int weir_store_set_netns_id(struct weir_store *store, const char *endpoint,
 			    const struct weir_netns_id *id, struct weir_err *err);
 
 /* Another endpoint than `except` that has this namespace; *ret_name (in the arena) NULL: none. */
-int weir_store_netns_owner(struct weir_store *store, const struct weir_netns_id *id, const char *except,
-			   struct weir_arena *arena, const char **ret_name, struct weir_err *err);
+int weir_store_netns_owner(struct weir_store *store, const struct weir_netns_id *id,
+			   const char *except, struct weir_arena *arena, const char **ret_name,
+			   struct weir_err *err);
 /* Whose host port is it? ret_owner (in the arena) NULL when free. addr none: the any-address entry. */
 int weir_store_port_owner(struct weir_store *store, const struct weir_addr *addr,
 			  enum weir_proto proto, uint16_t port, struct weir_arena *arena,

@@ -226,8 +226,9 @@ int weir_store_set_netns_id(struct weir_store *store, const char *endpoint,
 	return r == 0 && !rows ? weir_store_spoil(store, no_endpoint(endpoint, err)) : r;
 }
 
-int weir_store_netns_owner(struct weir_store *store, const struct weir_netns_id *id, const char *except,
-			   struct weir_arena *arena, const char **ret_name, struct weir_err *err)
+int weir_store_netns_owner(struct weir_store *store, const struct weir_netns_id *id,
+			   const char *except, struct weir_arena *arena, const char **ret_name,
+			   struct weir_err *err)
 {
 	WEIR_CLEAN_QUERY sqlite3_stmt *row = NULL;
 	int r = weir_store_query(store, WEIR_SQL_NETNS_OWNER, &row, err, "lltt", (int64_t)id->dev,

@@ -87,12 +87,12 @@ static bool read_network(const struct weir_ipt_rule *rule, struct weir_entry *e)
 	size_t len = space	     ? (size_t)(space - rule->comment)
 		     : rule->comment ? strlen(rule->comment)
 				     : 0;
-	for (uint8_t flags = 0; flags < N_FLAG_WORDS; flags++) {
+	for (unsigned flags = 0; flags < N_FLAG_WORDS; flags++) {
 		if (strlen(flag_words[flags]) != len ||
 		    memcmp(flag_words[flags], rule->comment, len) != 0)
 			continue;
 		e->kind = WEIR_ENTRY_NETWORK;
-		e->flags = flags;
+		e->flags = (uint8_t)flags;
 		e->owner = space ? space + 1 : "";
 		memcpy(e->ifname, rule->in, sizeof(e->ifname));
 		return true;

@@ -238,9 +238,9 @@ static bool read_target(enum weir_family family, const uint8_t *entry, const cha
 	const struct layout *l = &layouts[family];
 	const struct xt_entry_target *target =
 		(const void *)(entry + get_u16(entry + l->target_offset));
-	for (uint8_t i = 0; i < N_VERDICTS; i++)
+	for (unsigned i = 0; i < N_VERDICTS; i++)
 		if (strcmp(label, verdicts[i]) == 0) {
-			rule->verdict = i;
+			rule->verdict = (uint8_t)i;
 			return true;
 		}
 	if (target->u.user.name[0]) /* a chain has none: only libiptc knows its label */

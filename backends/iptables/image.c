@@ -2,6 +2,7 @@
 /* What weir has, or wants to have, in one table: its chains and its jumps. */
 #include "backends/iptables/image.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -176,6 +177,7 @@ const char *weir_ipt_image_difference(const struct weir_ipt_image *there,
 		const struct weir_ipt_chain *have = i < there->n ? &there->chains[i] : NULL;
 		const struct weir_ipt_chain *want = j < wanted->n ? &wanted->chains[j] : NULL;
 		int order = !have ? 1 : !want ? -1 : weir_ipt_chain_cmp(have, want);
+		assert(have || want);
 		if (order != 0) {
 			say_chain(order < 0 ? have : want, order > 0, buf);
 			return buf;

@@ -28,8 +28,8 @@ void weir_ipt_image_free(struct weir_ipt_image *image);
 
 /* A new chain; its index, valid until finish. */
 size_t weir_ipt_image_chain(struct weir_ipt_image *image, const char *name);
-/* Appends a rule; its comment and target must live as long as the image. line: see lines; or 0. */
-void weir_ipt_image_rule(struct weir_ipt_image *image, size_t chain,
+/* Appends a rule to the chain of that index; its comment and target must live as long as the image. line: see lines; or 0. */
+void weir_ipt_image_rule(struct weir_ipt_image *image, size_t index,
 			 const struct weir_ipt_rule *rule, unsigned line);
 /* A text in the image's arena; NULL notes no_memory. */
 const char *weir_ipt_image_text(struct weir_ipt_image *image, const char *fmt, ...)

@@ -43,7 +43,7 @@
 	{                                                                                      \
 		return lib##_append_entry(chain, (const entry_type *)entry, h);                \
 	}                                                                                      \
-	static int delete##v(const char *chain, unsigned position, void *h)                    \
+	static int delete_rule##v(const char *chain, unsigned position, void *h)               \
 	{                                                                                      \
 		return lib##_delete_num_entry(chain, position, h);                             \
 	}                                                                                      \
@@ -70,9 +70,9 @@ WRAP(6, ip6tc, struct ip6t_entry)
 #define FUNCTIONS(v)                                                                         \
 	.init = init##v, .free = free##v, .first_chain = first_chain##v,                     \
 	.next_chain = next_chain##v, .first_rule = first_rule##v, .next_rule = next_rule##v, \
-	.target = target##v, .insert = insert##v, .append = append##v, .delete = delete##v,  \
-	.flush = flush##v, .create_chain = create_chain##v, .delete_chain = delete_chain##v, \
-	.commit = commit##v
+	.target = target##v, .insert = insert##v, .append = append##v,                       \
+	.delete_rule = delete_rule##v, .flush = flush##v, .create_chain = create_chain##v,   \
+	.delete_chain = delete_chain##v, .commit = commit##v
 
 const struct weir_iptc weir_iptc[WEIR_NUM_FAMILIES] = {
 	[WEIR_IPV4] = { FUNCTIONS(4), .strerror = iptc_strerror,

@@ -16,7 +16,7 @@ struct weir_iptc {
 	const char *(*target)(const void *entry, void *handle);
 	int (*insert)(const char *chain, const void *entry, unsigned position, void *handle);
 	int (*append)(const char *chain, const void *entry, void *handle);
-	int (*delete)(const char *chain, unsigned position, void *handle);
+	int (*delete_rule)(const char *chain, unsigned position, void *handle);
 	int (*flush)(const char *chain, void *handle);
 	int (*create_chain)(const char *chain, void *handle);
 	int (*delete_chain)(const char *chain, void *handle);

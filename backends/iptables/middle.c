@@ -7,6 +7,8 @@
  * entry the closed one, a network's sources only as far as they are both before and after. */
 #include "backends/iptables/middle.h"
 
+#include <assert.h>
+
 static bool closes(enum weir_entry_kind kind)
 {
 	return kind == WEIR_ENTRY_NETWORK || kind == WEIR_ENTRY_GATEWAY || kind == WEIR_ENTRY_GUARD;
@@ -33,6 +35,7 @@ int weir_ipt_middle(const struct weir_ruleset *old, const struct weir_ruleset *n
 		const struct weir_entry *a = i < old->n ? &old->entries[i] : NULL;
 		const struct weir_entry *b = j < new->n ? &new->entries[j] : NULL;
 		int order = !a ? 1 : !b ? -1 : weir_entry_key_cmp(a, b);
+		assert(a || b);
 		struct weir_entry entry = order < 0 ? *a : *b;
 		if (order == 0)
 			entry = join(a, b);

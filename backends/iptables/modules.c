@@ -11,8 +11,6 @@
 #include "backends/iptables/iptc.h"
 #include "backends/iptables/table.h"
 
-extern char **environ;
-
 bool weir_ipt_family_exists(enum weir_family family)
 {
 	return family != WEIR_IPV6 || access("/proc/thread-self/net/if_inet6", F_OK) == 0;

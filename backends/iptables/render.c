@@ -7,6 +7,7 @@
  * with --noflush makes only the jumps twice. */
 #include "backends/iptables/render.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <errno.h>
 
@@ -47,6 +48,7 @@ static void each_chain(const struct pair *pair, visit what, FILE *out)
 		const struct weir_ipt_chain *six = i < pair->six.n ? &pair->six.chains[i] : NULL;
 		const struct weir_ipt_chain *four = j < pair->four.n ? &pair->four.chains[j] : NULL;
 		int order = !six ? 1 : !four ? -1 : weir_ipt_chain_cmp(six, four);
+		assert(six || four);
 		what(order <= 0 ? six : NULL, order >= 0 ? four : NULL, out);
 		i += order <= 0;
 		j += order >= 0;

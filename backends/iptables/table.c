@@ -2,6 +2,7 @@
 /* A kernel table by way of libip4tc or libip6tc: read what is weir's, change it, commit. */
 #include "backends/iptables/table.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -201,12 +202,12 @@ static int insert(struct change *c, const char *chain, size_t position, size_t l
 	return done ? 0 : refuse(c->handle->place, c->err, "adding a rule to", chain);
 }
 
-static int delete (struct change *c, const char *chain, size_t position,
-		   const struct weir_ipt_rule *rule)
+static int take_out(struct change *c, const char *chain, size_t position,
+		    const struct weir_ipt_rule *rule)
 {
 	char name[LABEL];
 	tell(c, "D", chain, rule);
-	bool done = c->iptc->delete (label(name, chain), (unsigned)position, c->handle->iptc);
+	bool done = c->iptc->delete_rule(label(name, chain), (unsigned)position, c->handle->iptc);
 	return done ? 0 : refuse(c->handle->place, c->err, "deleting a rule of", chain);
 }
 
@@ -227,18 +228,16 @@ static int change_chain(struct change *c, const struct weir_ipt_chain *there,
 	size_t position = 0, len = there->n;
 	int r = 0;
 	for (size_t i = 0, j = 0; r == 0 && (i < there->n || j < wanted->n);) {
-		const struct weir_ipt_rule *old = i < there->n ? &there->rules[i] : NULL;
-		const struct weir_ipt_rule *new = j < wanted->n ? &wanted->rules[j] : NULL;
-		if (old && new &&weir_ipt_rule_equal(old, new)) {
+		const struct weir_ipt_rule *have = i < there->n ? &there->rules[i] : NULL;
+		const struct weir_ipt_rule *want = j < wanted->n ? &wanted->rules[j] : NULL;
+		if (have && want && weir_ipt_rule_equal(have, want)) {
 			i++, j++, position++;
-		} else if (old && (!new || !comes_later(wanted, j, old))) {
-			r = delete (c, there->name, position, old);
-			i++, len--;
-		} else if (new && !(old && comes_later(there, i, new))) {
-			r = insert(c, there->name, position++, len++, new);
+		} else if (!have ||
+			   (want && comes_later(wanted, j, have) && !comes_later(there, i, want))) {
+			r = insert(c, there->name, position++, len++, want);
 			j++;
-		} else { /* both stay, but in another order */
-			r = delete (c, there->name, position, old);
+		} else { /* not wanted, or wanted later: it is made anew there */
+			r = take_out(c, there->name, position, have);
 			i++, len--;
 		}
 	}
@@ -254,7 +253,7 @@ static int change_builtin(struct change *c, const struct weir_ipt_chain *there,
 	if (there && wanted && weir_ipt_chain_equal(there, wanted))
 		return 0;
 	for (size_t i = there ? there->n : 0; r == 0 && i-- > 0;)
-		r = delete (c, name, there->lines[i] - 1, &there->rules[i]);
+		r = take_out(c, name, there->lines[i] - 1, &there->rules[i]);
 	for (size_t i = wanted ? wanted->n : 0; r == 0 && i-- > 0;)
 		r = insert(c, name, 0, SIZE_MAX, &wanted->rules[i]);
 	return r;
@@ -325,6 +324,7 @@ static int walk(struct change *c, const struct weir_ipt_image *there,
 		const struct weir_ipt_chain *old = i < there->n ? &there->chains[i] : NULL;
 		const struct weir_ipt_chain *new = j < wanted->n ? &wanted->chains[j] : NULL;
 		int order = !old ? 1 : !new ? -1 : weir_ipt_chain_cmp(old, new);
+		assert(old || new);
 		r = what(c, order <= 0 ? old : NULL, order >= 0 ? new : NULL);
 		i += order <= 0;
 		j += order >= 0;

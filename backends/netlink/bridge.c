@@ -26,8 +26,9 @@ static struct weir_prefix link_local(const struct weir_mac *mac)
 {
 	const uint8_t *m = mac->bytes;
 	return (struct weir_prefix){
-		.addr = { WEIR_IPV6, { 0xfe, 0x80, 0, 0, 0, 0, 0, 0, m[0] ^ 2, m[1], m[2], 0xff, 0xfe, m[3],
-				       m[4], m[5] } },
+		.addr = { WEIR_IPV6,
+			  { 0xfe, 0x80, 0, 0, 0, 0, 0, 0, m[0] ^ 2, m[1], m[2], 0xff, 0xfe, m[3],
+			    m[4], m[5] } },
 		.len = 64,
 	};
 }

@@ -136,7 +136,7 @@ struct exchange {
 	void *ctx;
 	int error; /* the kernel's or each's, negative */
 	bool finished;
-	char reason[160]; /* the kernel's own words, or empty */
+	char reason[160];  /* the kernel's own words, or empty */
 	uint32_t sequence; /* of the request */
 };
 

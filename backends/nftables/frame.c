@@ -250,7 +250,9 @@ static void build_mask(struct nftnl_expr *e, const struct weir_nft_step *s)
 
 static void build_cmp(struct nftnl_expr *e, const struct weir_nft_step *s)
 {
-	char name[WEIR_IFNAME_SIZE] = { 0 }; /* or an address with one byte set: as long, by chance */
+	char name[WEIR_IFNAME_SIZE] = {
+		0
+	}; /* or an address with one byte set: as long, by chance */
 	uint32_t value = in_register(s);
 	if (s->name)
 		(void)snprintf(name, sizeof(name), "%s", s->name);
@@ -258,8 +260,8 @@ static void build_cmp(struct nftnl_expr *e, const struct weir_nft_step *s)
 		name[sizeof(name) - 1] = (char)s->value;
 	nftnl_expr_set_u32(e, NFTNL_EXPR_CMP_SREG, s->reg);
 	nftnl_expr_set_u32(e, NFTNL_EXPR_CMP_OP, s->inverted ? NFT_CMP_NEQ : NFT_CMP_EQ);
-	(void)nftnl_expr_set(e, NFTNL_EXPR_CMP_DATA, s->len == sizeof(name) ? (const void *)name : &value,
-			     s->len);
+	(void)nftnl_expr_set(e, NFTNL_EXPR_CMP_DATA,
+			     s->len == sizeof(name) ? (const void *)name : &value, s->len);
 }
 
 static void build_lookup(struct nftnl_expr *e, const struct weir_nft_step *s)

@@ -82,7 +82,8 @@ static int take_epoch(const struct nlmsghdr *answer, void *ctx)
 			    !split_epoch(element.comment, &epoch))
 				continue;
 			memcpy(&epoch.counter, element.key, sizeof(epoch.counter));
-			ret->mixed |= ret->epoch.store[0] && strcmp(ret->epoch.store, epoch.store) != 0;
+			ret->mixed |= ret->epoch.store[0] &&
+				      strcmp(ret->epoch.store, epoch.store) != 0;
 			if (!ret->epoch.store[0] || epoch.counter > ret->epoch.counter)
 				ret->epoch = epoch;
 		}

@@ -103,7 +103,7 @@ static inline int apply_how(struct host *h, const char *yaml, struct how how)
 	WEIR_CLEAN_MODEL struct weir_model model = { 0 };
 	parse(yaml, &model);
 	struct weir_change wanted = { .prune = how.prune,
-				     .converge = how.dry_run, /* as `weir plan` */
+				      .converge = how.dry_run, /* as `weir plan` */
 				      .pools = model.pools,
 				      .n_pools = model.n_pools };
 	wanted.ops = weir_arena_alloc(&model.arena, (model.n_networks + model.n_endpoints + 1) *

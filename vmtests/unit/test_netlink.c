@@ -416,7 +416,8 @@ static void test_namespace_folder(void **state)
 	assert_int_equal(sh("test ! -e /run/netns && mount --make-shared /run"), 0);
 	assert_ok(bench, ops->netns_ensure(bench->links, bench->a, &id, NULL, &bench->err));
 	assert_shows("cut -d' ' -f5 /proc/self/mountinfo", "/run/netns\n");
-	assert_int_equal(sh("ip netns add t0 && ip netns del t0"), 0); /* which leaves it as it is */
+	assert_int_equal(sh("ip netns add t0 && ip netns del t0"),
+			 0); /* which leaves it as it is */
 	assert_ok(bench, ops->netns_remove(bench->links, bench->a, &bench->err));
 	assert_int_equal(sh("test ! -e /run/netns"), 0);
 
