@@ -25,17 +25,10 @@ def foreign(world):
     """Every rule but weir's own table, chains and jumps."""
     text = world.host.run("sh", "-c", "nft -s list ruleset; iptables-legacy-save -t filter; "
                           "cat /proc/net/ip*_tables_names").out
-<<<<<<< HEAD
     text = re.sub(r"\[\d+:\d+\]", "", text)  # what the chains have counted meanwhile
     if world.backend == "iptables":
         return re.sub(r"(?m)^(.*WEIR-|#|filter$|nat$).*\n", "", text)
     return re.sub(r"(?ms)^table (inet|bridge|netdev) weir \{.*?^\}\n|^#.*?\n", "", text)
-=======
-    text = re.sub(r"\[\d+:\d+\]", "", text)
-    if world.backend == "iptables":
-        return re.sub(r"(?m)^(.*WEIR-|#|filter$|nat$).*\n", "", text)
-    return re.sub(r"(?ms)^table (inet|bridge|netdev) weir \{.*?^\}\n|^#[^\n]*\n", "", text)
->>>>>>> iptables
 
 
 @behaviour("C1")
