@@ -28,7 +28,7 @@ def foreign(world):
     text = re.sub(r"\[\d+:\d+\]", "", text)  # what the chains have counted meanwhile
     if world.backend == "iptables":
         return re.sub(r"(?m)^(.*WEIR-|#|filter$|nat$).*\n", "", text)
-    return re.sub(r"(?ms)^table (inet|bridge|netdev) weir \{.*?^\}\n|^#.*?\n", "", text)
+    return re.sub(r"(?ms)^table (inet|bridge|netdev) weir \{.*?^\}\n|^#[^\n]*\n", "", text)
 
 
 @behaviour("C1")
