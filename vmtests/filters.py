@@ -27,6 +27,7 @@ class Nftables:
     }
     # something of weir's name that weir did not make
     foreign = "nft add table inet weir; nft add chain inet weir mine"
+    no_foreign = "nft delete table inet weir"
     load = ["nft -f -"]
 
     @staticmethod
@@ -47,6 +48,7 @@ class Iptables:
         "a mapping": "iptables-legacy -t nat -D WEIR-TCP 1",
     }
     foreign = "iptables-legacy -N WEIR-MINE"
+    no_foreign = "iptables-legacy -X WEIR-MINE"
     load = ["iptables-legacy-restore --noflush", "ip6tables-legacy-restore --noflush"]
 
     @staticmethod

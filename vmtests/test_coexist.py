@@ -25,7 +25,7 @@ def foreign(world):
     """Every rule but weir's own table, chains and jumps."""
     text = world.host.run("sh", "-c", "nft -s list ruleset; iptables-legacy-save -t filter; "
                           "cat /proc/net/ip*_tables_names").out
-    text = re.sub(r"\[\d+:\d+\]", "", text)  # what the chains have counted meanwhile
+    text = re.sub(r"\[\d+:\d+\]", "", text)  # what foreign chains count is theirs
     if world.backend == "iptables":
         return re.sub(r"(?m)^(.*WEIR-|#|filter$|nat$).*\n", "", text)
     return re.sub(r"(?ms)^table (inet|bridge|netdev) weir \{.*?^\}\n|^#[^\n]*\n", "", text)
@@ -126,17 +126,16 @@ def test_foreign_table_of_our_name_is_not_taken(world):
     assert "mine" in world.ruleset().lower()
 
 
-@only("nftables")
 @behaviour("C1", "R1")
 def test_foreign_table_in_place_of_ours(world):
     """Ours is gone and another one has its name: that is told before anything else is mended."""
     world.apply(web())
-    world.host.run("sh", "-c", "nft delete table inet weir && ip link del wb-web")
-    world.host.run("nft", "-f", "-", stdin="table inet weir {\n chain mine {\n }\n}\n")
+    world.host.run("sh", "-c", world.filter.spoil["all rules"] + "\nip link del wb-web")
+    world.host.run("sh", "-c", world.filter.foreign)
     for words in (["apply", "spec.yaml"], ["repair"], ["network", "add", "more", "--subnet", "10.88.9.0/24"],
                   ["delete", "--all"]):
-        world.refused(1, *words, says="inet weir")
-    world.host.run("nft", "delete", "table", "inet", "weir")
+        world.refused(1, *words, says=world.filter.container)
+    world.host.run("sh", "-c", world.filter.no_foreign)
     world.weir("apply", "spec.yaml")
     world.ns("nginx").serve(80)
     assert world.lan.connect(V4.host, 8080).server == "nginx"
