@@ -45,7 +45,11 @@ int weir_cli_choose(void *ctx, const char *stored, struct weir_err *err)
 	struct weir_cli *cli = ctx;
 	const struct weir_firewall_ops *firewall = NULL;
 	bool any = strcmp(cli->backend, "auto") == 0;
-	int r = weir_backend_pick(any && stored[0] ? stored : cli->backend, &firewall, err);
+	int r = 0;
+	if (any && stored[0]) /* its rules are there: no need to try whether they could be */
+		firewall = weir_backend_find(stored);
+	if (!firewall)
+		r = weir_backend_pick(any && stored[0] ? stored : cli->backend, &firewall, err);
 	if (r == 0)
 		cli->firewall = cli->verbose ? weir_trace_firewall(firewall) : *firewall;
 	return r == -EINVAL ? weir_cli_blame(err, r, OPT_BACKEND, cli->backend) : r;
