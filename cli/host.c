@@ -23,8 +23,7 @@ static void trace_line(void *ctx, const char *text)
 static void progress(void *ctx, const char *what, size_t done, size_t total)
 {
 	enum { WORTH_TELLING = 50, EVERY = 16 };
-	struct weir_cli *cli = ctx;
-	(void)cli;
+	(void)ctx;
 	if (total < WORTH_TELLING || (done % EVERY && done + 1 < total))
 		return;
 	fprintf(stderr, "\r\033[K%s %zu of %zu", what, done, total);
@@ -80,7 +79,6 @@ int weir_cli_engine(struct weir_cli *cli, struct weir_err *err)
 		.links = &cli->links,
 		.trace = cli->verbose ? &cli->trace : NULL,
 		.progress = tells ? progress : NULL,
-		.progress_ctx = cli,
 	};
 	return cli->engine.holder ? 0 : weir_err_set(err, ENOMEM, "out of memory");
 }

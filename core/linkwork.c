@@ -163,25 +163,20 @@ static bool same_names(const struct weir_endpoint *a, const struct weir_endpoint
 	return true;
 }
 
-static bool same_place(const struct weir_endpoint *a, const struct weir_endpoint *b)
-{
-	return a->netns == b->netns &&
-	       (a->netns != WEIR_NETNS_PATH || strcmp(a->netns_path, b->netns_path) == 0);
-}
-
 /* An interface cannot change its name or its namespace while it is up. */
 static bool same_interface(const struct weir_endpoint *a, const struct weir_attachment *x,
 			   const struct weir_endpoint *b, const struct weir_attachment *y)
 {
-	return same_place(a, b) && strcmp(x->ifname, y->ifname) == 0;
+	return weir_endpoint_same_netns(a, b) && strcmp(x->ifname, y->ifname) == 0;
 }
 
 /* Does anything of ep's links have to be looked at? A wire's other end counts too. */
 static bool links_differ(const struct weir_resolution *res, const struct weir_endpoint *ep)
 {
 	const struct weir_endpoint *prev = weir_model_endpoint(&res->before, ep->name);
-	if (!prev || !same_place(prev, ep) || !same_routes(prev, ep) || !same_names(prev, ep) ||
-	    prev->forward != ep->forward || prev->n_attachments != ep->n_attachments)
+	if (!prev || !weir_endpoint_same_netns(prev, ep) || !same_routes(prev, ep) ||
+	    !same_names(prev, ep) || prev->forward != ep->forward ||
+	    prev->n_attachments != ep->n_attachments)
 		return true;
 	for (size_t i = 0; i < ep->n_attachments; i++) {
 		const struct weir_attachment *att = &ep->attachments[i];
@@ -257,7 +252,7 @@ static int clear_the_way(struct weir_session *s, const struct weir_resolution *r
 	for (size_t i = 0; r == 0 && i < res->after.n_endpoints; i++) {
 		const struct weir_endpoint *ep = &res->after.endpoints[i];
 		const struct weir_endpoint *prev = weir_model_endpoint(&res->before, ep->name);
-		if (!prev || same_place(prev, ep) || prev->netns != WEIR_NETNS_OWN)
+		if (!prev || weir_endpoint_same_netns(prev, ep) || prev->netns != WEIR_NETNS_OWN)
 			continue;
 		r = push(s, undo_change_netns, &res->before, NULL, prev, NULL, err);
 		if (r == 0)
@@ -310,7 +305,7 @@ static int prepare_netns(struct weir_session *s, const struct weir_resolution *r
 {
 	const struct weir_endpoint *prev = weir_model_endpoint(&res->before, ep->name);
 	struct weir_netns_id id = { 0 };
-	bool stays = prev && same_place(prev, ep);
+	bool stays = prev && weir_endpoint_same_netns(prev, ep);
 	if (strcmp(ep->netns_id.boot, s->here.boot) != 0)
 		ep->netns_id = id; /* of an earlier boot: that namespace is gone */
 	int r = stays ? push(s, undo_change_netns, &res->before, NULL, prev, NULL, err)

@@ -367,3 +367,9 @@ bool weir_netns_id_equal(const struct weir_netns_id *a, const struct weir_netns_
 {
 	return a->ino == b->ino && a->dev == b->dev && strcmp(a->boot, b->boot) == 0;
 }
+
+bool weir_endpoint_same_netns(const struct weir_endpoint *a, const struct weir_endpoint *b)
+{
+	return a->netns == b->netns &&
+	       (a->netns != WEIR_NETNS_PATH || strcmp(a->netns_path, b->netns_path) == 0);
+}

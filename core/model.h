@@ -165,6 +165,8 @@ int weir_endpoint_copy(struct weir_model *to, struct weir_endpoint *dst,
 bool weir_network_equal(const struct weir_network *a, const struct weir_network *b);
 bool weir_netns_id_equal(const struct weir_netns_id *a, const struct weir_netns_id *b);
 bool weir_attachment_equal(const struct weir_attachment *a, const struct weir_attachment *b);
+/* Do both live in the same kind of namespace, and at the same path? */
+bool weir_endpoint_same_netns(const struct weir_endpoint *a, const struct weir_endpoint *b);
 bool weir_endpoint_equal(const struct weir_endpoint *a, const struct weir_endpoint *b);
 
 /* A name of a network or an endpoint: letters, digits, '-', '_' and '.', first a letter or digit,

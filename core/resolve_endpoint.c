@@ -167,19 +167,13 @@ static int check_routes(const struct weir_model *model, const struct weir_endpoi
 	return 0;
 }
 
-static bool same_place(const struct weir_endpoint *a, const struct weir_endpoint *b)
-{
-	return a->netns == b->netns &&
-	       (a->netns != WEIR_NETNS_PATH || strcmp(a->netns_path, b->netns_path) == 0);
-}
-
 int weir_resolve_endpoint(struct weir_session *s, const struct weir_endpoint *prev,
 			  struct weir_endpoint *ep, struct weir_model *model, struct weir_err *err)
 {
 	int r = weir_endpoint_check(ep, err);
 	if (r < 0)
 		return r;
-	if (prev && same_place(prev, ep))
+	if (prev && weir_endpoint_same_netns(prev, ep))
 		ep->netns_id = prev->netns_id;
 	keep_ifnames(prev, ep);
 	for (size_t i = 0; i < ep->n_attachments; i++) {
