@@ -13,6 +13,7 @@
 
 #include "core/addr.h"
 #include "core/arena.h"
+#include "core/policy.h"
 #include "core/publish.h"
 
 enum {
@@ -51,8 +52,9 @@ struct weir_network {
 	unsigned mtu;				      /* 0: the kernel's default */
 	struct weir_mac mac;			      /* the bridge's; chosen when none */
 	bool internal;				      /* nothing in or out */
-	bool isolate;	      /* endpoints of this network cannot reach each other */
-	bool host_deny;	      /* endpoint -> host closed but for replies, ICMP and the resolver */
+	bool isolate;	/* endpoints of this network cannot reach each other */
+	bool host_deny; /* endpoint -> host closed but for replies, ICMP and the resolver */
+	enum weir_default egress, ingress; /* where no policy speaks */
 	bool filter_bridged;  /* traffic between ports of the bridge meets the host's IP hooks */
 	const char **trusted; /* host interfaces that may reach endpoints directly */
 	size_t n_trusted;
@@ -133,6 +135,8 @@ struct weir_model {
 	size_t n_endpoints;
 	struct weir_pool *pools; /* none declared: the store's, else the built-in ones */
 	size_t n_pools;
+	struct weir_policy *policies; /* in the order of weir_policy_cmp */
+	size_t n_policies;
 };
 
 void weir_model_free(struct weir_model *model);

@@ -4,6 +4,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,6 +22,9 @@ static const char *const drop_reasons[] = {
 	[WEIR_DROP_DEFAULT] = "not published",
 	[WEIR_DROP_HOST] = "host closed to this network",
 	[WEIR_DROP_ROUTER] = "forwarding not for weir",
+	[WEIR_DROP_POLICY] = "policy",
+	[WEIR_DROP_EGRESS] = "egress default",
+	[WEIR_DROP_INGRESS] = "ingress default",
 };
 static_assert(sizeof(drop_reasons) / sizeof(drop_reasons[0]) == WEIR_NUM_DROPS,
 	      "a reason for each");
@@ -38,10 +42,40 @@ static int compare_numbers(unsigned a, unsigned b)
 	return (a > b) - (a < b);
 }
 
+static int compare_ids(uint64_t a, uint64_t b)
+{
+	return (a > b) - (a < b);
+}
+
 static int compare_ports(struct weir_ports a, struct weir_ports b)
 {
 	int order = compare_numbers(a.lo, b.lo);
 	return order ? order : compare_numbers(a.hi, b.hi);
+}
+
+static int compare_prefixes(const struct weir_entry *a, const struct weir_entry *b)
+{
+	int order = weir_addr_cmp(&a->addr, &b->addr);
+	return order ? order : compare_numbers(a->prefix_len, b->prefix_len);
+}
+
+/* Policies': ids before what differs within one class or list. */
+static int compare_policy_key(const struct weir_entry *a, const struct weir_entry *b)
+{
+	bool cell = a->kind == WEIR_ENTRY_CELL;
+	int order = cell ? compare_ids(a->list, b->list)
+		    : a->kind == WEIR_ENTRY_CLASS || a->kind == WEIR_ENTRY_PAIR
+			    ? compare_ids(a->class, b->class)
+			    : 0;
+	if (order || a->kind == WEIR_ENTRY_CLASS)
+		return order;
+	if (!cell) {
+		order = compare_numbers(a->flags, b->flags);
+		return order ? order : compare_prefixes(a, b);
+	}
+	/* WEIR_L4_ANY, which is 0, comes last */
+	order = compare_numbers(a->l4 - 1U, b->l4 - 1U);
+	return order ? order : compare_ports(a->ports, b->ports);
 }
 
 /* The fields that are not of a kind's key differ only in its value, so each kind names its own. */
@@ -53,8 +87,7 @@ static int compare_key(const struct weir_entry *a, const struct weir_entry *b)
 	case WEIR_ENTRY_NETWORK:
 		return strcmp(a->ifname, b->ifname);
 	case WEIR_ENTRY_SUBNET:
-		order = weir_addr_cmp(&a->addr, &b->addr);
-		return order ? order : compare_numbers(a->prefix_len, b->prefix_len);
+		return compare_prefixes(a, b);
 	case WEIR_ENTRY_GATEWAY:
 	case WEIR_ENTRY_SOURCE:
 		order = strcmp(a->ifname, b->ifname);
@@ -67,8 +100,10 @@ static int compare_key(const struct weir_entry *a, const struct weir_entry *b)
 		if (!order)
 			order = compare_numbers(a->proto, b->proto);
 		return order ? order : compare_ports(a->ports, b->ports);
+	case WEIR_ENTRY_GUARD:
+		return 0; /* its family is all */
 	default:
-		return 0; /* GUARD: its family is all */
+		return compare_policy_key(a, b);
 	}
 }
 
@@ -84,7 +119,8 @@ bool weir_entry_equal(const struct weir_entry *a, const struct weir_entry *b)
 {
 	return weir_entry_key_cmp(a, b) == 0 && a->flags == b->flags && a->nat == b->nat &&
 	       strcmp(a->ifname, b->ifname) == 0 && a->to_port == b->to_port &&
-	       weir_addr_cmp(&a->to, &b->to) == 0 &&
+	       weir_addr_cmp(&a->to, &b->to) == 0 && a->class == b->class && a->list == b->list &&
+	       a->verdict == b->verdict && a->log == b->log &&
 	       strcmp(a->owner ? a->owner : "", b->owner ? b->owner : "") == 0;
 }
 
@@ -229,6 +265,17 @@ static void print_network(const struct weir_entry *e, char *buf)
 		       e->flags & WEIR_CLOSED ? " closed" : "",
 		       e->flags & WEIR_ISOLATED ? " isolated" : "",
 		       e->flags & WEIR_HOST_DENY ? " host-deny" : "");
+	static const struct {
+		uint8_t flag;
+		const char *word;
+	} policies[] = { { WEIR_FILTERED, " filtered" },
+			 { WEIR_EGRESS_DENY, " egress-deny" },
+			 { WEIR_INGRESS_DENY, " ingress-deny" },
+			 { WEIR_INGRESS_ALLOW, " ingress-allow" } };
+	for (size_t i = 0; i < sizeof(policies) / sizeof(policies[0]); i++)
+		if (e->flags & policies[i].flag)
+			(void)snprintf(buf + strlen(buf), WEIR_ENTRY_TEXT - strlen(buf), "%s",
+				       policies[i].word);
 }
 
 static void print_subnet(const struct weir_entry *e, char *buf)
@@ -291,11 +338,68 @@ static void print_guard(const struct weir_entry *e, char *buf)
 	(void)snprintf(buf, WEIR_ENTRY_TEXT, "guard %s", weir_family_name(e->family));
 }
 
+static const char *peer_text(const struct weir_entry *e, char buf[WEIR_PREFIX_TEXT])
+{
+	struct weir_prefix prefix = { .addr = e->addr, .len = e->prefix_len };
+	return weir_prefix_text(&prefix, buf);
+}
+
+static void print_class(const struct weir_entry *e, char *buf)
+{
+	(void)snprintf(buf, WEIR_ENTRY_TEXT, "class %016" PRIx64, e->class);
+}
+
+static void print_member(const struct weir_entry *e, char *buf)
+{
+	char text[WEIR_PREFIX_TEXT];
+	(void)snprintf(buf, WEIR_ENTRY_TEXT, "member %s%s of class %016" PRIx64,
+		       e->flags & WEIR_OUTSIDE ? "outside " : "", peer_text(e, text), e->class);
+}
+
+static void print_pair(const struct weir_entry *e, char *buf)
+{
+	char text[WEIR_PREFIX_TEXT];
+	(void)snprintf(buf, WEIR_ENTRY_TEXT, "pair class %016" PRIx64 " to %s%s: list %016" PRIx64,
+		       e->class, e->flags & WEIR_OUTSIDE ? "outside " : "", peer_text(e, text),
+		       e->list);
+}
+
+static void print_host_pair(const struct weir_entry *e, char *buf)
+{
+	char text[WEIR_ADDR_TEXT];
+	bool from_host = e->flags & WEIR_FROM_HOST_PAIR;
+	(void)weir_addr_text(&e->addr, text);
+	(void)snprintf(buf, WEIR_ENTRY_TEXT, "pair %s to %s: list %016" PRIx64,
+		       from_host ? "host" : text, from_host ? text : "host", e->list);
+}
+
+static const char *const cell_verdicts[] = {
+	[WEIR_CELL_CONTINUE] = "continue",
+	[WEIR_CELL_ACCEPT] = "accept",
+	[WEIR_CELL_ACCEPT_EGRESS] = "accept at egress",
+	[WEIR_CELL_ACCEPT_INGRESS] = "accept at ingress",
+	[WEIR_CELL_DROP] = "drop",
+	[WEIR_CELL_REJECT] = "reject",
+};
+static_assert(sizeof(cell_verdicts) / sizeof(cell_verdicts[0]) == WEIR_NUM_CELL_VERDICTS,
+	      "a word for each");
+
+static void print_cell(const struct weir_entry *e, char *buf)
+{
+	char ports[WEIR_PORTS_TEXT];
+	(void)snprintf(buf, WEIR_ENTRY_TEXT, "list %016" PRIx64 " %s%s%s: %s%s%s", e->list,
+		       weir_l4_name(e->l4), e->l4 ? " " : "",
+		       e->l4 ? weir_ports_text(e->ports, ports) : "", cell_verdicts[e->verdict],
+		       e->log ? " log " : "", e->log ? weir_policy_log_name(e->log) : "");
+}
+
 static void (*const printers[])(const struct weir_entry *e, char *buf) = {
-	[WEIR_ENTRY_NETWORK] = print_network, [WEIR_ENTRY_SUBNET] = print_subnet,
-	[WEIR_ENTRY_GATEWAY] = print_gateway, [WEIR_ENTRY_SOURCE] = print_source,
-	[WEIR_ENTRY_TRUSTED] = print_trusted, [WEIR_ENTRY_MAPPING] = print_mapping,
-	[WEIR_ENTRY_GUARD] = print_guard,
+	[WEIR_ENTRY_NETWORK] = print_network,	  [WEIR_ENTRY_SUBNET] = print_subnet,
+	[WEIR_ENTRY_GATEWAY] = print_gateway,	  [WEIR_ENTRY_SOURCE] = print_source,
+	[WEIR_ENTRY_TRUSTED] = print_trusted,	  [WEIR_ENTRY_MAPPING] = print_mapping,
+	[WEIR_ENTRY_GUARD] = print_guard,	  [WEIR_ENTRY_CLASS] = print_class,
+	[WEIR_ENTRY_MEMBER] = print_member,	  [WEIR_ENTRY_PAIR] = print_pair,
+	[WEIR_ENTRY_HOST_PAIR] = print_host_pair, [WEIR_ENTRY_CELL] = print_cell,
 };
 static_assert(sizeof(printers) / sizeof(printers[0]) == WEIR_NUM_ENTRY_KINDS, "a printer for each");
 

@@ -20,6 +20,14 @@
  * TRUSTED    from_ifname, ifname                             may reach the network's endpoints directly
  * MAPPING    addr or none, family, proto, ports   to, to_port, owner   a published port or range, offset kept
  * GUARD      family                                          weir switched forwarding on: close it to others
+ * CLASS      class                          owner            senders that the same policies pick
+ * MEMBER     outside, prefix                class, owner     a sender, and the class that it is in
+ * PAIR       class, outside, prefix         list, owner      a receiver, and what its senders of this class may
+ * HOST_PAIR  direction, addr                list, owner      an endpoint and the host: what one may to the other
+ * CELL       list, l4, ports                verdict, log, owner   a line of a list: what a policy says of a service
+ *
+ * Classes and lists are named by a digest of what they are, so that two models that mean the same by one
+ * call it the same; an endpoint that comes into a known class adds MEMBERs and PAIRs, never a rule.
  */
 enum weir_entry_kind {
 	WEIR_ENTRY_NETWORK,
@@ -29,14 +37,43 @@ enum weir_entry_kind {
 	WEIR_ENTRY_TRUSTED,
 	WEIR_ENTRY_MAPPING,
 	WEIR_ENTRY_GUARD,
+	WEIR_ENTRY_CLASS,
+	WEIR_ENTRY_MEMBER,
+	WEIR_ENTRY_PAIR,
+	WEIR_ENTRY_HOST_PAIR,
+	WEIR_ENTRY_CELL,
 	WEIR_NUM_ENTRY_KINDS
 };
 
 /* flags of NETWORK */
 enum {
-	WEIR_CLOSED = 1 << 0,	 /* internal: nothing forwarded in or out */
-	WEIR_ISOLATED = 1 << 1,	 /* nothing forwarded back into the network it came from */
-	WEIR_HOST_DENY = 1 << 2, /* nothing to the host but replies, ICMP and the resolver */
+	WEIR_CLOSED = 1 << 0,	   /* internal: nothing forwarded in or out */
+	WEIR_ISOLATED = 1 << 1,	   /* nothing forwarded back into the network it came from */
+	WEIR_HOST_DENY = 1 << 2,   /* nothing to the host but replies, ICMP and the resolver */
+	WEIR_FILTERED = 1 << 3,	   /* policies or defaults bind its own traffic too (P8) */
+	WEIR_EGRESS_DENY = 1 << 4, /* defaults of the network */
+	WEIR_INGRESS_DENY = 1 << 5,
+	WEIR_INGRESS_ALLOW = 1 << 6, /* from other networks as well */
+};
+
+/* flags of MEMBER, PAIR and HOST_PAIR */
+enum {
+	WEIR_OUTSIDE =
+		1
+		<< 0, /* MEMBER, PAIR: an address behind the host's other interfaces, not an endpoint's */
+	WEIR_FROM_HOST_PAIR =
+		1 << 1, /* HOST_PAIR: the host sends, the endpoint receives; else the other way */
+};
+
+/* What a line of a list says. Lines of one list never overlap, but for WEIR_L4_ANY, which is the last. */
+enum weir_cell_verdict {
+	WEIR_CELL_CONTINUE,	  /* no policy speaks: the defaults decide */
+	WEIR_CELL_ACCEPT,	  /* at both gates */
+	WEIR_CELL_ACCEPT_EGRESS,  /* the sender's gate only: the receiver's default decides */
+	WEIR_CELL_ACCEPT_INGRESS, /* the receiver's gate only: the sender's default decides */
+	WEIR_CELL_DROP,
+	WEIR_CELL_REJECT, /* TCP: reset; others: ICMP "administratively prohibited" */
+	WEIR_NUM_CELL_VERDICTS
 };
 
 /* Why a packet was dropped: the words of its counter, the same in every filter and in the evaluator. */
@@ -52,6 +89,9 @@ enum weir_drop {
 	WEIR_DROP_DEFAULT,   /* into a network, neither published nor trusted */
 	WEIR_DROP_HOST,	     /* to the host, from a network that it is closed to */
 	WEIR_DROP_ROUTER,    /* between foreign interfaces, where weir switched forwarding on */
+	WEIR_DROP_POLICY,    /* a policy says deny or reject */
+	WEIR_DROP_EGRESS,    /* out of a network whose default is deny, and no policy allows it */
+	WEIR_DROP_INGRESS,   /* into such a network */
 	WEIR_NUM_DROPS
 };
 /* "isolation", …; never NULL. */
@@ -62,17 +102,23 @@ enum { WEIR_OWNER_MAX = 95 };
 
 struct weir_entry {
 	enum weir_entry_kind kind;
-	enum weir_family family; /* of SUBNET, GATEWAY, SOURCE, MAPPING, GUARD */
+	enum weir_family
+		family; /* of SUBNET, GATEWAY, SOURCE, MAPPING, GUARD, MEMBER, PAIR, HOST_PAIR */
 	char ifname[WEIR_IFNAME_SIZE];
 	char from_ifname[WEIR_IFNAME_SIZE];
-	struct weir_addr addr; /* SUBNET: the base */
+	struct weir_addr addr; /* SUBNET, MEMBER, PAIR: the base */
 	uint8_t prefix_len;
 	uint8_t proto; /* enum weir_proto */
 	uint8_t flags;
 	uint8_t nat;		 /* enum weir_nat */
-	struct weir_ports ports; /* MAPPING: host ports */
+	uint8_t l4;		 /* CELL: enum weir_l4 */
+	uint8_t verdict;	 /* CELL: enum weir_cell_verdict */
+	uint8_t log;		 /* CELL: enum weir_policy_log */
+	struct weir_ports ports; /* MAPPING: host ports; CELL: as in struct weir_service */
 	uint16_t to_port;	 /* MAPPING: for ports.lo; ports.lo + n goes to to_port + n */
 	struct weir_addr to;	 /* MAPPING: the endpoint; SUBNET: with WEIR_NAT_ADDRESS */
+	uint64_t class;		 /* CLASS, MEMBER, PAIR */
+	uint64_t list;		 /* PAIR, HOST_PAIR, CELL */
 	/* "web" or "nginx 8080:80"; never NULL in a complete entry; at most WEIR_OWNER_MAX */
 	const char *owner;
 	struct weir_place origin;
