@@ -1,19 +1,21 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Where a world stands: here, namespaces on this host's own kernel.
+"""Where a world stands: here, namespaces on this host's own kernel; guests.py has the machines of other kernels.
 
-A place makes machines. A machine is one mount namespace of its own (so that whatever weir writes stays
-inside and dies with it), one network namespace in which weir runs, and further network namespaces beside
-it. Every namespace is held by a probe (net/probe.h): when the probes are gone, so is the machine.
+A place makes machines. A machine is a host on which weir runs, and further network namespaces beside it; commands
+are run and files are read by its methods only, so that no test knows where it is. Here it is one mount namespace
+(whatever weir writes stays inside and dies with it) and one network namespace. Every namespace is held by a probe
+(net/probe.h): when the probes are gone, so is the machine.
 """
 import os
 import pathlib
-import signal
+import shutil
 import subprocess
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BUILD = pathlib.Path(os.environ.get("WEIR_BUILD", ROOT / "build"))
 RUN_TIMEOUT = 30  # seconds; nothing here takes one, on a busy host neither
+LATE = "\nkilled by the test after %d s\n"
 
 # /etc is an overlay because weir writes /etc/netns; its upper half lies on a tmpfs.
 MOUNTS = """
@@ -40,86 +42,123 @@ class Result:
         return text + "".join("    " + line + "\n" for line in (self.out + self.err).splitlines())
 
 
+class Process(subprocess.Popen):
+    """A command that goes on beside the test. What another place offers has the same methods: write, line, poll,
+    send_signal, kill, finish, and the pid by which it is known inside."""
+
+    def __init__(self, argv, talk, **more):
+        # Lines at once, so that what was read is what was answered.
+        super().__init__(argv, text=True, bufsize=1, stdin=subprocess.PIPE if talk else subprocess.DEVNULL,
+                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, **more)
+
+    def write(self, text):
+        self.stdin.write(text)
+        self.stdin.flush()
+
+    def line(self):
+        """The next line of its output; empty when there is no more."""
+        return self.stdout.readline()
+
+    def finish(self, stdin=None, timeout=RUN_TIMEOUT):
+        """Waits for its end: exit code (a signal's number below 0), output, errors."""
+        try:
+            out, err = self.communicate(stdin, timeout=timeout)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            out, err = self.communicate()
+            err += LATE % timeout
+        return self.returncode, out, err
+
+
 class Agent:
     """A probe: one line asked, one line answered."""
 
-    def __init__(self, argv):
-        # Unbuffered, so that what was read is what was answered.
-        self.process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                        stderr=subprocess.PIPE, text=True, bufsize=1)
-        if self.process.stdout.readline() != "ready\n":
-            self.process.kill()
-            raise RuntimeError("%s: %s" % (" ".join(argv), self.process.communicate()[1]))
-        self.pid = self.process.pid
+    def __init__(self, process, name):
+        self.process = process
+        if process.line() != "ready\n":
+            process.kill()
+            raise RuntimeError("the probe %s: %s" % (name, process.finish()[2]))
+        self.pid = process.pid
 
     def send(self, *words):
-        self.process.stdin.write(" ".join(map(str, words)) + "\n")
-        self.process.stdin.flush()
+        self.process.write(" ".join(map(str, words)) + "\n")
 
     def line(self):
-        return self.process.stdout.readline().rstrip("\n")
+        return self.process.line().rstrip("\n")
 
     def ask(self, *words):
         self.send(*words)
         return self.line()
 
     def close(self):
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGKILL)
-        self.process.wait()
-        for pipe in (self.process.stdin, self.process.stdout, self.process.stderr):
-            pipe.close()
+        self.process.kill()
+        self.process.finish()
+
+
+class File:
+    """A file of a machine; as pathlib.Path where the names are the same."""
+
+    def __init__(self, machine, path):
+        self.machine, self.path = machine, str(path)
+
+    def __truediv__(self, name):
+        return File(self.machine, self.path.rstrip("/") + "/" + str(name))
+
+    def __str__(self):
+        return self.path
+
+    def inode(self):
+        """Its number; None when it is not there."""
+        return self.machine.inode(self.path)
+
+    def exists(self):
+        return self.inode() is not None
+
+    def unlink(self, missing_ok=False):
+        if not self.machine.unlink(self.path) and not missing_ok:
+            raise FileNotFoundError(self.path)
+
+    def read_bytes(self):
+        return self.machine.read(self.path)
+
+    def read_text(self, encoding="utf-8"):
+        return self.read_bytes().decode(encoding)
+
+    def write_bytes(self, data):
+        self.machine.write(self.path, data)
+
+    def write_text(self, text, encoding="utf-8"):
+        self.write_bytes(text.encode(encoding))
 
 
 class Machine:
-    """Namespaces of this kernel. Paths given to it are paths inside."""
+    """A host's namespaces and files, wherever it is; paths given to it are paths inside. What a place adds: popen,
+    inode, read, write, unlink, and the folder in which commands run."""
+    folder = "/"
 
-    def __init__(self, place, folder):
-        self.place, self.folder, self.agents, self.history = place, str(folder), [], []
-        self.holder = self._agent(["unshare", "--mount", "--net", "--", place.probe, "host"])
-        self.host = "/proc/%d/ns/net" % self.holder.pid
-        self.mounts = "/proc/%d/ns/mnt" % self.holder.pid
-        self.run(["sh", "-c", MOUNTS], record=False)
+    def __init__(self, place):
+        self.place, self.agents, self.history = place, [], []
 
-    def _agent(self, argv):
-        agent = Agent([str(word) for word in argv])
+    def agent(self, net, name, before=()):
+        """A probe in that network namespace; None: the host's."""
+        agent = Agent(self.popen([*before, self.place.probe, name], net, talk=True), name)
         self.agents.append(agent)
         return agent
 
-    def enter(self, argv, net=None):
-        return [str(word) for word in
-                (self.place.probe, "enter", self.mounts, net or self.host, self.folder, *argv)]
-
     def netns(self, name):
         """Another network namespace beside the host's; its probe and how to enter it."""
-        agent = self._agent(self.enter(["unshare", "--net", "--", self.place.probe, name]))
+        agent = self.agent(None, name, ["unshare", "--net", "--"])
         return agent, "/proc/%d/ns/net" % agent.pid
-
-    def agent(self, net, name):
-        return self._agent(self.enter([self.place.probe, name], net))
 
     def drop(self, agent):
         agent.close()
         self.agents.remove(agent)
 
-    def popen(self, argv, net=None, env=None, **more):
-        environment = {"PATH": os.environ["PATH"], "LC_ALL": "C", **(env or {})}
-        return subprocess.Popen(self.enter(argv, net), env=environment, text=True,
-                                stdin=more.pop("stdin", subprocess.DEVNULL),
-                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, **more)
+    def finish(self, process, argv, stdin=None, timeout=None):
+        return Result(argv, *process.finish(stdin, timeout or self.place.run_timeout))
 
-    def finish(self, process, argv, stdin=None, timeout=RUN_TIMEOUT):
-        try:
-            out, err = process.communicate(stdin, timeout=timeout)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            out, err = process.communicate()
-            err += "\nkilled by the test after %d s\n" % timeout
-        return Result(argv, process.returncode, out, err)
-
-    def run(self, argv, net=None, env=None, check=True, stdin=None, record=True, timeout=RUN_TIMEOUT):
-        process = self.popen(argv, net, env, stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL)
-        result = self.finish(process, argv, stdin, timeout)
+    def run(self, argv, net=None, env=None, check=True, stdin=None, record=True, timeout=None):
+        result = self.finish(self.popen(argv, net, env, talk=stdin is not None), argv, stdin, timeout)
         if record:
             self.history.append(result)
         if check and result.code != 0:
@@ -127,8 +166,7 @@ class Machine:
         return result
 
     def path(self, inside):
-        """The file as seen from outside."""
-        return pathlib.Path("/proc/%d/root" % self.holder.pid) / inside.lstrip("/")
+        return File(self, inside)
 
     def close(self):
         for agent in reversed(self.agents):
@@ -136,26 +174,77 @@ class Machine:
         self.agents = []
 
 
+class Namespaces(Machine):
+    """Namespaces of this kernel."""
+
+    def __init__(self, place, folder):
+        super().__init__(place)
+        self.folder = str(folder)
+        self.holder = Agent(Process(["unshare", "--mount", "--net", "--", place.probe, "host"], True), "host")
+        self.agents.append(self.holder)
+        self.host = "/proc/%d/ns/net" % self.holder.pid
+        self.run(["sh", "-c", MOUNTS], record=False)
+
+    def popen(self, argv, net=None, env=None, talk=False):
+        environment = {"PATH": os.environ["PATH"], "LC_ALL": "C", **(env or {})}
+        enter = [self.place.probe, "enter", "/proc/%d/ns/mnt" % self.holder.pid, net or self.host, self.folder]
+        return Process([str(word) for word in (*enter, *argv)], talk, env=environment)
+
+    def _outside(self, path):
+        return pathlib.Path("/proc/%d/root" % self.holder.pid) / path.lstrip("/")
+
+    def inode(self, path):
+        try:
+            return self._outside(path).stat().st_ino
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+    def read(self, path):
+        return self._outside(path).read_bytes()
+
+    def write(self, path, data):
+        self._outside(path).write_bytes(data)
+
+    def unlink(self, path):
+        """False when there was none."""
+        try:
+            self._outside(path).unlink()
+        except FileNotFoundError:
+            return False
+        return True
+
+
 class HostKernel:
     """This host's kernel."""
     name = "host"
+    run_timeout = RUN_TIMEOUT
+    patience = 1  # how much longer than here a test may take
 
-    def __init__(self):
+    def __init__(self, folder=None):
+        """With a folder weir is copied there: a build meanwhile disturbs nobody."""
         self.kernel = os.uname().release
-        self.probe = _built("probe", ROOT / "vmtests/net", ["-D_GNU_SOURCE"])
-        self.fault = _built("../libweirfault.so", ROOT / "vmtests/fault",
-                            ["-D_GNU_SOURCE", "-shared", "-fPIC", "-ldl"])
-        self.weir = BUILD / "weir"
+        self.probe = built("probe", "vmtests/net", ["-D_GNU_SOURCE"])
+        self.fault = built("../libweirfault.so", "vmtests/fault", ["-D_GNU_SOURCE", "-shared", "-fPIC", "-ldl"])
+        self.weir = pathlib.Path(shutil.copy(BUILD / "weir", folder) if folder else BUILD / "weir")
 
     def machine(self, folder):
-        return Machine(self, folder)
+        return Namespaces(self, folder)
+
+    def program(self, name):
+        """Where it is inside; one of those that `make behaviour-programs` builds."""
+        return program(name)
 
 
-def _built(name, sources, flags):
+def program(name):
+    for folder in (BUILD, ROOT / "build"):
+        if (folder / "vmtests" / name).exists():
+            return folder / "vmtests" / name
+    raise RuntimeError("%s is not built: make behaviour-programs" % name)
+
+
+def built(name, sources, flags):
     """What `make` builds; without it, or when it is old, the same is done here."""
-    target, files = BUILD / "vmtests" / name, sorted(sources.glob("*.[ch]"))
-    if not files:
-        return None
+    target, files = BUILD / "vmtests" / name, sorted((ROOT / sources).glob("*.[ch]"))
     if not target.exists() or target.stat().st_mtime < max(f.stat().st_mtime for f in files):
         target.parent.mkdir(parents=True, exist_ok=True)
         fresh = target.with_suffix(".%d" % os.getpid())

@@ -32,7 +32,7 @@ def test_there_are_examples():
 @behaviour("R3", "L15")
 @pytest.mark.parametrize("name", NAMES)
 def test_example(world, name):
-    file = str(FOLDER / (name + ".yaml"))
+    file = world.spec((FOLDER / (name + ".yaml")).read_text(), name + ".yaml")
     suggested = commands(name)
     assert suggested[0] == (["apply", "examples/%s.yaml" % name], False), "the first thing to try is apply"
     assert suggested[-1] == (["delete", "examples/%s.yaml" % name], False), "the last thing to try is delete"

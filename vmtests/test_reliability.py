@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """R: twice, at once, damaged, malformed, foreign. (Faults and kills have their own file.)"""
 import json
-import os
 import signal
+import sqlite3
 import time
 
 import pytest
@@ -113,24 +113,25 @@ def test_add_and_remove_of_the_same_at_once(world):
     assert world.weir("status", json=True)["in_sync"]
 
 
-# Run on the host: SQLite follows a path to its end and would leave the world.
-SETTLE = """
-import sqlite3
-database = sqlite3.connect("/var/lib/weir/weir.db")
-assert database.execute("pragma wal_checkpoint(truncate)").fetchone()[0] == 0
-%s
-database.close()
-"""
+def settled(folder, copies, newer):
+    """The store as one file, all of its log written back."""
+    for name in ("weir.db", "weir.db-wal"):
+        if (folder / name).exists():
+            (copies / name).write_bytes((folder / name).read_bytes())
+    database = sqlite3.connect(copies / "weir.db")
+    assert database.execute("pragma wal_checkpoint(truncate)").fetchone()[0] == 0
+    if newer:
+        database.execute("pragma user_version = 9999")
+    database.close()
+    return (copies / "weir.db").read_bytes()
 
 
-def damage(world, how):
+def damage(world, how, copies):
     """Damages the store as a crash of the disk or another program would."""
-    more = 'database.execute("pragma user_version = 9999")' if how == "newer" else ""
-    world.host.run("/usr/bin/python3", "-c", SETTLE % more)
     folder = world.machine.path("/var/lib/weir")
+    data = settled(folder, copies, how == "newer")
     for name in ("weir.db-wal", "weir.db-shm"):
         (folder / name).unlink(missing_ok=True)
-    data = (folder / "weir.db").read_bytes()
     changed = {"half": data[:len(data) // 2], "short": data[:100], "header": b"\xff" * 100 + data[100:],
                "text": b"this is no database\n" * 100, "newer": data}[how]
     (folder / "weir.db").write_bytes(changed)
@@ -139,10 +140,10 @@ def damage(world, how):
 
 @behaviour("R5")
 @pytest.mark.parametrize("how", ["half", "short", "header", "text", "newer"])
-def test_damaged_store_is_not_reset(world, how):
+def test_damaged_store_is_not_reset(world, how, tmp_path):
     world.apply(web())
     world.ns("nginx").serve(80)
-    data = damage(world, how)
+    data = damage(world, how, tmp_path)
     before = world.snapshot()
     for words in (["status"], ["endpoint", "ls"], ["apply", "spec.yaml"], ["endpoint", "rm", "nginx"],
                   ["network", "add", "more"], ["repair"], ["plan", "spec.yaml"]):
@@ -391,10 +392,10 @@ def test_reader_that_goes_away(world, words, reader):
 def test_asked_to_end(world, name, begun):
     """Whenever the signal comes, nothing or all of it is done; no repair is needed."""
     started = world.start("apply", twenty(world))
-    place = "/proc/%d/root/run/netns/" % world.machine.holder.pid + begun
+    place = world.machine.path("/run/netns/" + begun)
     watched = lambda: begun in world.machine.run(["ls", "/run/netns", "/sys/class/net"], check=False).out.split()
     if begun.startswith("e"):
-        watched = lambda: os.path.exists(place)
+        watched = place.exists
     while not watched() and started[0].poll() is None:
         pass
     started[0].send_signal(getattr(signal, "SIG" + name))

@@ -309,16 +309,6 @@ def test_endpoints_accept_no_router_advertisements(world):
     assert world.sysctl("net/ipv6/conf/wb-web/accept_ra") == "0"
 
 
-# A new flow with each packet: one that conntrack knows would stay translated without any rule.
-FLOOD = """
-import socket, sys
-while True:
-    try:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as fresh:
-            fresh.sendto(b"x", (sys.argv[1], 53))
-    except OSError:
-        pass
-"""
 COUNT = """
 table ip seen {
 	chain flood {
@@ -342,12 +332,12 @@ def flooded(world, source, at, to, addresses):
     """The flood runs; at both ends COUNT counts it."""
     at.run("nft", "-f", "-", stdin=COUNT % ("prerouting", *addresses))
     source.run("nft", "-f", "-", stdin=COUNT % ("postrouting", *addresses))
-    flood = world.machine.popen(["/usr/bin/python3", "-c", FLOOD, to], source.path)
+    flood = world.machine.popen([world.place.probe, "flood", to, 53], source.path)
     try:
         yield
     finally:
         flood.kill()
-        world.machine.finish(flood, ["flood"])
+        flood.finish()
 
 
 def forwarding_host(world):

@@ -178,9 +178,10 @@ class World:
     """host, lan and the endpoints that weir makes."""
 
     def __init__(self, place, backend, folder, bridge_netfilter="off", lan2=False):
-        self.place, self.backend, self.folder, self.bridge_netfilter = place, backend, folder, bridge_netfilter
+        self.place, self.backend, self.bridge_netfilter = place, backend, bridge_netfilter
         self.filter = FILTERS[backend]
         self.machine = place.machine(folder)
+        self.folder = self.machine.path(self.machine.folder)  # where commands run
         self._endpoints = {}
         self.host = Namespace(self, "host", agent=self.machine.holder)
         self.lan = self._neighbour("lan")
@@ -291,7 +292,8 @@ class World:
     def ns(self, name):
         """An endpoint's namespace, as it is now: made anew, it is another."""
         path = self.machine.path("/run/netns/" + name)
-        inode = path.stat().st_ino
+        inode = path.inode()
+        assert inode is not None, "there is no %s" % path
         known = self._endpoints.get(name)
         if known and known[0] == inode:
             return known[1]

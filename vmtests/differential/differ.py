@@ -18,7 +18,6 @@ import multiprocessing
 import os
 import pathlib
 import random
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -38,13 +37,6 @@ Expected = collections.namedtuple("Expected", "verdict local dst dport src why")
 Seen = collections.namedtuple("Seen", "arrivals answers errors")
 
 
-def program(name):
-    for folder in (place.BUILD, place.ROOT / "build"):
-        if (folder / "vmtests" / name).exists():
-            return folder / "vmtests" / name
-    raise RuntimeError("%s is not built: make behaviour-programs" % name)
-
-
 # -- the evaluator ------------------------------------------------------------------------------------
 
 def evaluate(model, flows, file):
@@ -52,7 +44,7 @@ def evaluate(model, flows, file):
     lines += ["guard %d" % version for version in FAMILIES if model.guarded(version)]
     lines += ["bridged"] if model.bridge_netfilter == "global" else []
     lines += ["flow %s %s %s %s %s %d" % (f.origin, f.where, f.src, f.dst, f.proto, f.dport) for f in flows]
-    said = subprocess.run([program("evaluate"), file], input="\n".join(lines) + "\n", text=True, check=False,
+    said = subprocess.run([place.program("evaluate"), file], input="\n".join(lines) + "\n", text=True, check=False,
                           capture_output=True)
     assert said.returncode == 0, said.stderr
     return [expected(line) for line in said.stdout.splitlines()]
@@ -69,11 +61,11 @@ class Exchange:
     """exchange.c, in the world."""
 
     def __init__(self, world, cpu):
-        self.process = world.machine.popen([program("exchange"), cpu], stdin=subprocess.PIPE)
-        self._number = 0
+        self.process = world.machine.popen([world.place.program("exchange"), cpu], talk=True)
+        self._number, self._said = 0, ""
 
     def say(self, *words):
-        self.process.stdin.write(" ".join(map(str, words)) + "\n")
+        self._said += " ".join(map(str, words)) + "\n"
 
     def round(self, flows):
         """Sends; flows are (flow, how many lines it should cause). A Seen for each."""
@@ -82,10 +74,11 @@ class Exchange:
             self.say("flow", self._number, flow.ns, flow.ifname, flow.src, flow.dst, flow.proto, flow.dport, wanted)
             self._number += 1
         self.say("go", ROUND_MS)
-        self.process.stdin.flush()
+        self.process.write(self._said)
+        self._said = ""
         seen = collections.defaultdict(lambda: Seen([], [], []))
-        for line in iter(self.process.stdout.readline, "done\n"):
-            assert line, self.process.stderr.read()
+        for line in iter(self.process.line, "done\n"):
+            assert line, self.process.finish()[2]
             kind, number, *rest = line.split()
             {"at": seen[int(number)].arrivals, "back": seen[int(number)].answers,
              "error": seen[int(number)].errors}[kind].append(tuple(rest))
@@ -94,7 +87,7 @@ class Exchange:
 
     def close(self):
         self.process.kill()  # it has nothing to put right, and its sockets need time to close
-        self.process.communicate()
+        self.process.finish()
 
 
 class Case:
@@ -112,17 +105,19 @@ class Case:
             self.world = worlds.World(self.somewhere, self.backend, pathlib.Path(folder),
                                       self.model.bridge_netfilter, lan2=True)
             try:
-                return self._compare(pathlib.Path(folder))
+                return self._compare(pathlib.Path(folder, "evaluate.yaml"))
             finally:
                 self.world.close()
 
-    def _compare(self, folder):
+    def _compare(self, file):
+        """The file is for the evaluator, which runs here."""
         self._prepare()
         applied = self.world.apply(self.model.spec, check=False)
         if applied.code != 0:
             return ["%s: the model is refused\n%s%s" % (self.name, applied, self._model_text())]
         self._routes()
-        answers = evaluate(self.model, self.flows, folder / "spec.yaml")
+        file.write_bytes((self.world.folder / "spec.yaml").read_bytes())
+        answers = evaluate(self.model, self.flows, file)
         self.exchange = Exchange(self.world, self.cpu)
         try:
             self._places()
@@ -278,13 +273,11 @@ def main():
     parser.add_argument("--flows", type=int, default=50)
     parser.add_argument("--backend", default="nftables")
     args = parser.parse_args()
-    somewhere = place.HostKernel()
     numbers = list(range(args.models)) if args.only is None else [args.only]
     print("seed %d, %d models of %d flows, %s" % (args.seed, len(numbers), args.flows, args.backend), flush=True)
     start = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="weir-differ-") as folder:
-        somewhere.weir = pathlib.Path(shutil.copy(somewhere.weir, folder))  # a build meanwhile disturbs nobody
-        differences = differ(somewhere, args.backend, args.seed, numbers, args.flows,
+        differences = differ(place.HostKernel(folder), args.backend, args.seed, numbers, args.flows,
                              lambda done: done % 100 or print("%d models" % done, file=sys.stderr, flush=True))
     print("\n".join(differences))
     print("seed %d: %d flows differ, %.1f s" % (args.seed, len(differences), time.monotonic() - start))

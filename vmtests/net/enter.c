@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Runs a command where a test world is: its mount namespace and one of its network namespaces.
  *
- * Both are opened before either is entered: their names are those of the caller's own place. */
+ * The mount namespace is the caller's to name; the network namespace's path is one inside of it. */
 #include "probe.h"
 
 #include <errno.h>
@@ -29,9 +29,10 @@ int probe_enter(int argc, char **argv)
 		return 125;
 	}
 	mount_fd = open(argv[2], O_RDONLY | O_CLOEXEC);
+	if (enter_one(mount_fd, CLONE_NEWNS, argv[2]) != 0)
+		return 125;
 	net_fd = open(argv[3], O_RDONLY | O_CLOEXEC);
-	if (enter_one(net_fd, CLONE_NEWNET, argv[3]) != 0 ||
-	    enter_one(mount_fd, CLONE_NEWNS, argv[2]) != 0)
+	if (enter_one(net_fd, CLONE_NEWNET, argv[3]) != 0)
 		return 125;
 	if (chdir(argv[4]) == 0)
 		execvp(argv[5], argv + 5);

@@ -63,4 +63,7 @@ void probe_raw(char **words);
 /* enter.c: run a command in another mount and network namespace. Returns only on failure. */
 int probe_enter(int argc, char **argv);
 
+/* flood.c: datagrams, a new flow each, until it is killed. */
+int probe_flood(char **words);
+
 #endif
