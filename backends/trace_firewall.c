@@ -127,11 +127,18 @@ static void say_entries(const struct weir_trace *trace, char sign,
 		weir_trace(trace, "%c %s", sign, weir_entry_text(entries[i], text));
 }
 
-static int traced_prepare(struct weir_firewall *fw, const struct weir_delta *delta, bool whole,
+static void traced_set_timeout(struct weir_firewall *fw, unsigned timeout_ms)
+{
+	if (fw->inner->set_timeout)
+		fw->inner->set_timeout(fw->handle, timeout_ms);
+}
+
+static int traced_prepare(struct weir_firewall *fw, const struct weir_delta *delta, unsigned how,
 			  const struct weir_firewall_state *old, const struct weir_epoch *epoch,
 			  struct weir_err *err)
 {
 	struct weir_err why = { 0 };
+	bool whole = how & WEIR_FW_WHOLE;
 
 	weir_trace(fw->trace,
 		   "> firewall prepare %s: %zu removed, %zu added, on generation %u, counter %u",
@@ -140,7 +147,7 @@ static int traced_prepare(struct weir_firewall *fw, const struct weir_delta *del
 	if (!whole)
 		say_entries(fw->trace, '-', delta->removed, delta->n_removed);
 	say_entries(fw->trace, '+', delta->added, delta->n_added);
-	int r = fw->inner->prepare(fw->handle, delta, whole, old, epoch, &why);
+	int r = fw->inner->prepare(fw->handle, delta, how, old, epoch, &why);
 	if (r == 0)
 		weir_trace(fw->trace, "< firewall prepare: done");
 	return say_result(fw->trace, "prepare", r, &why, err);
@@ -270,6 +277,7 @@ struct weir_firewall_ops weir_trace_firewall(const struct weir_firewall_ops *inn
 				.state = traced_state,
 				.check = traced_check,
 				.list = traced_list,
+				.set_timeout = traced_set_timeout,
 				.prepare = traced_prepare,
 				.validate = traced_validate,
 				.commit = traced_commit,

@@ -143,7 +143,8 @@ static int try_whole(struct work *w)
 	memcpy(epoch.boot, s->here.boot, sizeof(epoch.boot));
 	int r = weir_ruleset_diff(&nothing, &w->want_rules, &all, w->err);
 	if (r == 0)
-		r = s->engine->firewall->prepare(s->fw, &all, true, &s->kernel, &epoch, w->err);
+		r = s->engine->firewall->prepare(s->fw, &all, WEIR_FW_WHOLE, &s->kernel, &epoch,
+						 w->err);
 	if (r == 0)
 		s->engine->firewall->abort(s->fw);
 	return r;
@@ -169,11 +170,10 @@ static int read_rules(struct work *w)
 	if (r < 0)
 		return r;
 	if (!s->kernel.present && w->want_rules.n)
-		r = drift(w, WEIR_ACTION_ADD, "rules", s->engine->firewall->container,
-			  "is not there");
+		r = drift(w, WEIR_ACTION_ADD, "rules", s->engine->firewall->container, "not there");
 	else if (s->kernel.present && !s->kernel.epoch.store[0])
 		r = drift(w, WEIR_ACTION_CHANGE, "rules", s->engine->firewall->container,
-			  "does not tell whose it is");
+			  "without an owner's mark");
 	return r < 0 ? r : weir_ruleset_diff(&w->have_rules, &w->want_rules, &w->delta, w->err);
 }
 
@@ -388,12 +388,12 @@ static int mend_rules(struct work *w)
 	if (!s->kernel.present && !w->want_rules.n && !w->whole)
 		return 0;
 	if (!w->whole && w->want_rules.n && s->kernel.present)
-		return weir_session_commit_rules(s, &w->delta, false, w->err);
+		return weir_session_commit_rules(s, &w->delta, 0, w->err);
 
 	WEIR_CLEAN_DELTA struct weir_delta all = { 0 };
 	const struct weir_ruleset nothing = { 0 };
 	int r = weir_ruleset_diff(&nothing, &w->want_rules, &all, w->err);
-	return r < 0 ? r : weir_session_commit_rules(s, &all, true, w->err);
+	return r < 0 ? r : weir_session_commit_rules(s, &all, WEIR_FW_WHOLE, w->err);
 }
 
 static int forget(struct work *w)

@@ -170,8 +170,8 @@ static int undo_rules(struct weir_session *s, const void *a, const void *b)
 	if (!w->committed)
 		return 0;
 	if (!*was_present)
-		return weir_session_commit_rules(s, &nothing, true, NULL);
-	return weir_session_commit_rules(s, &back, false, NULL);
+		return weir_session_commit_rules(s, &nothing, WEIR_FW_WHOLE, NULL);
+	return weir_session_commit_rules(s, &back, 0, NULL);
 }
 
 static int commit_rules(struct weir_session *s, struct rules_work *w, struct weir_err *err)
@@ -186,7 +186,8 @@ static int commit_rules(struct weir_session *s, struct rules_work *w, struct wei
 	*was_present = s->kernel.present;
 	int r = weir_session_push_undo(s, undo_rules, w, was_present, err);
 	if (r == 0)
-		r = weir_session_commit_rules(s, whole ? &nothing : &w->delta, whole, err);
+		r = weir_session_commit_rules(s, whole ? &nothing : &w->delta,
+					      whole ? WEIR_FW_WHOLE : 0, err);
 	w->committed = r == 0;
 	if (w->committed && whole)
 		s->meta.backend[0] = '\0'; /* nothing is left that would bind the host to it */
@@ -242,7 +243,7 @@ static int validate(struct weir_session *s, const struct rules_work *w, struct w
 	if (!(fw->capabilities & WEIR_FW_DRY_VALIDATE) ||
 	    (!w->delta.n_added && !w->delta.n_removed))
 		return 0;
-	int r = fw->prepare(s->fw, &w->delta, false, &s->kernel, &epoch, err);
+	int r = fw->prepare(s->fw, &w->delta, 0, &s->kernel, &epoch, err);
 	if (r == 0) {
 		r = fw->validate(s->fw, err);
 		fw->abort(s->fw);

@@ -66,6 +66,17 @@ enum {
 	WEIR_FW_COUNTERS = 1 << 2,
 };
 
+/* The words for the i-th capability, from 0; NULL: there are no more. */
+const char *weir_firewall_capability(unsigned i);
+
+/* how prepare() builds a transaction */
+enum {
+	WEIR_FW_WHOLE = 1 << 0, /* what is there is replaced */
+	/* The same rules are in force in another packet filter meanwhile: where one commit after the other
+	 * is needed, none has to be more closed than what is there or what is to come. */
+	WEIR_FW_COVERED = 1 << 1,
+};
+
 struct weir_firewall_ops {
 	const char *name;      /* "nftables" */
 	const char *container; /* what a user finds it under: "table inet weir" */
@@ -85,19 +96,22 @@ struct weir_firewall_ops {
 	 * is missing, changed or added (named in err). */
 	int (*check)(struct weir_firewall *fw, struct weir_err *err);
 	/* Reads everything back, sorted. Nothing there: an empty ruleset. -ESTALE when the frame of
-	 * chains and rules is not as it should be: only a prepare() with `whole` mends that; what could
+	 * chains and rules is not as it should be: only a prepare() with WEIR_FW_WHOLE mends that; what could
 	 * be read is returned all the same. */
 	int (*list)(struct weir_firewall *fw, struct weir_ruleset *ret,
 		    struct weir_firewall_state *state, struct weir_err *err);
 
-	/* Builds the whole transaction. With `whole`, what is there is replaced and delta->added is all
+	/* How long a commit may wait for others who hold the filter's own lock. NULL: there is none. */
+	void (*set_timeout)(struct weir_firewall *fw, unsigned timeout_ms);
+
+	/* Builds the whole transaction. With WEIR_FW_WHOLE, what is there is replaced and delta->added is all
 	 * of it (an empty one removes weir's tables altogether); else delta is applied to what is there.
 	 * delta and what it points to outlive commit() or abort(): the kernel's errors are led back to
 	 * it. The tables' frame is made when absent. `old` is what state() or list() said, `epoch` is written
 	 * beside the rules. With old->generation not 0, commit() fails with -EAGAIN if anybody else has
 	 * committed since. Errors carry the origin of the entry to blame: the
 	 * delta's entries must live until commit() or abort(). */
-	int (*prepare)(struct weir_firewall *fw, const struct weir_delta *delta, bool whole,
+	int (*prepare)(struct weir_firewall *fw, const struct weir_delta *delta, unsigned how,
 		       const struct weir_firewall_state *old, const struct weir_epoch *epoch,
 		       struct weir_err *err);
 	/* Asks the kernel whether it would take what is prepared, changing nothing; stays PREPARED. */

@@ -63,9 +63,11 @@ static int check_backend(struct weir_session *s, struct weir_err *err)
 {
 	const char *name = s->engine->firewall->name;
 	if (s->meta.backend[0] && strcmp(s->meta.backend, name) != 0)
-		return weir_err_set(err, EBUSY,
-				    "this host's rules are in %s, not %s (--backend %s)",
-				    s->meta.backend, name, s->meta.backend);
+		return weir_err_set(
+			err, EBUSY,
+			"this host's rules are in %s, not %s (weir backend use %s moves "
+			"them; else leave --backend and WEIR_BACKEND out)",
+			s->meta.backend, name, name);
 	(void)strncpy(s->meta.backend, name, sizeof(s->meta.backend) - 1);
 	return 0;
 }
@@ -89,6 +91,8 @@ static int open_all(struct weir_session *s, struct weir_err *err)
 		r = check_owner(s, err);
 	if (r == 0)
 		r = engine->firewall->open(s->meta.uuid, engine->trace, &s->fw, err);
+	if (r == 0 && engine->firewall->set_timeout)
+		engine->firewall->set_timeout(s->fw, engine->timeout_ms);
 	return r;
 }
 
@@ -124,7 +128,7 @@ int weir_session_refuse_foreign(struct weir_session *s, struct weir_err *err)
 	if (!s->kernel.present || !theirs[0] || strcmp(theirs, s->meta.uuid) == 0)
 		return 0;
 	return weir_err_set(err, EBUSY,
-			    "%s belongs to another weir (store %s, this one is %s in %s): use its "
+			    "another weir has made %s (store %s, this one is %s in %s): use its "
 			    "--state-dir, or remove its rules there",
 			    s->engine->firewall->container, theirs, s->meta.uuid,
 			    s->engine->state_dir);
@@ -201,7 +205,7 @@ void weir_session_undo(struct weir_session *s, struct weir_err *err)
 	}
 }
 
-static int try_commit(struct weir_session *s, const struct weir_delta *delta, bool whole,
+static int try_commit(struct weir_session *s, const struct weir_delta *delta, unsigned how,
 		      struct weir_err *err)
 {
 	const struct weir_firewall_ops *fw = s->engine->firewall;
@@ -213,7 +217,7 @@ static int try_commit(struct weir_session *s, const struct weir_delta *delta, bo
 	memcpy(epoch.store, s->meta.uuid, sizeof(epoch.store));
 	memcpy(epoch.boot, s->here.boot, sizeof(epoch.boot));
 
-	int r = fw->prepare(s->fw, delta, whole, &s->kernel, &epoch, err);
+	int r = fw->prepare(s->fw, delta, how, &s->kernel, &epoch, err);
 	if (r < 0)
 		return r;
 	uint32_t generation = 0;
@@ -223,19 +227,20 @@ static int try_commit(struct weir_session *s, const struct weir_delta *delta, bo
 	s->meta.counter = epoch.counter;
 	s->meta.generation = generation;
 	s->kernel = (struct weir_firewall_state){
-		.present = !whole || delta->n_added,
+		.present = !(how & WEIR_FW_WHOLE) || delta->n_added,
 		.epoch = epoch,
 		.generation = generation,
 	};
 	return 0;
 }
 
-int weir_session_commit_rules(struct weir_session *s, const struct weir_delta *delta, bool whole,
+int weir_session_commit_rules(struct weir_session *s, const struct weir_delta *delta, unsigned how,
 			      struct weir_err *err)
 {
+	bool whole = how & WEIR_FW_WHOLE;
 	const struct weir_firewall_ops *fw = s->engine->firewall;
 	for (int tries = 0;; tries++) {
-		int r = try_commit(s, delta, whole, err);
+		int r = try_commit(s, delta, how, err);
 		if (r != -EAGAIN)
 			return r;
 		if (tries == COMMIT_TRIES)
@@ -244,7 +249,8 @@ int weir_session_commit_rules(struct weir_session *s, const struct weir_delta *d
 		uint32_t counter = s->kernel.epoch.counter;
 		r = fw->state(s->fw, &s->kernel, err);
 		if (r == 0 && !whole && s->kernel.epoch.counter != counter)
-			r = weir_err_set(err, EBUSY, "%s was changed under our hands: try again",
+			r = weir_err_set(err, EBUSY,
+					 "somebody has changed %s under our hands: try again",
 					 fw->container);
 		if (r == 0 && !whole && s->kernel.present)
 			r = fw->check(s->fw, err);

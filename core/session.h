@@ -65,9 +65,9 @@ int weir_session_note_netns(struct weir_session *s, const char *endpoint,
  * now; what cannot be undone is told in err's text and leaves the mark. */
 void weir_session_undo(struct weir_session *s, struct weir_err *err);
 
-/* One firewall transaction with our next epoch; s->kernel and s->meta follow. Repeats on -EAGAIN after
+/* One firewall transaction with our next epoch (how: WEIR_FW_WHOLE, …); s->kernel and s->meta follow. Repeats on -EAGAIN after
  * looking whether our frame is still as it should be. */
-int weir_session_commit_rules(struct weir_session *s, const struct weir_delta *delta, bool whole,
+int weir_session_commit_rules(struct weir_session *s, const struct weir_delta *delta, unsigned how,
 			      struct weir_err *err);
 
 /* Writes what the store knows of the kernel, when that is news. */

@@ -27,10 +27,13 @@
  * Ownership: what begins with WEIR- is weir's. The jumps stand first when they are made; what an
  * administrator puts before them later is left there, and speaks first. */
 
+enum { DEFAULT_TIMEOUT_MS = 10000 };
+
 struct weir_firewall {
 	char store[WEIR_UUID_SIZE];
 	const struct weir_trace *trace;
 	bool prepared;
+	unsigned timeout_ms; /* for the lock that all users of iptables share */
 	struct weir_ipt_transaction transaction;
 };
 
@@ -59,6 +62,7 @@ static int ipt_open(const char *store, const struct weir_trace *trace, struct we
 	(void)strncpy(fw->store, store, sizeof(fw->store) - 1);
 	fw->trace = trace;
 	fw->transaction.lock = -1;
+	fw->timeout_ms = DEFAULT_TIMEOUT_MS;
 	*ret = fw;
 	return 0;
 }
@@ -314,11 +318,12 @@ static int refuse_overtaken(const struct weir_ipt_transaction *t,
 	return weir_err_set(err, EAGAIN, "weir's chains were changed meanwhile");
 }
 
-static int plan(struct weir_firewall *fw, const struct weir_delta *delta, bool whole,
+static int plan(struct weir_firewall *fw, const struct weir_delta *delta, unsigned how,
 		const struct weir_epoch *epoch, struct weir_err *err)
 {
 	WEIR_CLEAN_RULESET struct weir_ruleset now = { 0 }, next = { 0 };
 	struct weir_ipt_transaction *t = &fw->transaction;
+	bool whole = how & WEIR_FW_WHOLE;
 	int r = weir_ipt_kernel_entries(&t->now, &now, whole ? NULL : err);
 	if (r == -EEXIST && whole) { /* contradictions: nothing to keep open while it is replaced */
 		weir_ruleset_free(&now);
@@ -331,22 +336,28 @@ static int plan(struct weir_firewall *fw, const struct weir_delta *delta, bool w
 	if (r < 0)
 		return r;
 	bool nothing = whole && !next.n;
-	return weir_ipt_transaction_plan(t, &now, &next, nothing ? NULL : epoch, err);
+	return weir_ipt_transaction_plan(t, &now, &next, nothing ? NULL : epoch,
+					 how & WEIR_FW_COVERED, err);
 }
 
-static int ipt_prepare(struct weir_firewall *fw, const struct weir_delta *delta, bool whole,
+static void ipt_set_timeout(struct weir_firewall *fw, unsigned timeout_ms)
+{
+	fw->timeout_ms = timeout_ms;
+}
+
+static int ipt_prepare(struct weir_firewall *fw, const struct weir_delta *delta, unsigned how,
 		       const struct weir_firewall_state *old, const struct weir_epoch *epoch,
 		       struct weir_err *err)
 {
 	assert(!fw->prepared);
-	int r = weir_ipt_transaction_open(fw->trace, &fw->transaction, err);
+	int r = weir_ipt_transaction_open(fw->trace, fw->timeout_ms, &fw->transaction, err);
 	if (r < 0)
 		return r;
 	r = refuse_foreign(fw, err);
-	if (r == 0 && !whole)
+	if (r == 0 && !(how & WEIR_FW_WHOLE))
 		r = refuse_overtaken(&fw->transaction, old, err);
 	if (r == 0)
-		r = plan(fw, delta, whole, epoch, err);
+		r = plan(fw, delta, how, epoch, err);
 	if (r < 0)
 		ipt_abort(fw);
 	else
@@ -387,6 +398,7 @@ const struct weir_firewall_ops weir_iptables = {
 	.state = ipt_state,
 	.check = ipt_check,
 	.list = ipt_list,
+	.set_timeout = ipt_set_timeout,
 	.prepare = ipt_prepare,
 	.validate = ipt_validate,
 	.commit = ipt_commit,

@@ -7,7 +7,8 @@
  *	nat
  *	filter, as it is to be
  *
- * where steps that change nothing are left out: publishing a port is nat and filter, withdrawing an
+ * where the first one is left out while another packet filter says the same (WEIR_FW_COVERED): so that
+ * nothing which both let pass is dropped in between. Steps that change nothing are left out too: publishing a port is nat and filter, withdrawing an
  * endpoint filter and nat. The epoch is in the last filter, IPv4's. The kernel's tables
  * know no transaction beyond one commit; so the lock is held from reading to the last step, and
  * when a step fails those before it are done backwards. */
@@ -33,11 +34,11 @@ static int read_place(struct weir_ipt_transaction *t, size_t place, struct weir_
 	return r < 0 ? r : weir_ipt_table_read(&t->handles[place], &t->now.images[place], err);
 }
 
-int weir_ipt_transaction_open(const struct weir_trace *trace, struct weir_ipt_transaction *ret,
-			      struct weir_err *err)
+int weir_ipt_transaction_open(const struct weir_trace *trace, unsigned timeout_ms,
+			      struct weir_ipt_transaction *ret, struct weir_err *err)
 {
 	struct weir_ipt_transaction t = { .lock = -1, .trace = trace };
-	int r = weir_ipt_lock(&t.lock, err);
+	int r = weir_ipt_lock(timeout_ms, &t.lock, err);
 	for (size_t i = 0; r == 0 && i < WEIR_IPT_PLACES; i++)
 		r = read_place(&t, i, err);
 	if (r < 0)
@@ -90,6 +91,7 @@ static int plan_middle(struct weir_ipt_transaction *t, size_t filter,
 	return r;
 }
 
+/* middle NULL: nothing has to be as closed as that. */
 static int plan_family(struct weir_ipt_transaction *t, size_t filter,
 		       const struct weir_ruleset *middle, const struct weir_epoch *old,
 		       const struct weir_epoch *new)
@@ -98,7 +100,7 @@ static int plan_family(struct weir_ipt_transaction *t, size_t filter,
 	const struct weir_ipt_image *at = &t->now.images[filter], *image = NULL;
 	bool needed = false;
 	/* without a change of nat there is no moment in between */
-	if (!weir_ipt_image_equal(&t->now.images[nat], &t->wanted.images[nat])) {
+	if (middle && !weir_ipt_image_equal(&t->now.images[nat], &t->wanted.images[nat])) {
 		int r = plan_middle(t, filter, middle, old, new, &needed, &image);
 		if (r < 0)
 			return r;
@@ -133,7 +135,7 @@ static int load_modules(const struct weir_ipt_transaction *t, struct weir_err *e
 
 int weir_ipt_transaction_plan(struct weir_ipt_transaction *t, const struct weir_ruleset *old,
 			      struct weir_ruleset *rules, const struct weir_epoch *epoch,
-			      struct weir_err *err)
+			      bool covered, struct weir_err *err)
 {
 	struct weir_firewall_state state;
 	weir_ipt_kernel_state(&t->now, &state);
@@ -146,7 +148,7 @@ int weir_ipt_transaction_plan(struct weir_ipt_transaction *t, const struct weir_
 	r = build_wanted(t, &t->rules, epoch);
 	for (size_t i = 0; r == 0 && i < WEIR_IPT_PLACES; i += 2)
 		if (weir_ipt_family_exists(weir_ipt_places[i].family))
-			r = plan_family(t, i, &t->between, before, epoch);
+			r = plan_family(t, i, covered ? NULL : &t->between, before, epoch);
 	if (r < 0)
 		return weir_err_set(err, r, "no memory to prepare the rules");
 	return load_modules(t, err);

@@ -27,14 +27,15 @@ struct weir_ipt_transaction {
 };
 
 /* Takes the lock and reads what is there. */
-int weir_ipt_transaction_open(const struct weir_trace *trace, struct weir_ipt_transaction *ret,
-			      struct weir_err *err);
+int weir_ipt_transaction_open(const struct weir_trace *trace, unsigned timeout_ms,
+			      struct weir_ipt_transaction *ret, struct weir_err *err);
 
 /* Plans the steps from what is there (`old`, as entries) to `rules`, sorted both. The transaction takes
- * the rules over: they are empty afterwards. epoch NULL: nothing is to remain. */
+ * the rules over: they are empty afterwards. epoch NULL: nothing is to remain.
+ * covered: as WEIR_FW_COVERED says. */
 int weir_ipt_transaction_plan(struct weir_ipt_transaction *t, const struct weir_ruleset *old,
 			      struct weir_ruleset *rules, const struct weir_epoch *epoch,
-			      struct weir_err *err);
+			      bool covered, struct weir_err *err);
 
 /* Goes through the steps. On an error nothing is changed, or the error says that going back failed. */
 int weir_ipt_transaction_run(struct weir_ipt_transaction *t, struct weir_err *err);

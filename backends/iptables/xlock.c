@@ -10,7 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { LIMIT_MS = 10000, STEP_MS = 5, STEP_MAX_MS = 100 };
+enum { STEP_MS = 5, STEP_MAX_MS = 100 };
 
 static const char *lock_path(void)
 {
@@ -19,38 +19,39 @@ static const char *lock_path(void)
 }
 
 /* 0, or -errno; -EWOULDBLOCK after the limit. */
-static int wait_for(int fd)
+static int wait_for(int fd, unsigned timeout_ms)
 {
-	long step = STEP_MS;
-	for (long waited = 0;; waited += step) {
+	unsigned step = STEP_MS;
+	for (unsigned waited = 0;; waited += step) {
 		if (flock(fd, LOCK_EX | LOCK_NB) == 0)
 			return 0;
 		if (errno != EWOULDBLOCK && errno != EINTR)
 			return -errno;
-		if (waited >= LIMIT_MS)
+		if (waited >= timeout_ms)
 			return -EWOULDBLOCK;
-		struct timespec pause = { .tv_nsec = step * 1000000 };
+		struct timespec pause = { .tv_nsec = step * 1000000L };
 		(void)nanosleep(&pause, NULL); /* a signal only shortens the wait */
 		step = step * 2 < STEP_MAX_MS ? step * 2 : STEP_MAX_MS;
 	}
 }
 
-int weir_ipt_lock(int *ret_fd, struct weir_err *err)
+int weir_ipt_lock(unsigned timeout_ms, int *ret_fd, struct weir_err *err)
 {
 	const char *path = lock_path();
 	int fd = open(path, O_RDONLY | O_CREAT | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return weir_err_errno(err, errno, "opening iptables' lock %s", path);
-	int r = wait_for(fd);
+	int r = wait_for(fd, timeout_ms);
 	if (r == 0) {
 		*ret_fd = fd;
 		return 0;
 	}
 	(void)close(fd); /* nothing was written */
 	if (r == -EWOULDBLOCK)
-		return weir_err_set(err, EBUSY,
-				    "somebody has held iptables' lock %s for more than %d seconds "
-				    "(fuser %s tells who)",
-				    path, LIMIT_MS / 1000, path);
+		return weir_err_set(
+			err, EBUSY,
+			"somebody holds iptables' lock %s, still after %u ms (fuser %s tells "
+			"who; wait longer with --timeout)",
+			path, timeout_ms, path);
 	return weir_err_errno(err, r, "taking iptables' lock %s", path);
 }

@@ -7,6 +7,6 @@
 
 /* Takes /run/xtables.lock ($XTABLES_LOCKFILE) with a limit of ten seconds. *ret_fd: close it to let go.
  * -EBUSY: somebody holds it for longer. */
-int weir_ipt_lock(int *ret_fd, struct weir_err *err);
+int weir_ipt_lock(unsigned timeout_ms, int *ret_fd, struct weir_err *err);
 
 #endif

@@ -13,6 +13,7 @@
 #include "core/link.h"
 
 extern const struct weir_firewall_ops weir_memory_firewall;
+extern const struct weir_firewall_ops weir_memory_other; /* beside it, with a kernel of its own */
 extern const struct weir_link_ops weir_memory_links;
 
 /* Nothing there, no faults, no calls counted. */
@@ -48,6 +49,7 @@ void weir_memory_damage(enum weir_memory_damage damage);
 bool weir_memory_drop_entry(size_t i);
 /* What stands in the filter; valid until the next change. */
 const struct weir_ruleset *weir_memory_rules(void);
+const struct weir_ruleset *weir_memory_other_rules(void); /* of the other one */
 /* A connection for forget() to find; every field set, ports.lo == ports.hi. -ENOMEM. */
 int weir_memory_add_flow(const struct weir_flow_match *flow);
 size_t weir_memory_flows(void);

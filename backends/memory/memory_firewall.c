@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The firewall contract in memory.
  *
- * How it works: the "kernel" holds one sorted ruleset, the epoch beside it and a generation that each
+ * How it works: a "kernel" holds one sorted ruleset, the epoch beside it and a generation that each
  * commit moves on. prepare() only copies what it is given; commit() builds the next ruleset aside and
  * puts it in place by one assignment, so that it is whole or not at all. As nf_tables does, commit()
  * refuses to delete what is absent and to add a key that is there with another value. */
@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static struct {
+struct kernel {
 	bool present;
 	bool broken; /* chains and rules are not as they should be */
 	struct weir_ruleset rules;
@@ -21,9 +21,12 @@ static struct {
 	struct weir_arena flow_arena;
 	struct weir_flow_match *flows;
 	size_t n_flows;
-} kernel;
+};
+
+static struct kernel kernels[2]; /* of weir_memory_firewall and of weir_memory_other */
 
 struct weir_firewall {
+	struct kernel *kernel;
 	char store[WEIR_UUID_SIZE];
 	bool prepared;
 	/* what is prepared */
@@ -33,9 +36,9 @@ struct weir_firewall {
 	struct weir_epoch epoch;
 };
 
-static uint32_t generation(void)
+static uint32_t generation(const struct kernel *kernel)
 {
-	return kernel.moved + 1;
+	return kernel->moved + 1;
 }
 
 static void take_over(struct weir_ruleset *to, struct weir_ruleset *from)
@@ -52,8 +55,8 @@ static int memory_probe(struct weir_err *err)
 	return weir_memory_step("probing memory", err);
 }
 
-static int memory_open(const char *store, const struct weir_trace *trace,
-		       struct weir_firewall **ret, struct weir_err *err)
+static int open_kernel(struct kernel *kernel, const char *store, struct weir_firewall **ret,
+		       struct weir_err *err)
 {
 	int r = weir_memory_step("opening memory", err);
 	if (r < 0)
@@ -63,10 +66,24 @@ static int memory_open(const char *store, const struct weir_trace *trace,
 	struct weir_firewall *fw = calloc(1, sizeof(*fw));
 	if (!fw)
 		return weir_err_set(err, ENOMEM, "no memory for a firewall handle");
-	(void)trace; /* there are no messages to say */
+	fw->kernel = kernel;
 	memcpy(fw->store, store, strlen(store) + 1);
 	*ret = fw;
 	return 0;
+}
+
+static int memory_open(const char *store, const struct weir_trace *trace,
+		       struct weir_firewall **ret, struct weir_err *err)
+{
+	(void)trace; /* there are no messages to say */
+	return open_kernel(&kernels[0], store, ret, err);
+}
+
+static int other_open(const char *store, const struct weir_trace *trace, struct weir_firewall **ret,
+		      struct weir_err *err)
+{
+	(void)trace;
+	return open_kernel(&kernels[1], store, ret, err);
 }
 
 static void memory_abort(struct weir_firewall *fw)
@@ -86,40 +103,38 @@ static void memory_close(struct weir_firewall *fw)
 
 /* ---- reading ---- */
 
-static struct weir_firewall_state current_state(void)
+static struct weir_firewall_state current_state(const struct kernel *kernel)
 {
-	struct weir_firewall_state state = { .present = kernel.present,
-					     .generation = generation() };
-	if (kernel.present)
-		state.epoch = kernel.epoch;
+	struct weir_firewall_state state = { .present = kernel->present,
+					     .generation = generation(kernel) };
+	if (kernel->present)
+		state.epoch = kernel->epoch;
 	return state;
 }
 
 static int memory_state(struct weir_firewall *fw, struct weir_firewall_state *ret,
 			struct weir_err *err)
 {
-	(void)fw;
 	int r = weir_memory_step("asking for the state", err);
 	if (r < 0)
 		return r;
-	*ret = current_state();
+	*ret = current_state(fw->kernel);
 	return 0;
 }
 
-static int check_frame(struct weir_err *err)
+static int check_frame(const struct kernel *kernel, struct weir_err *err)
 {
-	if (!kernel.present)
+	if (!kernel->present)
 		return weir_err_set(err, ESTALE, "the rules are gone");
-	if (kernel.broken)
+	if (kernel->broken)
 		return weir_err_set(err, ESTALE, "a rule is missing");
 	return 0;
 }
 
 static int memory_check(struct weir_firewall *fw, struct weir_err *err)
 {
-	(void)fw;
 	int r = weir_memory_step("checking the rules", err);
-	return r < 0 ? r : check_frame(err);
+	return r < 0 ? r : check_frame(fw->kernel, err);
 }
 
 /* Places are of the user's file; a kernel does not know them. */
@@ -140,17 +155,16 @@ static int memory_list(struct weir_firewall *fw, struct weir_ruleset *ret,
 {
 	WEIR_CLEAN_RULESET struct weir_ruleset rules = { 0 };
 
-	(void)fw;
 	int r = weir_memory_step("listing the rules", err);
 	if (r == 0)
-		r = copy_entries(&rules, &kernel.rules, err);
+		r = copy_entries(&rules, &fw->kernel->rules, err);
 	if (r < 0)
 		return r;
 	*ret = rules;
 	rules = (struct weir_ruleset){ 0 };
 	if (state)
-		*state = current_state();
-	return kernel.present ? check_frame(err) : 0;
+		*state = current_state(fw->kernel);
+	return fw->kernel->present ? check_frame(fw->kernel, err) : 0;
 }
 
 /* ---- the transaction ---- */
@@ -166,18 +180,20 @@ static int copy_side(struct weir_ruleset *to, const struct weir_entry *const *en
 
 static int refuse_foreign(const struct weir_firewall *fw, struct weir_err *err)
 {
-	if (!kernel.present || !kernel.epoch.store[0] || strcmp(kernel.epoch.store, fw->store) == 0)
+	if (!fw->kernel->present || !fw->kernel->epoch.store[0] ||
+	    strcmp(fw->kernel->epoch.store, fw->store) == 0)
 		return 0;
 	return weir_err_set(err, EBUSY,
 			    "the rules belong to another weir (store %s, this one is %s)",
-			    kernel.epoch.store, fw->store);
+			    fw->kernel->epoch.store, fw->store);
 }
 
-static int memory_prepare(struct weir_firewall *fw, const struct weir_delta *delta, bool whole,
+static int memory_prepare(struct weir_firewall *fw, const struct weir_delta *delta, unsigned how,
 			  const struct weir_firewall_state *old, const struct weir_epoch *epoch,
 			  struct weir_err *err)
 {
 	WEIR_CLEAN_RULESET struct weir_ruleset removed = { 0 }, added = { 0 };
+	bool whole = how & WEIR_FW_WHOLE;
 
 	assert(!fw->prepared);
 	int r = weir_memory_step("preparing rules", err);
@@ -217,7 +233,7 @@ static int check_removed(const struct weir_firewall *fw, struct weir_err *err)
 
 	for (size_t i = 0; i < fw->removed.n; i++) {
 		const struct weir_entry *gone = &fw->removed.entries[i];
-		if (!find_entry(&kernel.rules, gone))
+		if (!find_entry(&fw->kernel->rules, gone))
 			return weir_err_at(err, ENOENT, &gone->origin,
 					   "deleting %s: it is not there",
 					   weir_entry_text(gone, text));
@@ -227,8 +243,8 @@ static int check_removed(const struct weir_firewall *fw, struct weir_err *err)
 
 static int add_kept(const struct weir_firewall *fw, struct weir_ruleset *next, struct weir_err *err)
 {
-	for (size_t i = 0; i < kernel.rules.n; i++) {
-		const struct weir_entry *entry = &kernel.rules.entries[i];
+	for (size_t i = 0; i < fw->kernel->rules.n; i++) {
+		const struct weir_entry *entry = &fw->kernel->rules.entries[i];
 		int r = find_entry(&fw->removed, entry) ? 0 : weir_ruleset_add(next, entry, err);
 		if (r < 0)
 			return r;
@@ -283,12 +299,12 @@ static int memory_validate(struct weir_firewall *fw, struct weir_err *err)
 
 static void put_in_place(const struct weir_firewall *fw, struct weir_ruleset *next)
 {
-	kernel.present = !(fw->whole && next->n == 0);
+	fw->kernel->present = !(fw->whole && next->n == 0);
 	if (fw->whole)
-		kernel.broken = false;
-	kernel.epoch = kernel.present ? fw->epoch : (struct weir_epoch){ 0 };
-	take_over(&kernel.rules, next);
-	kernel.moved++;
+		fw->kernel->broken = false;
+	fw->kernel->epoch = fw->kernel->present ? fw->epoch : (struct weir_epoch){ 0 };
+	take_over(&fw->kernel->rules, next);
+	fw->kernel->moved++;
 }
 
 static int commit_prepared(const struct weir_firewall *fw, struct weir_err *err)
@@ -299,8 +315,8 @@ static int commit_prepared(const struct weir_firewall *fw, struct weir_err *err)
 	if (r < 0)
 		return r;
 	if (weir_memory_lose_race())
-		kernel.moved++;
-	if (fw->generation && fw->generation != generation())
+		fw->kernel->moved++;
+	if (fw->generation && fw->generation != generation(fw->kernel))
 		return weir_err_set(err, EAGAIN, "somebody else has changed the rules meanwhile");
 	r = build_next(fw, &next, err);
 	if (r == 0)
@@ -314,7 +330,7 @@ static int memory_commit(struct weir_firewall *fw, uint32_t *ret_generation, str
 	int r = commit_prepared(fw, err);
 	memory_abort(fw); /* OPEN again either way */
 	if (r == 0 && ret_generation)
-		*ret_generation = generation();
+		*ret_generation = generation(fw->kernel);
 	return r;
 }
 
@@ -337,10 +353,9 @@ static int memory_counters(struct weir_firewall *fw, struct weir_counters *ret,
 {
 	struct weir_counters counters = { 0 };
 
-	(void)fw;
 	int r = weir_memory_step("reading counters", err);
 	if (r == 0)
-		r = copy_entries(&counters.mappings, &kernel.rules, err);
+		r = copy_entries(&counters.mappings, &fw->kernel->rules, err);
 	size_t n = counters.mappings.n + WEIR_NUM_DROPS;
 	counters.items = r == 0 ? calloc(n, sizeof(counters.items[0])) : NULL;
 	if (!counters.items) {
@@ -350,7 +365,7 @@ static int memory_counters(struct weir_firewall *fw, struct weir_counters *ret,
 	for (size_t i = 0; i < counters.mappings.n; i++)
 		if (counters.mappings.entries[i].kind == WEIR_ENTRY_MAPPING)
 			counters.items[counters.n++].mapping = &counters.mappings.entries[i];
-	for (unsigned drop = 0; kernel.present && drop < WEIR_NUM_DROPS; drop++)
+	for (unsigned drop = 0; fw->kernel->present && drop < WEIR_NUM_DROPS; drop++)
 		counters.items[counters.n++].reason = weir_drop_reason(drop);
 	*ret = counters;
 	return 0;
@@ -384,19 +399,18 @@ static bool flow_matches(const struct weir_flow_match *wanted, const struct weir
 static int memory_forget(struct weir_firewall *fw, const struct weir_flow_match *matches, size_t n,
 			 size_t *ret_forgotten, struct weir_err *err)
 {
-	(void)fw;
 	int r = weir_memory_step("forgetting connections", err);
 	if (r < 0)
 		return r;
-	size_t kept = 0, before = kernel.n_flows;
+	size_t kept = 0, before = fw->kernel->n_flows;
 	for (size_t i = 0; i < before; i++) {
 		bool hit = false;
 		for (size_t m = 0; m < n && !hit; m++)
-			hit = flow_matches(&matches[m], &kernel.flows[i]);
+			hit = flow_matches(&matches[m], &fw->kernel->flows[i]);
 		if (!hit)
-			kernel.flows[kept++] = kernel.flows[i];
+			fw->kernel->flows[kept++] = fw->kernel->flows[i];
 	}
-	kernel.n_flows = kept;
+	fw->kernel->n_flows = kept;
 	if (ret_forgotten)
 		*ret_forgotten = before - kept;
 	return 0;
@@ -406,81 +420,95 @@ static int memory_forget(struct weir_firewall *fw, const struct weir_flow_match 
 
 int weir_memory_add_flow(const struct weir_flow_match *flow)
 {
-	struct weir_flow_match *flows =
-		weir_arena_grow(&kernel.flow_arena, kernel.flows, kernel.n_flows, sizeof(*flows));
+	struct weir_flow_match *flows = weir_arena_grow(&kernels[0].flow_arena, kernels[0].flows,
+							kernels[0].n_flows, sizeof(*flows));
 	if (!flows)
 		return -ENOMEM;
-	flows[kernel.n_flows++] = *flow;
-	kernel.flows = flows;
+	flows[kernels[0].n_flows++] = *flow;
+	kernels[0].flows = flows;
 	return 0;
 }
 
 size_t weir_memory_flows(void)
 {
-	return kernel.n_flows;
+	return kernels[0].n_flows;
 }
 
 const struct weir_ruleset *weir_memory_rules(void)
 {
-	return &kernel.rules;
+	return &kernels[0].rules;
+}
+
+const struct weir_ruleset *weir_memory_other_rules(void)
+{
+	return &kernels[1].rules;
 }
 
 bool weir_memory_drop_entry(size_t i)
 {
-	if (i >= kernel.rules.n)
+	if (i >= kernels[0].rules.n)
 		return false;
-	struct weir_entry *entries = kernel.rules.entries;
-	memmove(&entries[i], &entries[i + 1], (kernel.rules.n - i - 1) * sizeof(entries[0]));
-	kernel.rules.n--;
-	kernel.moved++;
+	struct weir_entry *entries = kernels[0].rules.entries;
+	memmove(&entries[i], &entries[i + 1], (kernels[0].rules.n - i - 1) * sizeof(entries[0]));
+	kernels[0].rules.n--;
+	kernels[0].moved++;
 	return true;
 }
 
 void weir_memory_damage(enum weir_memory_damage damage)
 {
-	kernel.moved++;
-	if (damage == WEIR_MEMORY_OTHER || !kernel.present)
+	kernels[0].moved++;
+	if (damage == WEIR_MEMORY_OTHER || !kernels[0].present)
 		return;
 	if (damage == WEIR_MEMORY_FLUSHED || damage == WEIR_MEMORY_EMPTIED)
-		weir_ruleset_free(&kernel.rules);
+		weir_ruleset_free(&kernels[0].rules);
 	if (damage == WEIR_MEMORY_FLUSHED)
-		kernel.present = kernel.broken = false;
+		kernels[0].present = kernels[0].broken = false;
 	if (damage == WEIR_MEMORY_BROKEN)
-		kernel.broken = true;
+		kernels[0].broken = true;
 	if (damage == WEIR_MEMORY_FLUSHED || damage == WEIR_MEMORY_NO_EPOCH)
-		kernel.epoch = (struct weir_epoch){ 0 };
+		kernels[0].epoch = (struct weir_epoch){ 0 };
 }
 
 void weir_memory_reset_firewall(void)
 {
-	weir_ruleset_free(&kernel.rules);
-	weir_arena_free(&kernel.flow_arena);
-	memset(&kernel, 0, sizeof(kernel));
+	for (size_t i = 0; i < 2; i++) {
+		weir_ruleset_free(&kernels[i].rules);
+		weir_arena_free(&kernels[i].flow_arena);
+	}
+	memset(kernels, 0, sizeof(kernels));
 }
 
 void weir_memory_print_firewall(FILE *out)
 {
-	if (!kernel.present)
-		return;
-	(void)fprintf(out, "rules of %s%s\n", kernel.epoch.store, kernel.broken ? " (broken)" : "");
-	weir_ruleset_print(&kernel.rules, out);
+	for (size_t i = 0; i < 2; i++) {
+		const struct kernel *kernel = &kernels[i];
+		if (!kernel->present)
+			continue;
+		(void)fprintf(out, "%srules of %s%s\n", i ? "other " : "", kernel->epoch.store,
+			      kernel->broken ? " (broken)" : "");
+		weir_ruleset_print(&kernel->rules, out);
+	}
 }
+
+/* All but the name and the kernel. */
+#define MEMORY_OPS                                                                    \
+	.capabilities = WEIR_FW_DRY_VALIDATE | WEIR_FW_GENERATION | WEIR_FW_COUNTERS, \
+	.probe = memory_probe, .close = memory_close, .state = memory_state,          \
+	.check = memory_check, .list = memory_list, .prepare = memory_prepare,        \
+	.validate = memory_validate, .commit = memory_commit, .abort = memory_abort,  \
+	.render = memory_render, .counters = memory_counters, .forget = memory_forget
 
 const struct weir_firewall_ops weir_memory_firewall = {
 	.name = "memory",
 	.container = "memory",
-	.capabilities = WEIR_FW_DRY_VALIDATE | WEIR_FW_GENERATION | WEIR_FW_COUNTERS,
-	.probe = memory_probe,
 	.open = memory_open,
-	.close = memory_close,
-	.state = memory_state,
-	.check = memory_check,
-	.list = memory_list,
-	.prepare = memory_prepare,
-	.validate = memory_validate,
-	.commit = memory_commit,
-	.abort = memory_abort,
-	.render = memory_render,
-	.counters = memory_counters,
-	.forget = memory_forget,
+	MEMORY_OPS,
+};
+
+const struct weir_firewall_ops weir_memory_other = {
+	.name = "other",
+	.container = "other memory",
+	.open = other_open,
+	MEMORY_OPS,
 };

@@ -243,10 +243,11 @@ static int check_owner(struct weir_firewall *fw, bool whole, const struct weir_f
 			    "the epoch of table inet " WEIR_NFT_TABLE " is gone (weir repair)");
 }
 
-static int nft_prepare(struct weir_firewall *fw, const struct weir_delta *delta, bool whole,
+static int nft_prepare(struct weir_firewall *fw, const struct weir_delta *delta, unsigned how,
 		       const struct weir_firewall_state *old, const struct weir_epoch *epoch,
 		       struct weir_err *err)
 {
+	bool whole = how & WEIR_FW_WHOLE;
 	assert(!fw->prepared);
 	int r = check_owner(fw, whole, old, err);
 	if (r < 0)

@@ -357,11 +357,11 @@ static void test_another_store(void **state)
 	OK(h, apply(h, WEB));
 	assert_int_equal(host_set_up((void **)&theirs), 0); /* boots a new kernel */
 	OK(theirs, apply(theirs, WEB));
-	refused(h, EBUSY, "belongs to another weir (store ");
+	refused(h, EBUSY, "another weir has made memory (store ");
 	assert_non_null(strstr(h->err.text, h->state));
-	FAILS(h, EBUSY, "belongs to another weir", repair(h));
-	FAILS(h, EBUSY, "belongs to another weir", delete_all(h));
-	FAILS(h, EBUSY, "belongs to another weir", plan(h, spec));
+	FAILS(h, EBUSY, "another weir has made", repair(h));
+	FAILS(h, EBUSY, "another weir has made", delete_all(h));
+	FAILS(h, EBUSY, "another weir has made", plan(h, spec));
 	assert_converged(theirs);
 	assert_int_equal(host_tear_down((void **)&theirs), 0);
 }
