@@ -78,6 +78,7 @@ struct weir_cli {
 	struct weir_arena arena;
 	struct weir_engine engine;	   /* after weir_cli_engine() */
 	struct weir_firewall_ops firewall; /* what it points to: traced ones with -vv */
+	const struct weir_firewall_ops *const *firewalls; /* all, traced ones with -vv */
 	struct weir_link_ops links;
 	struct weir_trace trace;
 };
@@ -164,5 +165,7 @@ int weir_verb_status(struct weir_cli *cli, struct weir_err *err);
 int weir_verb_render(struct weir_cli *cli, struct weir_err *err);
 int weir_verb_version(struct weir_cli *cli, struct weir_err *err);
 int weir_verb_repair(struct weir_cli *cli, struct weir_err *err);
+int weir_verb_backend(struct weir_cli *cli, struct weir_err *err);
+int weir_verb_backend_use(struct weir_cli *cli, struct weir_err *err);
 
 #endif

@@ -54,12 +54,38 @@ int weir_cli_choose(void *ctx, const char *stored, struct weir_err *err)
 	return r == -EINVAL ? weir_cli_blame(err, r, OPT_BACKEND, cli->backend) : r;
 }
 
+/* All that there are, as the engine is to see them. */
+static int list_firewalls(struct weir_cli *cli, struct weir_err *err)
+{
+	size_t n = 0;
+	if (!cli->verbose) {
+		cli->firewalls = weir_firewalls;
+		return 0;
+	}
+	while (weir_firewalls[n])
+		n++;
+	struct weir_firewall_ops *ops = weir_arena_alloc(&cli->arena, n * sizeof(*ops));
+	const struct weir_firewall_ops **list =
+		weir_arena_alloc(&cli->arena, (n + 1) * sizeof(*list));
+	if (!ops || !list)
+		return weir_err_set(err, ENOMEM, "out of memory");
+	for (size_t i = 0; i < n; i++) {
+		ops[i] = weir_trace_firewall(weir_firewalls[i]);
+		list[i] = &ops[i];
+	}
+	list[n] = NULL;
+	cli->firewalls = list;
+	return 0;
+}
+
 int weir_cli_engine(struct weir_cli *cli, struct weir_err *err)
 {
 	bool any = strcmp(cli->backend, "auto") == 0;
 	int r = need_root(err);
 	if (r == 0 && !any) /* a wrong word is told before anything is opened */
 		r = weir_cli_choose(cli, "", err);
+	if (r == 0)
+		r = list_firewalls(cli, err);
 	if (r < 0)
 		return r;
 	cli->links = weir_netlink;
@@ -76,6 +102,7 @@ int weir_cli_engine(struct weir_cli *cli, struct weir_err *err)
 		.firewall = &cli->firewall,
 		.choose = any ? weir_cli_choose : NULL,
 		.choose_ctx = cli,
+		.firewalls = cli->firewalls,
 		.links = &cli->links,
 		.trace = cli->verbose ? &cli->trace : NULL,
 		.progress = tells ? progress : NULL,

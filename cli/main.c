@@ -32,6 +32,11 @@ static const char publish_help[] =
 	"  8000-8010:9000-9010/udp     a range, the offset is kept\n"
 	"  8000-9000:80                one free host port out of a range\n";
 
+static const char backend_help[] =
+	"The new rules are in force before the old ones go, and what is established goes on.\n"
+	"From then on this packet filter is the one that auto takes. --backend and WEIR_BACKEND\n"
+	"do not matter here.\n";
+
 const struct weir_verb weir_verbs[] = {
 	{ "apply", "FILE… [--prune]", "make the host what the files say", NULL, 1, SIZE_MAX,
 	  weir_verb_apply, apply_options },
@@ -68,6 +73,10 @@ const struct weir_verb weir_verbs[] = {
 	  weir_verb_render, no_options },
 	{ "repair", "", "make the host what it should be", NULL, 0, 0, weir_verb_repair,
 	  no_options },
+	{ "backend use", "nftables|iptables|auto", "move everything to another packet filter",
+	  backend_help, 1, 1, weir_verb_backend_use, no_options },
+	{ "backend", "", "which packet filter is in use, and which could be", NULL, 0, 0,
+	  weir_verb_backend, no_options },
 	{ "version", "", "the version", NULL, 0, 0, weir_verb_version, no_options },
 };
 const size_t weir_n_verbs = sizeof(weir_verbs) / sizeof(*weir_verbs);

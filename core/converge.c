@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "core/aside.h"
 #include "core/flows.h"
 #include "core/forward.h"
 #include "core/plan.h"
@@ -304,6 +305,8 @@ static int look(struct work *w)
 	if (r == 0)
 		r = read_rules(w);
 	if (r == 0)
+		r = weir_asides_tell(w->s, w->plan, w->err);
+	if (r == 0)
 		r = tell_rules(w);
 	if (r == 0)
 		r = compare_networks(w);
@@ -436,6 +439,8 @@ static int mend(struct work *w)
 		r = weir_forwarding_restore(s, &w->fwd, w->err);
 	if (r == 0)
 		r = mend_rules(w);
+	if (r == 0) /* what is in charge is in force */
+		r = weir_asides_clear(s, w->err);
 	if (r == 0)
 		r = weir_forwarding_switch_on(s, &w->fwd, w->err);
 	if (r == 0)

@@ -9,7 +9,6 @@
 #include "core/engine.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -265,18 +264,14 @@ static int change_in_transaction(struct weir_session *s, const struct weir_chang
 		return r;
 	if (s->dry_run)
 		return fresh ? validate(s, &w, err) : 0;
-	sigset_t asked_to_end, was;
-	(void)sigemptyset(&asked_to_end);
-	(void)sigaddset(&asked_to_end, SIGINT);
-	(void)sigaddset(&asked_to_end, SIGTERM);
-	(void)sigaddset(&asked_to_end, SIGHUP);
-	(void)sigprocmask(SIG_BLOCK, &asked_to_end, &was); /* they wait until the work is whole */
+	sigset_t was;
+	weir_session_hold_signals(&was);
 	r = carry_out(s, &res, &w, err);
 	if (r == -ENOTRECOVERABLE)
 		s->dirty = true; /* in a foreign namespace: going back would be done to that */
 	else if (r < 0)
 		weir_session_undo(s, err); /* while what it refers to is still there */
-	(void)sigprocmask(SIG_SETMASK, &was, NULL);
+	weir_session_let_signals(&was);
 	return r;
 }
 
@@ -358,6 +353,7 @@ int weir_engine_repair(const struct weir_engine *engine, bool dry_run, struct we
 	struct weir_plan plan = { 0 };
 	struct weir_gone gone = { 0 };
 	int r = weir_session_open(engine, dry_run, &s, err);
+	s.look_aside = true;
 	if (r == 0 && !dry_run)
 		r = weir_store_verify(s.store, err);
 	if (r == 0)

@@ -24,6 +24,8 @@ struct weir_engine {
 	 * `firewall` is looked at, which it may fill; NULL: that is chosen already. */
 	int (*choose)(void *ctx, const char *stored, struct weir_err *err);
 	void *choose_ctx;
+	/* All that there are, NULL at the end: where a move that was killed may have left rules; or NULL. */
+	const struct weir_firewall_ops *const *firewalls;
 	const struct weir_link_ops *links;
 	const struct weir_trace *trace; /* or NULL */
 	/* Long work tells how far it is; NULL: nobody listens. */
@@ -95,6 +97,12 @@ int weir_engine_change(const struct weir_engine *engine, const struct weir_chang
  * are dropped from the store. ret->drift tells what was mended (dry_run: is to be mended). */
 int weir_engine_repair(const struct weir_engine *engine, bool dry_run, struct weir_plan *ret,
 		       struct weir_err *err);
+
+/* Moves everything from the packet filter in charge (engine->choose) to another one, which is in charge
+ * from then on. The old rules go when the new ones are in force; what is established goes on. In charge
+ * already: nothing. On any error the old one is in charge, with all its rules. */
+int weir_engine_move(const struct weir_engine *engine, const struct weir_firewall_ops *to,
+		     bool dry_run, struct weir_plan *ret, struct weir_err *err);
 
 struct weir_stored_sysctl;
 /* The GUARD entries of a host on which weir has changed these sysctls. */

@@ -7,9 +7,10 @@
 const char *weir_firewall_capability(unsigned i)
 {
 	static const char *const words[] = {
-		"the kernel tries what a dry run would do", /* WEIR_FW_DRY_VALIDATE */
-		"a commit notices those of others",	    /* WEIR_FW_GENERATION */
-		"counts connections and drops",		    /* WEIR_FW_COUNTERS */
+		"the kernel is asked on a dry run", /* WEIR_FW_DRY_VALIDATE */
+		"changes of others are noticed without reading the rules", /* WEIR_FW_GENERATION */
+		"connections and drops are counted",			   /* WEIR_FW_COUNTERS */
+		"a change is one commit",				   /* WEIR_FW_ONE_COMMIT */
 	};
 	return i < sizeof(words) / sizeof(words[0]) ? words[i] : NULL;
 }

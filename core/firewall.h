@@ -64,6 +64,7 @@ enum {
 	WEIR_FW_DRY_VALIDATE = 1 << 0, /* validate() asks the kernel */
 	WEIR_FW_GENERATION = 1 << 1, /* commit() refuses with -EAGAIN when others have committed */
 	WEIR_FW_COUNTERS = 1 << 2,
+	WEIR_FW_ONE_COMMIT = 1 << 3, /* else several, in an order that fails closed */
 };
 
 /* The words for the i-th capability, from 0; NULL: there are no more. */

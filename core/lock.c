@@ -52,7 +52,7 @@ static int make_dir(const char *dir, struct weir_err *err)
 
 static bool is_note(const char *line)
 {
-	static const char *const words[] = { "forget ", "sysctl ", "netns " };
+	static const char *const words[] = { "forget ", "sysctl ", "netns ", "backend " };
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
 		if (strncmp(line, words[i], strlen(words[i])) == 0)
 			return true;
@@ -163,6 +163,11 @@ static int read_line(struct weir_lock *lock, const char *line)
 	} else if (sscanf(line, "netns %127s", word) == 1) {
 		name = weir_arena_strdup(&lock->arena, word);
 		kept = lock->netns = append(lock, lock->netns, &lock->n_netns, &name, sizeof(name));
+	} else if (sscanf(line, "backend %127s", word) == 1) {
+		name = weir_arena_strdup(&lock->arena, word);
+		kept = name ? append(lock, lock->backends, &lock->n_backends, &name, sizeof(name))
+			    : NULL;
+		lock->backends = (const char **)kept;
 	}
 	return kept ? 0 : -ENOMEM;
 }
@@ -296,6 +301,13 @@ int weir_lock_note_netns(struct weir_lock *lock, const char *endpoint, struct we
 {
 	char line[96];
 	int len = snprintf(line, sizeof(line), "netns %.63s\n", endpoint);
+	return write_all(lock->fd, line, (size_t)len, err);
+}
+
+int weir_lock_note_backend(struct weir_lock *lock, const char *name, struct weir_err *err)
+{
+	char line[64];
+	int len = snprintf(line, sizeof(line), "backend %.31s\n", name);
 	return write_all(lock->fd, line, (size_t)len, err);
 }
 

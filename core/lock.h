@@ -3,7 +3,7 @@
  *
  * How it works: weir.lock is held by flock(2). Its holder writes who it is into it and, before it
  * touches them, what the kernel could not tell afterwards: connections to forget, the old values of
- * sysctls, namespaces that it makes. A holder that is done empties it. So whoever takes the lock and
+ * sysctls, namespaces that it makes, packet filters that it moves the rules between. A holder that is done empties it. So whoever takes the lock and
  * finds words in it knows that its predecessor was killed at work, and what is left to do. After a power cut the words may be missing: the boot id tells that case. */
 #ifndef WEIR_CORE_LOCK_H
 #define WEIR_CORE_LOCK_H
@@ -25,6 +25,8 @@ struct weir_lock {
 	size_t n_sysctls;
 	const char **netns; /* of endpoints that it may have made */
 	size_t n_netns;
+	const char **backends; /* that it may have left rules in */
+	size_t n_backends;
 };
 #define WEIR_LOCK_INIT   \
 	{                \
@@ -42,6 +44,7 @@ int weir_lock_note_flows(struct weir_lock *lock, const struct weir_flow_match *m
 			 struct weir_err *err);
 int weir_lock_note_sysctl(struct weir_lock *lock, const char *key, long old, struct weir_err *err);
 int weir_lock_note_netns(struct weir_lock *lock, const char *endpoint, struct weir_err *err);
+int weir_lock_note_backend(struct weir_lock *lock, const char *name, struct weir_err *err);
 
 /* Gives the lock up; `clean`: all work is done, or undone. Without it the mark stays. */
 void weir_lock_release(struct weir_lock *lock, bool clean);

@@ -35,6 +35,15 @@ static int add(struct weir_plan *plan, struct weir_step **steps, size_t *n,
 	return 0;
 }
 
+int weir_plan_add_step(struct weir_plan *plan, enum weir_action action, const char *object,
+		       const char *name, const char *detail, struct weir_err *err)
+{
+	const struct weir_step step = {
+		.action = action, .object = object, .name = name, .detail = detail
+	};
+	return add(plan, &plan->steps, &plan->n_steps, &step, err);
+}
+
 int weir_plan_add_drift(struct weir_plan *plan, enum weir_action action, const char *object,
 			const char *name, const char *detail, struct weir_err *err)
 {

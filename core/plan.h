@@ -8,6 +8,9 @@
 /* Steps for what differs between the two models; also copies what was made or changed to plan->after. */
 int weir_plan_describe(struct weir_plan *plan, const struct weir_resolution *res,
 		       struct weir_err *err);
+/* One more step of the change; the words are copied. */
+int weir_plan_add_step(struct weir_plan *plan, enum weir_action action, const char *object,
+		       const char *name, const char *detail, struct weir_err *err);
 /* One more thing that the kernel had lost or had too much; the words are copied. */
 int weir_plan_add_drift(struct weir_plan *plan, enum weir_action action, const char *object,
 			const char *name, const char *detail, struct weir_err *err);

@@ -275,6 +275,21 @@ int weir_session_save_meta(struct weir_session *s, struct weir_err *err)
 	return r;
 }
 
+void weir_session_hold_signals(sigset_t *ret_was)
+{
+	sigset_t asked_to_end;
+	(void)sigemptyset(&asked_to_end); /* none of these four can fail */
+	(void)sigaddset(&asked_to_end, SIGINT);
+	(void)sigaddset(&asked_to_end, SIGTERM);
+	(void)sigaddset(&asked_to_end, SIGHUP);
+	(void)sigprocmask(SIG_BLOCK, &asked_to_end, ret_was);
+}
+
+void weir_session_let_signals(const sigset_t *was)
+{
+	(void)sigprocmask(SIG_SETMASK, was, NULL);
+}
+
 void weir_session_progress(const struct weir_session *s, const char *what, size_t done,
 			   size_t total)
 {

@@ -3,6 +3,8 @@
 #ifndef WEIR_CORE_SESSION_H
 #define WEIR_CORE_SESSION_H
 
+#include <signal.h>
+
 #include "core/engine.h"
 #include "core/lock.h"
 #include "core/store.h"
@@ -37,7 +39,8 @@ struct weir_session {
 	bool have_routes;
 	struct weir_undo *undo;		  /* the latest first */
 	struct weir_new_netns *new_netns; /* made anew while going back */
-	bool dirty;			  /* leave the mark: somebody must converge */
+	bool look_aside; /* also into packet filters that are not in charge (core/aside.h) */
+	bool dirty;	 /* leave the mark: somebody must converge */
 };
 
 /* Takes the lock, opens the store and both backends, and checks that the store belongs to this
@@ -72,6 +75,10 @@ int weir_session_commit_rules(struct weir_session *s, const struct weir_delta *d
 
 /* Writes what the store knows of the kernel, when that is news. */
 int weir_session_save_meta(struct weir_session *s, struct weir_err *err);
+
+/* Whoever asks weir to end waits until the work is whole. */
+void weir_session_hold_signals(sigset_t *ret_was);
+void weir_session_let_signals(const sigset_t *was);
 
 void weir_session_progress(const struct weir_session *s, const char *what, size_t done,
 			   size_t total);

@@ -492,11 +492,12 @@ void weir_memory_print_firewall(FILE *out)
 }
 
 /* All but the name and the kernel. */
-#define MEMORY_OPS                                                                    \
-	.capabilities = WEIR_FW_DRY_VALIDATE | WEIR_FW_GENERATION | WEIR_FW_COUNTERS, \
-	.probe = memory_probe, .close = memory_close, .state = memory_state,          \
-	.check = memory_check, .list = memory_list, .prepare = memory_prepare,        \
-	.validate = memory_validate, .commit = memory_commit, .abort = memory_abort,  \
+#define MEMORY_OPS                                                                     \
+	.capabilities = WEIR_FW_DRY_VALIDATE | WEIR_FW_GENERATION | WEIR_FW_COUNTERS | \
+			WEIR_FW_ONE_COMMIT,                                            \
+	.probe = memory_probe, .close = memory_close, .state = memory_state,           \
+	.check = memory_check, .list = memory_list, .prepare = memory_prepare,         \
+	.validate = memory_validate, .commit = memory_commit, .abort = memory_abort,   \
 	.render = memory_render, .counters = memory_counters, .forget = memory_forget
 
 const struct weir_firewall_ops weir_memory_firewall = {

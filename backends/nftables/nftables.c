@@ -412,7 +412,8 @@ static int nft_forget(struct weir_firewall *fw, const struct weir_flow_match *ma
 const struct weir_firewall_ops weir_nftables = {
 	.name = "nftables",
 	.container = "table inet " WEIR_NFT_TABLE,
-	.capabilities = WEIR_FW_DRY_VALIDATE | WEIR_FW_GENERATION | WEIR_FW_COUNTERS,
+	.capabilities = WEIR_FW_DRY_VALIDATE | WEIR_FW_GENERATION | WEIR_FW_COUNTERS |
+			WEIR_FW_ONE_COMMIT,
 	.probe = nft_probe,
 	.open = nft_open,
 	.close = nft_close,
