@@ -26,7 +26,9 @@ struct weir_epoch {
 struct weir_firewall_state {
 	bool present;		 /* our tables or chains are there */
 	struct weir_epoch epoch; /* valid when present; empty strings when unreadable */
-	uint32_t generation;	 /* nft's, at the time of asking; 0 where the filter has none */
+	/* Equal to what commit() said: nobody has written since. nft's; of legacy iptables, made of the size
+	 * of its tables and where their chains begin; 0 where the filter cannot tell. */
+	uint32_t generation;
 };
 
 /* Counters, as read from the kernel. */
@@ -117,7 +119,7 @@ struct weir_firewall_ops {
 		       struct weir_err *err);
 	/* Asks the kernel whether it would take what is prepared, changing nothing; stays PREPARED. */
 	int (*validate)(struct weir_firewall *fw, struct weir_err *err);
-	/* ret_generation: nft's after the commit (0 where there is none).
+	/* ret_generation: that of struct weir_firewall_state after the commit.
 	 * -EAGAIN: somebody was faster, prepare again from a new state. Any error: nothing changed.
 	 * The handle is OPEN afterwards either way. */
 	int (*commit)(struct weir_firewall *fw, uint32_t *ret_generation, struct weir_err *err);

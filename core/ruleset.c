@@ -115,13 +115,19 @@ int weir_entry_key_cmp(const struct weir_entry *a, const struct weir_entry *b)
 	return order ? order : compare_key(a, b);
 }
 
+static bool owners_equal(const struct weir_entry *a, const struct weir_entry *b)
+{
+	const char *left = a->owner ? a->owner : "", *right = b->owner ? b->owner : "";
+	bool unknown = a->kind == WEIR_ENTRY_MAPPING && (!*left || !*right);
+	return unknown || strcmp(left, right) == 0;
+}
+
 bool weir_entry_equal(const struct weir_entry *a, const struct weir_entry *b)
 {
 	return weir_entry_key_cmp(a, b) == 0 && a->flags == b->flags && a->nat == b->nat &&
 	       strcmp(a->ifname, b->ifname) == 0 && a->to_port == b->to_port &&
 	       weir_addr_cmp(&a->to, &b->to) == 0 && a->class == b->class && a->list == b->list &&
-	       a->verdict == b->verdict && a->log == b->log &&
-	       strcmp(a->owner ? a->owner : "", b->owner ? b->owner : "") == 0;
+	       a->verdict == b->verdict && a->log == b->log && owners_equal(a, b);
 }
 
 static int compare_entries(const void *a, const void *b)
@@ -145,9 +151,9 @@ int weir_ruleset_add(struct weir_ruleset *rules, const struct weir_entry *entry,
 		weir_arena_grow(&rules->arena, rules->entries, rules->n, sizeof(*entries));
 	const char *owner = entry->owner ? entry->owner : "";
 	size_t len = strnlen(owner, WEIR_OWNER_MAX);
-	char *copy = entries ? weir_arena_strndup(&rules->arena, owner, len) : NULL;
+	const char *copy = len ? weir_arena_strndup(&rules->arena, owner, len) : "";
 
-	if (!copy)
+	if (!entries || !copy)
 		return weir_err_set(err, ENOMEM, "no memory for a ruleset of %zu entries",
 				    rules->n + 1);
 	entries[rules->n] = *entry;

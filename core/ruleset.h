@@ -119,7 +119,8 @@ struct weir_entry {
 	struct weir_addr to;	 /* MAPPING: the endpoint; SUBNET: with WEIR_NAT_ADDRESS */
 	uint64_t class;		 /* CLASS, MEMBER, PAIR */
 	uint64_t list;		 /* PAIR, HOST_PAIR, CELL */
-	/* "web" or "nginx 8080:80"; never NULL in a complete entry; at most WEIR_OWNER_MAX */
+	/* "web" or "nginx 8080:80"; never NULL in a complete entry; at most WEIR_OWNER_MAX. Empty in a
+	 * MAPPING that was read back: its filter does not keep it, and any is equal. */
 	const char *owner;
 	struct weir_place origin;
 };

@@ -18,7 +18,8 @@
  *	TRUSTED	 filter, IPv4	-i eth1 -o wb-web -j ACCEPT		"web"
  *	GUARD	 filter		… -g WEIR-DROP-ROUTER
  *	SUBNET	 nat		-s 10.88.1.0/24 -j MASQUERADE		"wb-web web"
- *	MAPPING	 nat		-p tcp --dport 8080 -j DNAT …		"nginx 8080:80" */
+ *	MAPPING	 nat		-p tcp --dport 8080 -j DNAT …		without its owner (nat.c)
+ */
 
 const struct weir_ipt_place weir_ipt_places[WEIR_IPT_PLACES] = {
 	{ WEIR_IPT_FILTER, WEIR_IPV6 },

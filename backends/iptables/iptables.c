@@ -22,7 +22,9 @@
  * changes them. This file holds the handle and its states together.
  *
  * Every change is worked out whole: what is there is read as entries, changed, built anew and compared
- * chain by chain. libiptc reads and writes whole tables anyway.
+ * chain by chain. libiptc reads and writes whole tables anyway. So a change mends our chains and jumps
+ * wherever they were edited, and an edit that the generation does not show needs no look beforehand;
+ * a lost entry is mended when everything is read back.
  *
  * Ownership: what begins with WEIR- is weir's. The jumps stand first when they are made; what an
  * administrator puts before them later is left there, and speaks first. */
@@ -83,20 +85,20 @@ static void ipt_close(struct weir_firewall *fw)
 
 /* ---- reading ---- */
 
-/* The epoch is in one place; the others are only asked whether there is anything when it is missing. */
+/* The epoch is in one chain; the others are only asked whether there is anything when it is missing. */
 static int ipt_state(struct weir_firewall *fw, struct weir_firewall_state *ret,
 		     struct weir_err *err)
 {
 	WEIR_CLEAN_IPT_KERNEL struct weir_ipt_kernel kernel = { 0 };
 	struct weir_firewall_state state;
 	(void)fw;
-	int r = weir_ipt_kernel_read_place(&kernel, WEIR_IPT_HOME, err);
-	for (size_t i = 0; r == 0 && !kernel.images[WEIR_IPT_HOME].n && i < WEIR_IPT_PLACES; i++)
-		if (i != WEIR_IPT_HOME)
-			r = weir_ipt_kernel_read_place(&kernel, i, err);
+	int r = weir_ipt_kernel_read_place(&kernel, WEIR_IPT_HOME, WEIR_IPT_EPOCH_CHAIN, err);
+	if (r == 0 && !kernel.images[WEIR_IPT_HOME].n)
+		r = weir_ipt_kernel_read(&kernel, err);
 	if (r < 0)
 		return r;
 	weir_ipt_kernel_state(&kernel, &state);
+	state.generation = weir_ipt_kernel_generation();
 	*ret = state;
 	return 0;
 }
@@ -131,10 +133,12 @@ static int ipt_list(struct weir_firewall *fw, struct weir_ruleset *ret,
 	WEIR_CLEAN_RULESET struct weir_ruleset rules = { 0 };
 	struct weir_firewall_state state;
 	(void)fw;
+	uint32_t generation = weir_ipt_kernel_generation(); /* before: what comes now is noticed */
 	int r = read_all(&kernel, &rules, err);
 	if (r < 0 && r != -ESTALE)
 		return r;
 	weir_ipt_kernel_state(&kernel, &state);
+	state.generation = generation;
 	if (r == 0 && state.present)
 		r = weir_ipt_kernel_check(&kernel, &rules, err);
 	if (r < 0 && r != -ESTALE)
@@ -313,7 +317,8 @@ static int refuse_overtaken(const struct weir_ipt_transaction *t,
 	struct weir_firewall_state state;
 	weir_ipt_kernel_state(&t->now, &state);
 	if (state.present == old->present &&
-	    (!state.present || state.epoch.counter == old->epoch.counter))
+	    (!state.present || state.epoch.counter == old->epoch.counter) &&
+	    (!old->generation || old->generation == weir_ipt_kernel_generation()))
 		return 0;
 	return weir_err_set(err, EAGAIN, "weir's chains were changed meanwhile");
 }
@@ -375,9 +380,9 @@ static int ipt_commit(struct weir_firewall *fw, uint32_t *ret_generation, struct
 {
 	assert(fw->prepared);
 	int r = weir_ipt_transaction_run(&fw->transaction, err);
-	ipt_abort(fw); /* OPEN again either way */
 	if (r == 0 && ret_generation)
-		*ret_generation = 0;
+		*ret_generation = weir_ipt_kernel_generation(); /* while the lock is held */
+	ipt_abort(fw);						/* OPEN again either way */
 	return r;
 }
 

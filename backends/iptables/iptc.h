@@ -5,8 +5,15 @@
 
 #include "core/addr.h"
 
+/* How large a table is and where its chains begin and end. No padding: it is compared as bytes. */
+struct weir_iptc_info {
+	uint32_t valid_hooks, hook_entry[5], underflow[5], entries, size;
+};
+
 /* As in libiptc.h; entries are struct ipt_entry or struct ip6t_entry. Labels are char[32], whole. */
 struct weir_iptc {
+	/* What the kernel tells of a table without copying it; false: it does not. Makes the table. */
+	bool (*info)(const char *table, struct weir_iptc_info *ret);
 	void *(*init)(const char *table);
 	void (*free)(void *handle);
 	const char *(*first_chain)(void *handle);

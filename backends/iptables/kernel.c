@@ -12,14 +12,15 @@ void weir_ipt_kernel_free(struct weir_ipt_kernel *kernel)
 		weir_ipt_image_free(&kernel->images[i]);
 }
 
-int weir_ipt_kernel_read_place(struct weir_ipt_kernel *kernel, size_t place, struct weir_err *err)
+int weir_ipt_kernel_read_place(struct weir_ipt_kernel *kernel, size_t place, const char *only,
+			       struct weir_err *err)
 {
 	struct weir_ipt_handle handle = { 0 };
 	if (!weir_ipt_table_exists(&weir_ipt_places[place]))
 		return 0;
 	int r = weir_ipt_table_open(&weir_ipt_places[place], &handle, err);
 	if (r == 0)
-		r = weir_ipt_table_read(&handle, &kernel->images[place], err);
+		r = weir_ipt_table_read(&handle, only, &kernel->images[place], err);
 	weir_ipt_table_close(&handle);
 	return r;
 }
@@ -28,7 +29,7 @@ int weir_ipt_kernel_read(struct weir_ipt_kernel *kernel, struct weir_err *err)
 {
 	int r = 0;
 	for (size_t i = 0; r == 0 && i < WEIR_IPT_PLACES; i++)
-		r = weir_ipt_kernel_read_place(kernel, i, err);
+		r = weir_ipt_kernel_read_place(kernel, i, NULL, err);
 	return r;
 }
 
@@ -39,6 +40,15 @@ void weir_ipt_kernel_state(const struct weir_ipt_kernel *kernel, struct weir_fir
 		state.present |= kernel->images[i].n > 0;
 	(void)weir_ipt_read_epoch(&kernel->images[WEIR_IPT_HOME], &state.epoch); /* none: empty */
 	*ret = state;
+}
+
+uint32_t weir_ipt_kernel_generation(void)
+{
+	uint32_t hash = 0x811c9dc5; /* of nothing */
+	for (size_t i = 0; i < WEIR_IPT_PLACES; i++)
+		if (!weir_ipt_table_stir(&weir_ipt_places[i], &hash))
+			return 0;
+	return hash ? hash : 1;
 }
 
 /* ---- entries ---- */

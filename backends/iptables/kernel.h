@@ -13,13 +13,18 @@ struct weir_ipt_kernel {
 void weir_ipt_kernel_free(struct weir_ipt_kernel *kernel);
 #define WEIR_CLEAN_IPT_KERNEL __attribute__((cleanup(weir_ipt_kernel_free)))
 
-/* Reads a place; a table that is absent is empty and stays absent. */
-int weir_ipt_kernel_read_place(struct weir_ipt_kernel *kernel, size_t place, struct weir_err *err);
+/* Reads a place, or only one chain of it; a table that is absent is empty and stays absent. */
+int weir_ipt_kernel_read_place(struct weir_ipt_kernel *kernel, size_t place, const char *only,
+			       struct weir_err *err);
 /* Reads all of them. */
 int weir_ipt_kernel_read(struct weir_ipt_kernel *kernel, struct weir_err *err);
 
 /* Is anything of weir's there, and whose? */
 void weir_ipt_kernel_state(const struct weir_ipt_kernel *kernel, struct weir_firewall_state *ret);
+
+/* A number that changes when rules come or go in any of the tables, by whomever. One that is put in the
+ * place of another of the same size is not noticed. 0: the kernel does not tell. */
+uint32_t weir_ipt_kernel_generation(void);
 
 /* The entries that the rules stand for, sorted. -EEXIST when they contradict one another. */
 int weir_ipt_kernel_entries(const struct weir_ipt_kernel *kernel, struct weir_ruleset *ret,

@@ -64,7 +64,9 @@ static void set_ifname(char to[WEIR_IFNAME_SIZE], const char *from)
 
 /* ---- publishing ---- */
 
-/* One rule for a range too: to_ports with a base keep the offset, none at all keeps the port. */
+/* One rule for a range too: to_ports with a base keep the offset, none at all keeps the port. No comment:
+ * it would be more than half of the rule, and the kernel copies and checks all rules of the table
+ * whenever one is changed. Whose mapping it is follows from its target. */
 static struct weir_ipt_rule mapping_rule(const struct weir_entry *e, uint8_t ipproto)
 {
 	uint16_t width = (uint16_t)(e->ports.hi - e->ports.lo);
@@ -73,7 +75,6 @@ static struct weir_ipt_rule mapping_rule(const struct weir_entry *e, uint8_t ipp
 		.ports = e->ports,
 		.verdict = WEIR_IPT_DNAT,
 		.to = e->to,
-		.comment = owner_of(e),
 	};
 	if (weir_addr_is_set(&e->addr)) {
 		rule.dst.addr = e->addr;

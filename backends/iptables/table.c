@@ -95,6 +95,19 @@ void weir_ipt_table_close(struct weir_ipt_handle *handle)
 	*handle = (struct weir_ipt_handle){ 0 };
 }
 
+/* FNV-1a */
+bool weir_ipt_table_stir(const struct weir_ipt_place *place, uint32_t *hash)
+{
+	struct weir_iptc_info info;
+	if (!weir_ipt_table_exists(place))
+		return true;
+	if (!iptc_of(place)->info(table_names[place->table], &info))
+		return false;
+	for (size_t i = 0; i < sizeof(info); i++)
+		*hash = (*hash ^ ((const uint8_t *)&info)[i]) * 0x01000193U;
+	return true;
+}
+
 /* ---- reading ---- */
 
 static bool is_ours(const char *chain)
@@ -138,8 +151,8 @@ static bool is_builtin(const char *name)
 	return false;
 }
 
-int weir_ipt_table_read(const struct weir_ipt_handle *handle, struct weir_ipt_image *ret,
-			struct weir_err *err)
+int weir_ipt_table_read(const struct weir_ipt_handle *handle, const char *only,
+			struct weir_ipt_image *ret, struct weir_err *err)
 {
 	const struct weir_iptc *iptc = iptc_of(handle->place);
 	struct weir_ipt_image image = { 0 };
@@ -147,7 +160,7 @@ int weir_ipt_table_read(const struct weir_ipt_handle *handle, struct weir_ipt_im
 	/* a jump into our chains from somebody's own chain is theirs */
 	for (const char *c = iptc->first_chain(handle->iptc); r == 0 && c;
 	     c = iptc->next_chain(handle->iptc))
-		if (is_ours(c) || is_builtin(c))
+		if (only ? strcmp(c, only) == 0 : is_ours(c) || is_builtin(c))
 			r = read_chain(handle, c, &image);
 	if (r == 0)
 		r = weir_ipt_image_finish(&image);

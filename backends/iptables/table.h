@@ -28,9 +28,13 @@ int weir_ipt_table_open(const struct weir_ipt_place *place, struct weir_ipt_hand
 			struct weir_err *err);
 void weir_ipt_table_close(struct weir_ipt_handle *handle);
 
-/* What is weir's in the snapshot; figures included. -ENOMEM. */
-int weir_ipt_table_read(const struct weir_ipt_handle *handle, struct weir_ipt_image *ret,
-			struct weir_err *err);
+/* What is weir's in the snapshot; figures included. only: this chain alone; NULL: all. -ENOMEM. */
+int weir_ipt_table_read(const struct weir_ipt_handle *handle, const char *only,
+			struct weir_ipt_image *ret, struct weir_err *err);
+
+/* Stirs what the kernel tells of the table without copying it into *hash: the number of its rules and
+ * where its chains begin. False: it does not tell. An absent table says nothing, and stays absent. */
+bool weir_ipt_table_stir(const struct weir_ipt_place *place, uint32_t *hash);
 
 /* Turns `there`, which was read from this handle, into `wanted`. Rules that stay keep their counters.
  * *ret_changes: how many. Nothing is committed. */

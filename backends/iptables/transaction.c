@@ -31,7 +31,8 @@ static int read_place(struct weir_ipt_transaction *t, size_t place, struct weir_
 	if (!weir_ipt_table_exists(&weir_ipt_places[place]))
 		return 0;
 	int r = weir_ipt_table_open(&weir_ipt_places[place], &t->handles[place], err);
-	return r < 0 ? r : weir_ipt_table_read(&t->handles[place], &t->now.images[place], err);
+	return r < 0 ? r
+		     : weir_ipt_table_read(&t->handles[place], NULL, &t->now.images[place], err);
 }
 
 int weir_ipt_transaction_open(const struct weir_trace *trace, unsigned timeout_ms,
@@ -162,7 +163,7 @@ static int open_step(const struct weir_ipt_step *step, struct weir_ipt_handle *h
 {
 	int r = weir_ipt_table_open(&weir_ipt_places[step->place], handle, err);
 	if (r == 0)
-		r = weir_ipt_table_read(handle, there, err);
+		r = weir_ipt_table_read(handle, NULL, there, err);
 	if (r == 0 && !weir_ipt_image_equal(there, step->before))
 		r = weir_err_set(err, EAGAIN,
 				 "weir's own chains in table %s were changed meanwhile",

@@ -118,13 +118,12 @@ static void fill(struct weir_ruleset *rules)
 	add_at(rules, WEIR_ENTRY_GATEWAY, "wb-web", addr("10.88.1.1"), "web");
 	add_at(rules, WEIR_ENTRY_GATEWAY, "wb-web", addr("fd00:88:1::1"), "web");
 	add_at(rules, WEIR_ENTRY_SOURCE, "wb-web", addr("10.88.1.2"), "nginx");
-	add_at(rules, WEIR_ENTRY_SOURCE, "wb-web", addr("fd00:88:1::2"), "nginx");
+	add_at(rules, WEIR_ENTRY_SOURCE, "wb-web", addr("fd00:88:1::2"), "with \"quotes\" and \\");
 	add_trusted(rules, "eth1", "wb-web");
 	add_trusted(rules, "wb-iso", "wb-web");
 	add_mapping(rules, NULL, WEIR_TCP, 8080, 8080, "10.88.1.2", 80, "nginx 8080:80");
 	add_mapping(rules, NULL, WEIR_TCP, 8080, 8080, "fd00:88:1::2", 80, "nginx 8080:80");
-	add_mapping(rules, "127.0.0.1", WEIR_TCP, 8080, 8080, "10.88.1.2", 81,
-		    "with \"quotes\" and \\");
+	add_mapping(rules, "127.0.0.1", WEIR_TCP, 8080, 8080, "10.88.1.2", 81, "nginx");
 	add_mapping(rules, NULL, WEIR_UDP, 9000, 9999, "10.88.1.2", 9000, "nginx 9000-9999/udp");
 	add_mapping(rules, NULL, WEIR_TCP, 7000, 7009, "10.88.1.2", 6000,
 		    "nginx 7000-7009:6000-6009");
@@ -367,6 +366,61 @@ static void test_edits_are_named_and_mended(void **ctx)
 	}
 }
 
+static uint32_t generation(void)
+{
+	struct weir_firewall_state state;
+	struct weir_firewall *fw = NULL;
+	assert_return_code(ops->open(OURS, NULL, &fw, NULL), 0);
+	assert_return_code(ops->state(fw, &state, NULL), 0);
+	ops->close(fw);
+	return state.generation;
+}
+
+static void test_generation_tells_of_rules_that_come_and_go(void **ctx)
+{
+	static const char *const writes[] = {
+		"iptables-legacy -A INPUT -s 192.0.2.1 -j ACCEPT",
+		"iptables-legacy -t nat -F WEIR-PUBLISH",
+		"ip6tables-legacy -N mine",
+		"ip6tables-legacy -t nat -D POSTROUTING -j WEIR-POSTROUTING",
+	};
+	WEIR_CLEAN_RULESET struct weir_ruleset rules = { 0 };
+	(void)ctx;
+	uint32_t before = generation();
+	assert_int_not_equal(before, 0);
+	char *tables = run("cat /proc/self/net/ip_tables_names /proc/self/net/ip6_tables_names");
+	assert_string_equal(tables, ""); /* looking makes none */
+	free(tables);
+	fill(&rules);
+	put(&rules);
+	for (size_t i = 0; i < sizeof(writes) / sizeof(writes[0]); i++) {
+		before = generation();
+		assert_int_equal(generation(), before);
+		doing(writes[i]);
+		assert_int_not_equal(generation(), before);
+	}
+}
+
+/* Our frame is mended by whatever changes next, even where the generation says nothing. */
+static void test_a_change_mends_the_frame(void **ctx)
+{
+	WEIR_CLEAN_RULESET struct weir_ruleset few = { 0 }, more = { 0 };
+	struct weir_err err = { 0 };
+	(void)ctx;
+	fill(&few);
+	fill(&more);
+	add_mapping(&more, NULL, WEIR_TCP, 8000, 8000, "10.88.1.2", 80, "one more");
+	sort(&more);
+	put(&few);
+	uint32_t before = generation();
+	doing("iptables-legacy -R FORWARD 1 -j ACCEPT"); /* of the same size as the jump */
+	assert_int_equal(generation(), before);
+	if (change(&few, &more, false, &err) != 0)
+		fail_msg("%s", err.text);
+	assert_int_equal(check(&err), 0);
+	doing("iptables-legacy -S FORWARD | grep -qx -e '-A FORWARD -j WEIR-FORWARD'");
+}
+
 /* A rule of somebody's keeps one of our chains from going: the families before it go back. */
 static void test_failure_in_the_middle_goes_back(void **ctx)
 {
@@ -535,6 +589,8 @@ int main(void)
 		TEST(test_rules_that_stay_keep_counters),
 		TEST(test_foreign_rules_stay),
 		TEST(test_edits_are_named_and_mended),
+		TEST(test_generation_tells_of_rules_that_come_and_go),
+		TEST(test_a_change_mends_the_frame),
 		TEST(test_failure_in_the_middle_goes_back),
 		TEST(test_lock_is_waited_for),
 		TEST(test_ports_are_a_tree),
