@@ -94,6 +94,12 @@ $(BUILD)/vmtests/evaluate: $(BUILD)/vmtests/differential/evaluate.o $(LIB_OBJ)
 	$(call say,LD)
 	$(Q)$(LINK) -o $@ $^ $(LIBS)
 
+# PID 1 of a throwaway machine: static, since it starts before anything else is there.
+build/vmtests/agent: $(wildcard vmtests/vm/agent/*.c vmtests/vm/agent/*.h)
+	@mkdir -p $(@D)
+	$(call say,CC)
+	$(Q)$(CC) -std=gnu17 -D_GNU_SOURCE -O2 -static $(WARNINGS) -o $@ $(filter %.c,$^)
+
 test-programs: $(UNIT_BIN) $(FUZZ_BIN)
 
 behaviour-programs: build/vmtests/probe build/vmtests/exchange $(BUILD)/vmtests/evaluate build/libweirfault.so
