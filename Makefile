@@ -131,15 +131,21 @@ lint: ## arrows between rooms, headers, symbols, static analysis, scripts, man p
 	@ci/deps build check lint
 	@ci/lint
 
-install: $(BUILD)/weir ## install weir and its man pages below DESTDIR/PREFIX
+BASH_COMPLETION = $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+ZSH_COMPLETION = $(DESTDIR)$(PREFIX)/share/zsh/site-functions
+
+install: $(BUILD)/weir ## install weir, its man pages and completions below DESTDIR/PREFIX
 	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/share/man/man5 $(DESTDIR)$(PREFIX)/share/man/man8
 	install -m 755 $(BUILD)/weir $(DESTDIR)$(PREFIX)/sbin/weir
 	install -m 644 cli/man/weir.8 $(DESTDIR)$(PREFIX)/share/man/man8/weir.8
 	install -m 644 cli/man/weir.yaml.5 $(DESTDIR)$(PREFIX)/share/man/man5/weir.yaml.5
+	install -d $(BASH_COMPLETION) $(ZSH_COMPLETION)
+	$(BUILD)/weir completion bash > $(BASH_COMPLETION)/weir
+	$(BUILD)/weir completion zsh > $(ZSH_COMPLETION)/_weir
 
 uninstall: ## remove what install put there
 	rm -f $(DESTDIR)$(PREFIX)/sbin/weir $(DESTDIR)$(PREFIX)/share/man/man8/weir.8 \
-		$(DESTDIR)$(PREFIX)/share/man/man5/weir.yaml.5
+		$(DESTDIR)$(PREFIX)/share/man/man5/weir.yaml.5 $(BASH_COMPLETION)/weir $(ZSH_COMPLETION)/_weir
 
 clean: ## remove build/
 	rm -rf build

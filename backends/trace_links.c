@@ -339,6 +339,17 @@ static int traced_fdb(struct weir_links *links, const struct weir_network *net,
 	return say_count(links, "fdb", r, ret_n, &why, err);
 }
 
+static int traced_neighbours(struct weir_links *links, const struct weir_network *net,
+			     struct weir_arena *arena, struct weir_neighbour **ret, size_t *ret_n,
+			     struct weir_err *err)
+{
+	struct weir_err why = { 0 };
+
+	weir_trace(links->trace, "> links neighbours \"%s\"", net->name);
+	int r = links->inner->neighbours(links->handle, net, arena, ret, ret_n, &why);
+	return say_count(links, "neighbours", r, ret_n, &why, err);
+}
+
 /* ---- sysctls ---- */
 
 static int traced_sysctl_get(struct weir_links *links, const char *key, long *ret,
@@ -416,6 +427,7 @@ struct weir_link_ops weir_trace_links(const struct weir_link_ops *inner)
 				.socket_owner = traced_socket_owner,
 				.port_range = traced_port_range,
 				.fdb = traced_fdb,
+				.neighbours = traced_neighbours,
 				.sysctl_get = traced_sysctl_get,
 				.sysctl_set = traced_sysctl_set,
 			};

@@ -52,6 +52,7 @@ enum weir_option_id {
 	OPT_ROUTE,
 	OPT_FORWARD,
 	OPT_NET,
+	OPT_FORMAT,
 	WEIR_NUM_OPTIONS
 };
 
@@ -107,6 +108,11 @@ int weir_cli_blame(struct weir_err *err, int code, enum weir_option_id id, const
 
 void weir_help(const struct weir_cli *cli, FILE *out); /* of the verb, or of what its words begin */
 const char *weir_cli_option_name(enum weir_option_id id);
+const char *weir_cli_option_arg(
+	enum weir_option_id id); /* what its value is called; NULL: a flag */
+const char *weir_cli_option_help(enum weir_option_id id);
+char weir_cli_option_letter(enum weir_option_id id); /* 0: none */
+bool weir_cli_option_is_global(enum weir_option_id id);
 
 /* Fills cli->engine; a backend that was asked for is picked and probed. -EPERM without the capability, before anything. */
 int weir_cli_engine(struct weir_cli *cli, struct weir_err *err);
@@ -164,6 +170,8 @@ int weir_verb_exec(struct weir_cli *cli, struct weir_err *err);
 int weir_verb_status(struct weir_cli *cli, struct weir_err *err);
 int weir_verb_render(struct weir_cli *cli, struct weir_err *err);
 int weir_verb_version(struct weir_cli *cli, struct weir_err *err);
+int weir_verb_graph(struct weir_cli *cli, struct weir_err *err);
+int weir_verb_completion(struct weir_cli *cli, struct weir_err *err);
 int weir_verb_repair(struct weir_cli *cli, struct weir_err *err);
 int weir_verb_backend(struct weir_cli *cli, struct weir_err *err);
 int weir_verb_backend_use(struct weir_cli *cli, struct weir_err *err);

@@ -23,6 +23,8 @@ static const enum weir_option_id endpoint_options[] = {
 };
 static const enum weir_option_id port_options[] = { OPT_NET, OPT_HELP };
 
+static const enum weir_option_id graph_options[] = { OPT_FORMAT, OPT_HELP };
+
 static const char publish_help[] =
 	"SPEC is [[HOST-ADDRESS:]HOST-PORTS:]PORTS[/PROTO]:\n"
 	"  80                          a free host port for the endpoint's 80\n"
@@ -49,8 +51,8 @@ const struct weir_verb weir_verbs[] = {
 	{ "network rm", "NAME…", "remove networks that no endpoint uses", NULL, 1, SIZE_MAX,
 	  weir_verb_network_rm, no_options },
 	{ "network ls", "", "list networks", NULL, 0, 0, weir_verb_network_ls, no_options },
-	{ "network show", "NAME", "a network, its members and forwarding database", NULL, 1, 1,
-	  weir_verb_network_show, no_options },
+	{ "network show", "NAME", "a network, its members, forwarding database and neighbours",
+	  NULL, 1, 1, weir_verb_network_show, no_options },
 	{ "endpoint add", "NAME [OPTIONS]", "make an endpoint: a namespace attached to networks",
 	  publish_help, 1, 1, weir_verb_endpoint_add, endpoint_options },
 	{ "endpoint rm", "NAME…", "remove endpoints", NULL, 1, SIZE_MAX, weir_verb_endpoint_rm,
@@ -77,6 +79,10 @@ const struct weir_verb weir_verbs[] = {
 	  backend_help, 1, 1, weir_verb_backend_use, no_options },
 	{ "backend", "", "which packet filter is in use, and which could be", NULL, 0, 0,
 	  weir_verb_backend, no_options },
+	{ "graph", "[--format text|dot|mermaid]", "draw what is there", NULL, 0, 0, weir_verb_graph,
+	  graph_options },
+	{ "completion", "bash|zsh", "print what the shell completes weir's commands with", NULL, 1,
+	  1, weir_verb_completion, no_options },
 	{ "version", "", "the version", NULL, 0, 0, weir_verb_version, no_options },
 };
 const size_t weir_n_verbs = sizeof(weir_verbs) / sizeof(*weir_verbs);

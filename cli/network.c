@@ -104,8 +104,10 @@ int weir_verb_network_ls(struct weir_cli *cli, struct weir_err *err)
 struct shown {
 	const struct weir_model *model;
 	const struct weir_network *net;
-	const struct weir_fdb_entry *fdb;
+	struct weir_fdb_entry *fdb;
 	size_t n_fdb;
+	struct weir_neighbour *neighbours;
+	size_t n_neighbours;
 };
 
 /* The endpoint behind a MAC address, or NULL. */
@@ -118,6 +120,23 @@ static const char *owner_of(const struct shown *s, const struct weir_mac *mac)
 			return ep->name;
 	}
 	return NULL;
+}
+
+static json_t *neighbours_json(const struct shown *s)
+{
+	json_t *list = json_array();
+	for (size_t i = 0; i < s->n_neighbours; i++) {
+		const struct weir_neighbour *known = &s->neighbours[i];
+		char addr[WEIR_ADDR_TEXT], mac[WEIR_MAC_TEXT];
+		bool answered = weir_mac_is_set(&known->mac);
+		json_array_append_new(list,
+				      json_pack("{s:s, s:s?, s:b, s:s?}", "address",
+						weir_addr_text(&known->addr, addr), "mac",
+						answered ? weir_mac_text(&known->mac, mac) : NULL,
+						"stale", known->stale, "endpoint",
+						answered ? owner_of(s, &known->mac) : NULL));
+	}
+	return list;
 }
 
 static void show_json(const struct shown *s)
@@ -152,7 +171,28 @@ static void show_json(const struct shown *s)
 	json_t *net = weir_json_network(s->net, count_members(s->model, s->net->name));
 	json_object_set_new(net, "members", members);
 	json_object_set_new(net, "fdb", fdb);
+	json_object_set_new(net, "neighbours", neighbours_json(s));
 	weir_print_json(json_pack("{s:o}", "network", net));
+}
+
+static void show_neighbours(const struct shown *s)
+{
+	struct weir_table table = { .n_columns = 4 };
+	char addr[WEIR_ADDR_TEXT], mac[WEIR_MAC_TEXT];
+	puts("neighbours:");
+	for (size_t i = 0; i < s->n_neighbours; i++) {
+		const struct weir_neighbour *known = &s->neighbours[i];
+		bool answered = weir_mac_is_set(&known->mac);
+		const char *owner = answered ? owner_of(s, &known->mac) : NULL;
+		weir_table_cell(&table, "  %s", weir_addr_text(&known->addr, addr));
+		weir_table_cell(&table, "%s", answered ? weir_mac_text(&known->mac, mac) : "-");
+		weir_table_cell(&table, "%s", owner ? owner : "-");
+		weir_table_cell(&table, "%s",
+				!answered      ? "no answer"
+				: known->stale ? "stale"
+					       : "");
+	}
+	weir_table_print(&table);
 }
 
 static void show_text(const struct shown *s)
@@ -187,20 +227,25 @@ static void show_text(const struct shown *s)
 		weir_table_cell(&fdb, "%s", owner ? owner : s->fdb[i].permanent ? "permanent" : "");
 	}
 	weir_table_print(&fdb);
+	show_neighbours(s);
 }
 
-static int read_fdb(struct weir_cli *cli, const char *store, const struct weir_network *net,
-		    struct weir_fdb_entry **ret, size_t *ret_n, struct weir_err *err)
+/* What the kernel knows of the bridge. */
+static int read_bridge(struct weir_cli *cli, const char *store, struct shown *s,
+		       struct weir_err *err)
 {
 	struct weir_links *links = NULL;
-	if (net->mode != WEIR_MODE_BRIDGE)
+	if (s->net->mode != WEIR_MODE_BRIDGE)
 		return 0;
 	int r = weir_cli_engine(cli, err);
 	if (r == 0)
 		r = cli->links.open(store, cli->engine.trace, &links, err);
 	if (r < 0)
 		return r;
-	r = cli->links.fdb(links, net, &cli->arena, ret, ret_n, err);
+	r = cli->links.fdb(links, s->net, &cli->arena, &s->fdb, &s->n_fdb, err);
+	if (r == 0)
+		r = cli->links.neighbours(links, s->net, &cli->arena, &s->neighbours,
+					  &s->n_neighbours, err);
 	cli->links.close(links);
 	return r;
 }
@@ -214,14 +259,12 @@ int weir_verb_network_show(struct weir_cli *cli, struct weir_err *err)
 	if (r < 0)
 		return r;
 	struct shown shown = { .model = &model, .net = weir_model_network(&model, cli->words[0]) };
-	struct weir_fdb_entry *fdb = NULL;
 	if (!shown.net)
 		return weir_err_set(err, ENOENT, "no network named \"%s\" (weir network ls)",
 				    cli->words[0]);
-	r = read_fdb(cli, meta.uuid, shown.net, &fdb, &shown.n_fdb, err);
+	r = read_bridge(cli, meta.uuid, &shown, err);
 	if (r < 0)
 		return r;
-	shown.fdb = fdb;
 	if (cli->json)
 		show_json(&shown);
 	else

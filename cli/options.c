@@ -20,8 +20,8 @@ struct option_def {
 };
 
 static const struct option_def defs[] = {
-	[OPT_BACKEND] = { "backend", 0, "NAME", true,
-			  "auto, nftables, iptables (default: $WEIR_BACKEND, else auto)" },
+	[OPT_BACKEND] = { "backend", 0, "auto|nftables|iptables", true,
+			  "the packet filter (default: $WEIR_BACKEND, else auto)" },
 	[OPT_STATE_DIR] = { "state-dir", 0, "DIR", true,
 			    "where the store is (default: $WEIR_STATE_DIR, else /var/lib/weir)" },
 	[OPT_JSON] = { "json", 0, NULL, true, "answer in JSON" },
@@ -70,6 +70,7 @@ static const struct option_def defs[] = {
 	[OPT_ROUTE] = { "route", 0, "PREFIX,via=ADDR", false, "an extra route; again for more" },
 	[OPT_FORWARD] = { "forward", 0, NULL, false, "the endpoint is a router" },
 	[OPT_NET] = { "net", 0, "NET", false, "the network of the endpoint to publish from" },
+	[OPT_FORMAT] = { "format", 0, "text|dot|mermaid", false, "how to draw (default: text)" },
 };
 static_assert(sizeof(defs) / sizeof(*defs) == WEIR_NUM_OPTIONS, "one for each option");
 
@@ -355,6 +356,26 @@ int weir_cli_blame(struct weir_err *err, int code, enum weir_option_id id, const
 const char *weir_cli_option_name(enum weir_option_id id)
 {
 	return defs[id].name;
+}
+
+const char *weir_cli_option_arg(enum weir_option_id id)
+{
+	return defs[id].arg;
+}
+
+const char *weir_cli_option_help(enum weir_option_id id)
+{
+	return defs[id].help;
+}
+
+char weir_cli_option_letter(enum weir_option_id id)
+{
+	return defs[id].letter;
+}
+
+bool weir_cli_option_is_global(enum weir_option_id id)
+{
+	return defs[id].global;
 }
 
 /* ---- help ---- */

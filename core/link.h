@@ -47,6 +47,13 @@ struct weir_fdb_entry {
 	bool permanent;		       /* the port's own address */
 };
 
+/* Whom the host knows behind a network's bridge (its ARP and neighbour caches). */
+struct weir_neighbour {
+	struct weir_addr addr;
+	struct weir_mac mac; /* none: asked for, not answered */
+	bool stale;	     /* not confirmed lately */
+};
+
 struct weir_link_ops {
 	const char *name; /* "netlink" */
 
@@ -134,6 +141,11 @@ struct weir_link_ops {
 	int (*fdb)(struct weir_links *links, const struct weir_network *net,
 		   struct weir_arena *arena, struct weir_fdb_entry **ret, size_t *ret_n,
 		   struct weir_err *err);
+
+	/* Entries without an address in the network's subnets are left out. */
+	int (*neighbours)(struct weir_links *links, const struct weir_network *net,
+			  struct weir_arena *arena, struct weir_neighbour **ret, size_t *ret_n,
+			  struct weir_err *err);
 
 	/* A number under /proc/sys of the host's namespace; key as "net/ipv4/ip_forward". -ENOENT: this
 	 * kernel (or interface) has none. */

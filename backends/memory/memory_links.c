@@ -348,6 +348,22 @@ static int links_fdb(struct weir_links *links, const struct weir_network *net,
 	return 0;
 }
 
+/* Nobody sends packets here, so nobody is known. */
+static int links_neighbours(struct weir_links *links, const struct weir_network *net,
+			    struct weir_arena *arena, struct weir_neighbour **ret, size_t *ret_n,
+			    struct weir_err *err)
+{
+	(void)links;
+	(void)net;
+	(void)arena;
+	int r = weir_memory_step("listing neighbours", err);
+	if (r < 0)
+		return r;
+	*ret = NULL;
+	*ret_n = 0;
+	return 0;
+}
+
 static int links_routes(struct weir_links *links, struct weir_arena *arena,
 			struct weir_host_route **ret, size_t *ret_n, struct weir_err *err)
 {
@@ -448,6 +464,7 @@ const struct weir_link_ops weir_memory_links = {
 	.socket_owner = socket_owner,
 	.port_range = links_port_range,
 	.fdb = links_fdb,
+	.neighbours = links_neighbours,
 	.sysctl_get = sysctl_get,
 	.sysctl_set = sysctl_set,
 };

@@ -15,6 +15,10 @@ int weir_bridge_check(struct weir_links *links, const struct weir_network *net,
 int weir_bridge_fdb(struct weir_links *links, const struct weir_network *net,
 		    struct weir_arena *arena, struct weir_fdb_entry **ret, size_t *ret_n,
 		    struct weir_err *err);
+/* host_neighbours.c */
+int weir_bridge_neighbours(struct weir_links *links, const struct weir_network *net,
+			   struct weir_arena *arena, struct weir_neighbour **ret, size_t *ret_n,
+			   struct weir_err *err);
 
 /* Does traffic between its ports meet the host's IP hooks? Its own switches or the global ones. */
 bool weir_bridge_is_filtered(const struct weir_iface *bridge);

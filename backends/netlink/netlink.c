@@ -129,6 +129,7 @@ const struct weir_link_ops weir_netlink = {
 	.socket_owner = weir_host_socket_owner,
 	.port_range = port_range,
 	.fdb = weir_bridge_fdb,
+	.neighbours = weir_bridge_neighbours,
 	.sysctl_get = sysctl_get,
 	.sysctl_set = sysctl_set,
 };

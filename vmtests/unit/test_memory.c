@@ -200,6 +200,9 @@ static void test_lists(void **ctx)
 	assert_int_equal(n, 4); /* the bridge, two ports, another weir's; the pair is inside */
 	assert_int_equal(b->ops.fdb(b->links, b->net, &arena, &fdb, &n, &b->err), 0);
 	assert_int_equal(n, 2);
+	struct weir_neighbour *neighbours;
+	assert_int_equal(b->ops.neighbours(b->links, b->net, &arena, &neighbours, &n, &b->err), 0);
+	assert_int_equal(n, 0);
 	struct weir_host_socket *sockets, sock = { .proto = WEIR_TCP, .port = 80, .inode = 7 };
 	assert_int_equal(weir_memory_add_socket(&sock), 0);
 	assert_int_equal(b->ops.sockets(b->links, &arena, &sockets, &n, &b->err), 0);
