@@ -1,13 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Fixtures of the behaviour suite, and the record of which behaviour passed where.
 
-A test asks for `world` and never knows the backend or the place. Marks:
+A test asks for `world` and never knows the backend or the place: `--kernel host,6.12` chooses among this host's
+kernel and QEMU machines of others. Marks:
     @behaviour("N4", "N5")   what the test shows (numbers of behaviours.txt)
     @every_switch            run with bridge-netfilter off, on for weir's bridges, and on globally
     @neighbours              a second NIC with lan2 behind it
     @only("nftables")        about that packet filter itself; skipped on others
+    @here("why")             on this host's kernel only
+    @slice                   one of the few that `make check` runs on other kernels
 """
 import fcntl
+import fnmatch
 import json
 import os
 import pathlib
@@ -22,31 +26,41 @@ import place  # noqa: E402
 import world as worlds  # noqa: E402
 
 RECORD = place.BUILD / "behaviours.json"
-outcomes, known = [], set()
+outcomes, known, ran = {}, set(), {}
 
 
 def pytest_addoption(parser):
     parser.addoption("--backend", default=os.environ.get("WEIR_TEST_BACKENDS", "nftables"),
                      help="comma-separated backends (nftables)")
+    parser.addoption("--kernel", default=os.environ.get("WEIR_TEST_KERNELS", "host"),
+                     help="comma-separated kernels: host, or versions that vm/kernels.py knows (host)")
 
 
 def pytest_configure(config):
     for line in ("behaviour(*numbers): what the test shows", "every_switch: run with each bridge-netfilter switch",
                  "neighbours: a second NIC", "only(backend): about that packet filter itself",
-                 "slow: many runs of weir"):
+                 "slow: many runs of weir", "here(why): on this host's kernel only",
+                 "slice: run on other kernels by make check"):
         config.addinivalue_line("markers", line)
 
 
 def pytest_generate_tests(metafunc):
-    if "backend" in metafunc.fixturenames:
-        only = metafunc.definition.get_closest_marker("only")
-        metafunc.parametrize("backend", [
-            pytest.param(name, marks=pytest.mark.skip(reason="about %s itself" % ", ".join(only.args)))
-            if only and name not in only.args else name
-            for name in metafunc.config.getoption("backend").split(",")])
-    if "bridge_netfilter" in metafunc.fixturenames:
-        every = metafunc.definition.get_closest_marker("every_switch")
-        metafunc.parametrize("bridge_netfilter", ["off", "on", "global"] if every else ["off"])
+    def mark(name):
+        return metafunc.definition.get_closest_marker(name)
+
+    def parametrize(name, values, skip, **more):
+        """Of the values those are skipped for which skip() gives a reason."""
+        if name in metafunc.fixturenames:
+            metafunc.parametrize(name, [
+                pytest.param(value, marks=pytest.mark.skip(reason=skip(value)) if skip(value) else ())
+                for value in values], **more)
+
+    only, here = mark("only"), mark("here")
+    parametrize("somewhere", metafunc.config.getoption("kernel").split(","),
+                lambda kernel: here and kernel != "host" and here.args[0], indirect=True, scope="session")
+    parametrize("backend", metafunc.config.getoption("backend").split(","),
+                lambda name: only and name not in only.args and "about %s itself" % ", ".join(only.args))
+    parametrize("bridge_netfilter", ["off", "on", "global"] if mark("every_switch") else ["off"], lambda _: None)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -54,10 +68,11 @@ def pytest_collection_modifyitems(config, items):
     """Which tests there are, before -k takes some out: the record forgets those that are no more."""
     if not any("::" in arg for arg in config.args):
         known.update(_name(item) for item in items)
+    ran.update(kernel=config.getoption("kernel").split(","), backend=config.getoption("backend").split(",") + [""])
 
 
 @pytest.fixture(scope="session")
-def somewhere():
+def somewhere(request):
     if os.geteuid() != 0:
         pytest.skip("network namespaces need root")
     if not (place.BUILD / "weir").exists():
@@ -65,8 +80,14 @@ def somewhere():
     machine_before = _own_links()
     with tempfile.TemporaryDirectory(prefix="weir-tests-") as folder:
         os.chmod(folder, 0o755)  # tests without root run it too
-        yield place.HostKernel(folder)
+        host = place.HostKernel(folder)
+        yield host if request.param == "host" else _guest(request.param, host)
     assert _own_links() == machine_before, "the machine's own namespace was touched"
+
+
+def _guest(kernel, host):
+    import guests  # needs what a run on this host's kernel does not
+    return guests.Kernel(kernel, host)
 
 
 def _own_links():
@@ -79,17 +100,20 @@ def world(request, somewhere, backend, bridge_netfilter, tmp_path):
                         lan2=request.node.get_closest_marker("neighbours") is not None)
     request.node.world = made
     yield made
+    complaints = made.machine.complaints()
     made.close()
+    assert not complaints, "the kernel complains\n" + complaints
 
 
 @pytest.fixture(autouse=True)
 def deadline(request):
-    """A test that hangs fails; @slow ones may take longer."""
+    """A test that hangs fails; @slow ones may take longer, and a machine that is emulated."""
     def late(*_):
         raise TimeoutError("the test took too long")
     signal.signal(signal.SIGALRM, late)
     slow = 900 if os.environ.get("WEIR_TEST_EXHAUSTIVE") else 180
-    signal.alarm(slow if request.node.get_closest_marker("slow") else 30)
+    patience = request.getfixturevalue("somewhere").patience if "somewhere" in request.fixturenames else 1
+    signal.alarm(patience * (slow if request.node.get_closest_marker("slow") else 30))
     yield
     signal.alarm(0)
 
@@ -101,15 +125,36 @@ def pytest_runtest_makereport(item, call):
     if report.failed and call.when == "call" and made is not None:
         commands, rules = made.report()
         report.sections += [("commands", commands), ("ruleset", rules)]
-    if call.when == "call" or report.skipped or (report.failed and call.when == "setup"):
-        _note(item, report)
+    parameters = item.callspec.params if hasattr(item, "callspec") else {}
+    if report.skipped and not _is_expected(report, parameters):
+        report.outcome, report.longrepr = "failed", "an unexpected skip (vmtests/skips.txt): %s" % _reason(report)
+    if call.when == "call" or report.skipped or report.failed:
+        _note(item, report, parameters)
 
 
-def _note(item, report):
+def _reason(report):
+    return report.longrepr[2].removeprefix("Skipped: ")
+
+
+def _is_expected(report, parameters):
+    """Does skips.txt have it?"""
+    lines = (pathlib.Path(__file__).parent / "skips.txt").read_text().splitlines()
+    for kernels, backends, why in (line.split(None, 2) for line in lines if line and not line.startswith("#")):
+        if all(fnmatch.fnmatch(text, pattern) for text, pattern in (
+                (parameters.get("somewhere", "host"), kernels), (parameters.get("backend", ""), backends),
+                (_reason(report), why))):
+            return True
+    return False
+
+
+def _note(item, report, parameters):
     numbers = [n for mark in item.iter_markers("behaviour") for n in mark.args]
-    parameters = getattr(item, "callspec", None)
-    backend = parameters.params.get("backend", "") if parameters else ""
-    outcomes.append({"test": _name(item), "behaviours": numbers, "backend": backend, "outcome": report.outcome})
+    kernel = parameters.get("somewhere", "host")
+    where = item.world.place.kernel if hasattr(item, "world") else os.uname().release if kernel == "host" else ""
+    outcomes[_name(item)] = {
+        "behaviours": numbers, "backend": parameters.get("backend", ""), "outcome": report.outcome,
+        "kernel": kernel, "release": where,
+        **({"reason": _reason(report)} if report.skipped else {})}
 
 
 def _name(item):
@@ -128,13 +173,16 @@ def pytest_sessionfinish():
 
 
 def _write_record():
-    record = json.loads(RECORD.read_text()) if RECORD.exists() else {"version": 1, "tests": {}}
-    where = {"place": "host", "kernel": os.uname().release}
-    record["tests"].update({outcome.pop("test"): outcome | where for outcome in outcomes})
+    record = json.loads(RECORD.read_text()) if RECORD.exists() else {}
+    if record.get("version") != 2:
+        record = {"version": 2, "tests": {}}
+    record["tests"].update(outcomes)
     files = {path.name for path in pathlib.Path(__file__).parent.glob("test_*.py")}
     seen = {name.split("::")[0] for name in known}
     record["tests"] = {k: v for k, v in sorted(record["tests"].items())
-                       if k.split("::")[0] in files and (k in known or k.split("::")[0] not in seen)}
+                       if k.split("::")[0] in files
+                       and (k in known or k.split("::")[0] not in seen
+                            or any(v[key] not in ran[key] for key in ran))}
     fresh = RECORD.with_suffix(".%d" % os.getpid())
     fresh.write_text(json.dumps(record, indent=1) + "\n")
     fresh.rename(RECORD)

@@ -7,3 +7,5 @@ every_switch = pytest.mark.every_switch
 neighbours = pytest.mark.neighbours
 slow = pytest.mark.slow
 only = pytest.mark.only
+here = pytest.mark.here
+slice = pytest.mark.slice

@@ -11,7 +11,7 @@ import shlex
 
 import pytest
 
-from marks import behaviour
+from marks import behaviour, here
 
 FOLDER = pathlib.Path(__file__).resolve().parent.parent / "examples"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.yaml"))
@@ -71,6 +71,7 @@ def plain(text):
 
 
 @behaviour("U1", "R3")
+@here("the tour of README.md needs a checkout")
 def test_tour(world):
     """With WEIR_GOLDEN=write in the environment README.md is written instead of compared."""
     text = README.read_text()

@@ -78,6 +78,19 @@ route add default via {v4.host2}
 route add default via {v6.host2}
 """
 
+# A module where it is one; without it nothing of the bridge meets the hooks of IP. Loading it switches them on.
+BRIDGE_NETFILTER = """
+[ {on} = 0 ] || [ -e /proc/sys/net/bridge ] || modprobe br_netfilter
+for key in /proc/sys/net/bridge/bridge-nf-call-iptables /proc/sys/net/bridge/bridge-nf-call-ip6tables; do
+	[ ! -e $key ] || echo {on} >$key
+done
+[ ! -e /proc/sys/net/bridge ] || echo 0 >/proc/sys/net/bridge/bridge-nf-call-arptables
+"""
+BATCH = """
+nsenter --net={path} ip -batch - <<'EOF'
+{lines}EOF
+"""
+
 Answer = collections.namedtuple("Answer", "outcome server client client_port port")
 
 
@@ -192,21 +205,19 @@ class World:
         agent, path = self.machine.netns(name)
         return Namespace(self, name, path, agent)
 
-    def _batch(self, ns, text, **names):
-        self.machine.run(["ip", "-batch", "-"], ns.path, stdin=text.format(v4=V4, v6=V6, **names), record=False)
-
     def _wire(self):
-        switch = "1" if self.bridge_netfilter == "global" else "0"
-        for family in ("iptables", "ip6tables", "arptables"):
-            self.set_sysctl("net/bridge/bridge-nf-call-" + family, switch if family != "arptables" else "0")
-        self._cable(self.lan, "eth0", HOST1, LAN)
+        """In one go: where programs start slowly, each counts."""
+        script = BRIDGE_NETFILTER.format(on=int(self.bridge_netfilter == "global"))
+        script += self._cable(self.lan, "eth0", HOST1, LAN)
         if self.lan2:
-            self._cable(self.lan2, "eth1", HOST2, LAN2)
+            script += self._cable(self.lan2, "eth1", HOST2, LAN2)
+        self.machine.run(["sh", "-ec", script], record=False)
 
     def _cable(self, neighbour, here, at_host, at_neighbour):
-        self._batch(self.host, WIRE, here=here, there=neighbour.agent.pid)
-        self._batch(neighbour, NEIGHBOUR + at_neighbour)
-        self._batch(self.host, HOST + at_host, here=here)
+        batches = ((self.machine.host, WIRE), (neighbour.path, NEIGHBOUR + at_neighbour),
+                   (self.machine.host, HOST + at_host))
+        return "".join(BATCH.format(path=path, lines=text.format(v4=V4, v6=V6, here=here, there=neighbour.agent.pid))
+                       for path, text in batches)
 
     # -- weir ---------------------------------------------------------------------------------------
 

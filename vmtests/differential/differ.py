@@ -234,17 +234,17 @@ class Case:
 
 # -- many models --------------------------------------------------------------------------------------
 
-own_cpu = 0  # of this worker
+own_cpu, own_place = 0, None  # of this worker
 
 
-def claim_cpu(free):
-    global own_cpu
-    own_cpu = free.get()
+def begin(free, somewhere):
+    global own_cpu, own_place
+    own_cpu, own_place = free.get(), somewhere
 
 
-def one(somewhere, backend, seed, flows, number):
+def one(backend, seed, flows, number):
     """Texts of what differs in one model."""
-    case = Case(somewhere, backend, seed, number, flows, own_cpu)
+    case = Case(own_place, backend, seed, number, flows, own_cpu)
     try:
         return case.run()
     except AssertionError as error:
@@ -257,8 +257,8 @@ def differ(somewhere, backend, seed, numbers, flows, progress=lambda done: None)
     for cpu in cpus:
         free.put(cpu)
     differences = []
-    with concurrent.futures.ProcessPoolExecutor(len(cpus), initializer=claim_cpu, initargs=(free,)) as pool:
-        run = functools.partial(one, somewhere, backend, seed, flows)
+    with concurrent.futures.ProcessPoolExecutor(len(cpus), initializer=begin, initargs=(free, somewhere)) as pool:
+        run = functools.partial(one, backend, seed, flows)
         for done, found in enumerate(pool.map(run, numbers, chunksize=4), 1):
             differences += found
             progress(done)

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Where a world stands: a QEMU machine of another kernel, a fresh clone for every test (vm/guest.py).
+
+The machine is the test's own, so weir runs in its first namespaces. Its neighbours are namespaces beside them.
+"""
+import pathlib
+import re
+import subprocess
+import tempfile
+
+import place
+from vm import guest, kernels
+
+RUN_TIMEOUT = 120  # seconds; emulated, and on a busy host
+FOLDER = "/root/world"
+ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
+# What a kernel says when something in it is broken.
+COMPLAINT = re.compile(r"BUG|WARNING|Oops|general protection|Call Trace|refcount|scheduling while atomic|possible .* deadlock"
+                       r"|suspicious RCU|Unable to handle|leaked|double free|blocked for more than|stall")
+
+
+class Process:
+    """A command in the guest; see place.Process."""
+
+    def __init__(self, process):
+        self._process, self.pid = process, process.pid
+        self.write = lambda text: process.write(text.encode())
+        self.poll, self.send_signal = process.poll, process.kill
+
+    def line(self):
+        return self._process.line(RUN_TIMEOUT).decode("utf-8", "replace")
+
+    def kill(self):
+        self._process.kill()
+
+    def finish(self, stdin=None, timeout=RUN_TIMEOUT):
+        late = ""
+        try:
+            out, err = self._process.communicate((stdin or "").encode(), timeout)
+        except guest.Timeout:
+            self._process.kill(group=True)
+            out, err = self._process.communicate(timeout=RUN_TIMEOUT)
+            late = place.LATE % timeout
+        return self._process.wait(), out.decode("utf-8", "replace"), err.decode("utf-8", "replace") + late
+
+
+class Machine(place.Machine):
+    """A clone of a kernel's template."""
+    folder = FOLDER
+
+    def __init__(self, where, clone):
+        super().__init__(where)
+        self.guest = clone
+        self.taint = clone.taint()
+        for inside, data in where.files.items():
+            clone.put(data, inside, 0o755)
+        clone.put(b"", FOLDER + "/spec.yaml", 0o644)
+        clone.kmsg()
+        self.holder = self.agent(None, "host")
+        self.host = "/proc/1/ns/net"
+
+    def popen(self, argv, net=None, env=None, talk=False):
+        process = self.guest.spawn([str(word) for word in argv], env={**ENVIRONMENT, **(env or {})}, net=net, cwd=FOLDER)
+        if not talk:
+            process.eof()
+        return Process(process)
+
+    def inode(self, path):
+        try:
+            return self.guest.stat(path).st_ino
+        except OSError:
+            return None
+
+    def read(self, path):
+        return self.guest.get(path)
+
+    def write(self, path, data):
+        self.guest.put(data, path, 0o644)
+
+    def unlink(self, path):
+        return self.run(["rm", path], check=False, record=False).code == 0
+
+    def complaints(self):
+        """What the kernel has said that it should not, as text; a new taint as well."""
+        said = [line for line in self.guest.kmsg() if COMPLAINT.search(line)]
+        taint = self.guest.taint()
+        return "\n".join(said + (["tainted: %d" % taint] if taint != self.taint else []))
+
+    def close(self):
+        self.guest.close()  # and all that runs in it
+        self.agents = []
+
+
+def stripped(file):
+    """A program without its symbols: it goes over a slow wire."""
+    with tempfile.NamedTemporaryFile() as copy:
+        subprocess.run(["strip", "-o", copy.name, file], check=True)
+        return pathlib.Path(copy.name).read_bytes()
+
+
+class Kernel:
+    """One of Debian's kernels, in QEMU."""
+    run_timeout = RUN_TIMEOUT
+    patience = 6
+    probe, fault, weir = "/usr/local/bin/probe", "/usr/local/lib/libweirfault.so", "/usr/local/sbin/weir"
+
+    def __init__(self, name, host):
+        """What is put into each clone is what that place of this host's runs."""
+        fetched = kernels.fetch(name)
+        self.name, self.kernel = name, fetched.release
+        self.template = guest.template(fetched)
+        self.files = {self.weir: stripped(host.weir), self.probe: stripped(host.probe), self.fault: stripped(host.fault),
+                      self.program("exchange"): stripped(place.program("exchange"))}
+
+    def program(self, name):
+        return "/usr/local/bin/" + name
+
+    def machine(self, _):
+        return Machine(self, self.template.clone())
