@@ -8,7 +8,7 @@ kernel and QEMU machines of others. Marks:
     @neighbours              a second NIC with lan2 behind it
     @only("nftables")        about that packet filter itself; skipped on others
     @here("why")             on this host's kernel only
-    @slice                   one of the few that `make check` runs on other kernels
+    @elsewhere               one of the few that `make check` runs on other kernels too
 """
 import fcntl
 import fnmatch
@@ -34,13 +34,14 @@ def pytest_addoption(parser):
                      help="comma-separated backends (nftables)")
     parser.addoption("--kernel", default=os.environ.get("WEIR_TEST_KERNELS", "host"),
                      help="comma-separated kernels: host, or versions that vm/kernels.py knows (host)")
+    parser.addoption("--part", default="1/1", help="N/M: every Mth test, from the Nth on")
 
 
 def pytest_configure(config):
     for line in ("behaviour(*numbers): what the test shows", "every_switch: run with each bridge-netfilter switch",
                  "neighbours: a second NIC", "only(backend): about that packet filter itself",
                  "slow: many runs of weir", "here(why): on this host's kernel only",
-                 "slice: run on other kernels by make check"):
+                 "elsewhere: make check runs it on other kernels too"):
         config.addinivalue_line("markers", line)
 
 
@@ -68,6 +69,8 @@ def pytest_collection_modifyitems(config, items):
     """Which tests there are, before -k takes some out: the record forgets those that are no more."""
     if not any("::" in arg for arg in config.args):
         known.update(_name(item) for item in items)
+    part, parts = map(int, config.getoption("part").split("/"))
+    items[:] = [item for number, item in enumerate(items) if number % parts == part - 1]
     ran.update(kernel=config.getoption("kernel").split(","), backend=config.getoption("backend").split(",") + [""])
 
 

@@ -4,8 +4,8 @@ import re
 
 # without times and counters
 LEGACY_LIST = """
-{ for t in $(cat /proc/net/ip_tables_names); do iptables-legacy-save -t $t; done
-  for t in $(cat /proc/net/ip6_tables_names); do ip6tables-legacy-save -t $t; done
+{ for t in $(cat /proc/net/ip_tables_names 2>/dev/null); do iptables-legacy-save -t $t; done
+  for t in $(cat /proc/net/ip6_tables_names 2>/dev/null); do ip6tables-legacy-save -t $t; done
 } | sed '/^#/d; s/ \\[[0-9]*:[0-9]*\\]//'
 """
 LEGACY_FLUSH = """

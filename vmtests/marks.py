@@ -8,4 +8,4 @@ neighbours = pytest.mark.neighbours
 slow = pytest.mark.slow
 only = pytest.mark.only
 here = pytest.mark.here
-slice = pytest.mark.slice
+elsewhere = pytest.mark.elsewhere

@@ -13,9 +13,9 @@ echo @links; ip -d -j addr show
 echo @routes4; ip -j -4 route show table all
 echo @routes6; ip -j -6 route show table all
 echo @nft; nft -s list ruleset
-for t in $(cat /proc/net/ip_tables_names); do
+for t in $(cat /proc/net/ip_tables_names 2>/dev/null); do
 	echo "@legacy4 $t"; iptables-legacy-save -t "$t"; done
-for t in $(cat /proc/net/ip6_tables_names); do
+for t in $(cat /proc/net/ip6_tables_names 2>/dev/null); do
 	echo "@legacy6 $t"; ip6tables-legacy-save -t "$t"; done
 echo @files; find /run /etc/netns /var/lib -printf '%y %m %p\n' 2>/dev/null
 echo @mounts; cut -d' ' -f4,5 /proc/self/mountinfo

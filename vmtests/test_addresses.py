@@ -4,7 +4,7 @@ import ipaddress
 
 import pytest
 
-from marks import behaviour
+from marks import behaviour, elsewhere
 from specs import dual, on
 from world import apart_from_store
 
@@ -15,6 +15,7 @@ def add(world, name, *words, network="web"):
 
 
 @behaviour("A1")
+@elsewhere
 def test_next_free_address(world):
     world.apply({"networks": {"web": {"subnet": "10.88.1.0/28", "exclude": ["10.88.1.4", "10.88.1.6-10.88.1.8"]}}})
     got = [add(world, "e%d" % i) for i in range(3)]
@@ -55,6 +56,7 @@ def test_address_is_kept(world):
 
 
 @behaviour("A2")
+@elsewhere
 def test_fixed_address(world):
     world.weir("network", "add", "web", "--subnet", "10.88.1.0/24", "--subnet", "fd00:88:1::/64")
     world.weir("endpoint", "add", "nginx", "--network", "web,ip=10.88.1.77,ip=fd00:88:1::77")
@@ -103,6 +105,7 @@ def test_subnets_of_one_change_that_overlap(world):
 
 
 @behaviour("A3")
+@elsewhere
 def test_automatic_subnets(world):
     world.host.run("ip", "route", "add", "10.144.0.0/24", "via", "192.0.2.2")
     for name in "ab":
@@ -146,6 +149,7 @@ def test_a_hundred_at_once(world):
 
 
 @behaviour("A4", "R4")
+@elsewhere
 def test_exhausted_at_once(world):
     world.apply({"networks": {"web": {"subnet": "10.88.1.0/29"}}})
     started = [world.start("endpoint", "add", "e%d" % i, "--network", "web") for i in range(12)]
@@ -159,6 +163,7 @@ def test_exhausted_at_once(world):
 
 
 @behaviour("A5")
+@elsewhere
 def test_large_pool_costs_no_more(world):
     """The same system calls in a /24 and a /8, a /120 and a /64, also with most addresses excluded."""
     world.apply({"networks": {

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """P: what may pass without policies, and what `internal`, `isolate` and `host: deny` close."""
 import frames
-from marks import behaviour, every_switch
+from marks import behaviour, elsewhere, every_switch
 from specs import dual, on, web
 from world import FAMILIES, V4, V6
 
 
 @behaviour("P1", "S9", "L13")
+@elsewhere
 @every_switch
 def test_who_reaches_whom(world):
     world.apply(web())
@@ -41,6 +42,7 @@ def test_published_port_is_open_between_networks(world):
 
 
 @behaviour("P2", "S9")
+@elsewhere
 @every_switch
 def test_internal(world):
     world.apply({"networks": {"closed": dual(1, internal=True), "web": dual(2)},
@@ -84,6 +86,7 @@ def test_host_deny(world):
 
 
 @behaviour("P2", "S8", "S9")
+@elsewhere
 @every_switch
 def test_isolate(world):
     world.apply({"networks": {"apart": dual(1, isolate=True)}, "endpoints": {"a": on("apart"), "b": on("apart")}})
@@ -117,6 +120,7 @@ def test_isolated_neighbours_published_port(world):
 
 
 @behaviour("S8")
+@elsewhere
 @every_switch
 def test_isolated_endpoints_exchange_no_frames(world):
     """Frames of IP, ARP and of a type that nobody knows; by unicast, broadcast and flooding."""

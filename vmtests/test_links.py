@@ -5,12 +5,13 @@ import shlex
 
 import pytest
 
-from marks import behaviour
+from marks import behaviour, elsewhere
 from specs import dual, everything, on, web
 from world import FAMILIES, V4, V6, wait_until
 
 
 @behaviour("L1")
+@elsewhere
 def test_namespace_is_seen_by_ip_netns(world):
     world.weir("endpoint", "add", "plain", "--mode", "none")
     assert world.host.run("ip", "netns", "list").out.split() == ["plain"]
@@ -33,6 +34,7 @@ def test_foreign_namespace_is_not_taken_over(world):
 
 
 @behaviour("L2")
+@elsewhere
 def test_exec_has_its_own_files(world):
     before = world.host.run("cat", "/etc/resolv.conf", check=False).out
     world.weir("network", "add", "web", "--subnet", "10.88.1.0/24")
@@ -70,6 +72,7 @@ def test_exec_passes_words_and_input(world):
 
 
 @behaviour("L3", "L13")
+@elsewhere
 def test_wire_without_a_bridge(world):
     world.apply({"networks": {"wire": {**dual(1), "mode": "p2p"}},
                  "endpoints": {"left": on("wire"), "right": on("wire")}})
@@ -94,6 +97,7 @@ def test_wire_has_two_ends(world):
 
 
 @behaviour("L4", "L13")
+@elsewhere
 def test_all_pairs_on_one_bridge(world):
     names = ["e%d" % i for i in range(5)]
     world.apply({"networks": {"web": dual(1)}, "endpoints": {name: on("web") for name in names}})
@@ -109,6 +113,7 @@ def test_all_pairs_on_one_bridge(world):
 
 
 @behaviour("L5", "L13")
+@elsewhere
 def test_router_between_two_segments(world):
     world.apply({
         "networks": {"left": dual(1, gateway="router"), "right": dual(2, gateway="router")},
@@ -125,6 +130,7 @@ def test_router_between_two_segments(world):
 
 
 @behaviour("L6")
+@elsewhere
 def test_mac_of_choice_and_its_change(world):
     spec = web()
     spec["endpoints"]["nginx"]["networks"] = {"web": {"mac": "02:00:00:00:02:10", "ip": "10.88.1.10"}}
@@ -164,6 +170,7 @@ def test_mac_taken(world):
 
 
 @behaviour("L7")
+@elsewhere
 def test_loopback_is_up_everywhere(world):
     world.netns("foreign")
     world.weir("network", "add", "web", "--subnet", "10.88.1.0/24")
@@ -176,6 +183,7 @@ def test_loopback_is_up_everywhere(world):
 
 
 @behaviour("L8", "L13")
+@elsewhere
 def test_bridge_joins_host_endpoint_and_outside(world):
     world.apply(web())
     for family in FAMILIES:
@@ -210,6 +218,7 @@ def test_bridge_mac_stays(world):
 
 
 @behaviour("L9")
+@elsewhere
 def test_host_mode(world):
     world.weir("endpoint", "add", "agent", "--mode", "host")
     inside = world.weir("exec", "agent", "--", "readlink", "/proc/self/ns/net").out
@@ -232,6 +241,7 @@ def test_none_mode(world):
 
 
 @behaviour("L10")
+@elsewhere
 @pytest.mark.parametrize("how", ["name", "path", "pid"])
 def test_existing_namespace(world, how):
     if how == "pid":
@@ -292,6 +302,7 @@ def test_vanished_namespace_is_dropped_by_repair(world):
 
 
 @behaviour("L11")
+@elsewhere
 def test_several_networks(world):
     world.apply({
         "networks": {"web": dual(1, mtu=1400), "db": dual(2)},
@@ -350,6 +361,7 @@ def test_interface_name_that_cannot_be(world, ifname):
 
 
 @behaviour("L13")
+@elsewhere
 def test_only_ipv6(world):
     world.apply({"networks": {"six": {"subnet": "fd00:88:1::/64"}},
                  "endpoints": {"a": on("six", publish=["8080:80"]), "b": on("six")}})
@@ -363,6 +375,7 @@ def test_only_ipv6(world):
 
 
 @behaviour("L13")
+@elsewhere
 def test_only_ipv4(world):
     world.apply({"networks": {"four": {"subnet": "10.88.1.0/24"}}, "endpoints": {"a": on("four")}})
     assert world.ns("a").run("cat", "/proc/sys/net/ipv6/conf/eth0/disable_ipv6").out == "1\n"
@@ -372,6 +385,7 @@ def test_only_ipv4(world):
 
 
 @behaviour("L15")
+@elsewhere
 @pytest.mark.parametrize("how", ["all", "file", "one by one"])
 def test_deletion_leaves_nothing(world, how):
     before = world.snapshot()
@@ -397,6 +411,7 @@ def test_deletion_leaves_nothing(world, how):
 
 
 @behaviour("L15", "S5")
+@elsewhere
 def test_sysctls_are_restored_to_what_they_were(world):
     world.set_sysctl("net/ipv4/ip_forward", 1)
     before = world.snapshot()

@@ -2,12 +2,13 @@
 """N: translation and publishing."""
 import pytest
 
-from marks import behaviour, every_switch, neighbours
+from marks import behaviour, elsewhere, every_switch, neighbours
 from specs import dual, on, web
 from world import FAMILIES, V4, V6, wait_until
 
 
 @behaviour("N1", "S9")
+@elsewhere
 @every_switch
 def test_masquerade(world):
     spec = web()
@@ -38,6 +39,7 @@ def test_host_sees_endpoints_as_they_are(world):
 
 
 @behaviour("N2", "S9")
+@elsewhere
 @every_switch
 def test_source_address_of_choice(world):
     world.apply({"networks": {"fixed": dual(1, nat=[V4.other_host, V6.other_host]), "routed": dual(2, nat="none")},
@@ -49,6 +51,7 @@ def test_source_address_of_choice(world):
 
 
 @behaviour("N3", "S9")
+@elsewhere
 @every_switch
 def test_published_port_sees_the_client(world):
     spec = web()
@@ -67,6 +70,7 @@ def test_published_port_sees_the_client(world):
 
 
 @behaviour("N5", "S9")
+@elsewhere
 @every_switch
 def test_published_port_from_everywhere(world):
     world.apply(web())
@@ -99,6 +103,7 @@ def test_published_on_loopback_only(world):
 
 
 @behaviour("N6")
+@elsewhere
 def test_free_host_port(world):
     low, high = map(int, world.sysctl("net/ipv4/ip_local_port_range").split())
     world.apply({"networks": {"web": dual(1)}, "endpoints": {"a": on("web", publish=["80", "53/udp"])}})
@@ -149,6 +154,7 @@ def test_port_that_a_process_has(world, addr, spec):
 
 
 @behaviour("N7")
+@elsewhere
 def test_port_that_a_process_has_elsewhere(world):
     """Another address, another protocol: no conflict."""
     world.host.serve(8080, addr=V4.other_host)
@@ -195,6 +201,7 @@ def test_publish_and_unpublish(world):
 
 
 @behaviour("N8", "S9")
+@elsewhere
 @every_switch
 def test_live_udp_flows_move(world):
     spec = web()
@@ -251,6 +258,7 @@ def test_range_of_a_thousand(world, shift):
 
 
 @behaviour("N9")
+@elsewhere
 def test_neighbouring_ranges_are_two_objects(world):
     world.apply({"networks": {"web": dual(1)}, "endpoints": {
         "a": on("web", publish=["8000-8004:9000-9004", "8005-8009:9005-9009"]),
@@ -284,6 +292,7 @@ def test_specific_address_beats_all(world):
 
 
 @behaviour("N10", "N8")
+@elsewhere
 def test_specific_address_withdrawn(world):
     """What it had hidden is there again, also for a flow that lives."""
     world.apply({"networks": {"web": dual(1)}, "endpoints": {

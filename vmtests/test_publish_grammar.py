@@ -2,7 +2,7 @@
 """N4: the grammar of published ports, as words, as data and as packets."""
 import pytest
 
-from marks import behaviour
+from marks import behaviour, elsewhere
 from specs import dual, on
 from world import FAMILIES, V4, V6
 
@@ -150,6 +150,7 @@ def test_unquoted_words_in_yaml(world):
 
 
 @behaviour("N4")
+@elsewhere
 @pytest.mark.parametrize("addr, spec", [(V4.host, "192.0.2.99:8080:80"), (V6.host, "[2001:db8::99]:8080:80")])
 def test_address_that_the_host_lacks(world, addr, spec):
     """Legal: the address may come later. Until then the port is not open on any other address."""

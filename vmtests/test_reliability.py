@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from marks import behaviour
+from marks import behaviour, elsewhere
 from specs import dual, everything, on, web
 from world import V4, apart_from_store, wait_until
 
@@ -15,6 +15,7 @@ STORE = "/var/lib/weir/weir.db"
 
 
 @behaviour("R3")
+@elsewhere
 def test_second_apply_changes_nothing(world):
     world.apply(everything())
     before, rules = world.snapshot(), world.ruleset()
@@ -87,6 +88,7 @@ def test_lock_has_a_limit(world):
 
 
 @behaviour("R4")
+@elsewhere
 def test_two_applies_at_once(world):
     specs = []
     for number in (1, 2):
@@ -156,6 +158,7 @@ def test_damaged_store_is_not_reset(world, how, tmp_path):
 
 
 @behaviour("R5")
+@elsewhere
 def test_store_that_cannot_be_written(world):
     world.host.run("mount", "-t", "tmpfs", "-o", "ro", "tmpfs", "/var/lib")
     before = world.snapshot()
@@ -248,6 +251,7 @@ def test_wrong_words(world, argv):
 
 
 @behaviour("R7")
+@elsewhere
 def test_spec_from_standard_input(world):
     text = json.dumps({"networks": {"web": dual(1)}})
     world.weir("apply", "-", stdin=text)
@@ -257,6 +261,7 @@ def test_spec_from_standard_input(world):
 
 
 @behaviour("R8")
+@elsewhere
 def test_second_store_on_the_same_host(world):
     world.apply(web())
     uuid = world.weir("status", json=True)["store"]
@@ -326,6 +331,7 @@ def test_repair(world, what):
 
 
 @behaviour("R2", "R3")
+@elsewhere
 @pytest.mark.parametrize("what", ["all rules", "our table", "a chain's rules"])
 def test_next_command_mends_lost_rules(world, what):
     world.apply(web())
@@ -353,6 +359,7 @@ def test_apply_mends_what_plan_tells(world):
 
 
 @behaviour("C4", "R2")
+@elsewhere
 def test_forwarding_is_switched_on_again(world):
     keys = ("net/ipv4/ip_forward", "net/ipv6/conf/all/forwarding")
     assert [world.sysctl(key) for key in keys] == ["0", "0"]

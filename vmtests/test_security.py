@@ -6,7 +6,7 @@ import json
 import pytest
 
 import frames
-from marks import behaviour, every_switch, neighbours
+from marks import behaviour, elsewhere, every_switch, neighbours
 from specs import dual, on, web
 from world import ATTEMPT_MS, FAMILIES, V4, V6, wait_until
 
@@ -18,6 +18,7 @@ def from_lan(world, packet, ifname="eth0"):
 
 
 @behaviour("S1")
+@elsewhere
 @every_switch
 def test_loopback_port_is_not_reached_from_the_lan(world):
     spec = web()
@@ -50,6 +51,7 @@ def test_loopback_services_are_not_reached_by_endpoints(world):
 
 
 @behaviour("S2", "S9")
+@elsewhere
 @every_switch
 def test_endpoint_is_not_reached_directly(world):
     world.apply(web())
@@ -82,6 +84,7 @@ def test_trusted_interface(world):
 
 
 @behaviour("S3", "S9")
+@elsewhere
 @every_switch
 def test_gateway_address_is_not_reached(world):
     world.apply(web())
@@ -98,6 +101,7 @@ def test_gateway_address_is_not_reached(world):
 
 
 @behaviour("S5", "S9")
+@elsewhere
 @every_switch
 @neighbours
 def test_host_becomes_no_router(world):
@@ -126,6 +130,7 @@ def test_router_stays_a_router(world):
 
 
 @behaviour("S6", "S9")
+@elsewhere
 @every_switch
 @neighbours
 def test_transit_traffic_is_not_hijacked(world):
@@ -145,6 +150,7 @@ def test_transit_traffic_is_not_hijacked(world):
 
 
 @behaviour("S10", "S9")
+@elsewhere
 @every_switch
 def test_middle_of_a_stream_opens_nothing(world):
     world.apply(web())
@@ -187,6 +193,7 @@ def test_removed_endpoint_sends_nothing(world):
 
 
 @behaviour("S10", "R1")
+@elsewhere
 @pytest.mark.parametrize("error", ["ENOMEM", "ENOBUFS", "EPERM"])
 def test_failed_update_leaves_the_old_rules(world, error):
     """Each message to the kernel fails once; the old port stays open, the new one never opens."""
@@ -273,6 +280,7 @@ def test_hostile_values(world, spec):
 
 
 @behaviour("S11")
+@elsewhere
 def test_symbolic_links_are_not_followed(world):
     """What somebody planted under /run/netns is neither entered, nor written through, nor removed."""
     world.host.run("sh", "-c", "mkdir -p /run/netns && echo keep > /run/victim && ln -s /run/victim /run/netns/nginx")

@@ -5,12 +5,13 @@ import re
 
 import pytest
 
-from marks import behaviour, only
+from marks import behaviour, elsewhere, only
 from specs import dual, everything, on, web
 from world import FAMILIES, V4, V6
 
 
 @behaviour("U1")
+@elsewhere
 def test_plan_shows_and_does_nothing(world):
     before = world.snapshot()
     name = world.spec(web())
@@ -115,6 +116,7 @@ def shape(item, wanted):
 
 
 @behaviour("U2")
+@elsewhere
 def test_json_shapes(world):
     spec = everything()
     spec["endpoints"]["r"]["dns"] = ["192.0.2.53"]
@@ -166,6 +168,7 @@ def test_json_of_errors(world, argv, code, errno):
 
 
 @behaviour("U3")
+@elsewhere
 def test_render_loads_as_it_is(world):
     world.apply(everything())
     ours = world.filter.ours
@@ -182,6 +185,7 @@ def test_render_loads_as_it_is(world):
 
 
 @behaviour("U4")
+@elsewhere
 @only("nftables")
 def test_rules_are_readable(world):
     spec = everything()
@@ -202,6 +206,7 @@ def test_rules_are_readable(world):
 
 
 @behaviour("U5")
+@elsewhere
 def test_counters(world):
     spec = web()
     spec["endpoints"]["nginx"]["publish"] = ["8080:80", "5353:53/udp", "7000-7009:7000-7009"]
