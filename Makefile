@@ -115,7 +115,7 @@ check: ## install what is missing, build and run every test
 
 vmtest: ## the behaviours on other kernels, in QEMU (KERNEL=6.12,5.10 BACKEND=iptables K=publish)
 	@ci/deps build check vm
-	@$(MAKE) --no-print-directory weir behaviour-programs
+	@$(MAKE) --no-print-directory weir behaviour-programs build/vmtests/agent
 	@KERNEL="$(KERNEL)" BACKEND="$(BACKEND)" K="$(K)" SLICE="$(SLICE)" ci/vmtest
 
 behaviours: ## which behaviour is shown by which test, and when it last passed

@@ -102,7 +102,8 @@ class Kernel:
     """One of Debian's kernels, in QEMU."""
     run_timeout = RUN_TIMEOUT
     patience = 6
-    probe, fault, weir = "/usr/local/bin/probe", "/usr/local/lib/libweirfault.so", "/usr/local/sbin/weir"
+    probe, fault, weir = map(pathlib.PurePosixPath, (
+        "/usr/local/bin/probe", "/usr/local/lib/libweirfault.so", "/usr/local/sbin/weir"))
 
     def __init__(self, name, host):
         """What is put into each clone is what that place of this host's runs."""

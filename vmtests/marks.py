@@ -8,4 +8,5 @@ neighbours = pytest.mark.neighbours
 slow = pytest.mark.slow
 only = pytest.mark.only
 here = pytest.mark.here
+words_only = here("about words, whatever the kernel")
 elsewhere = pytest.mark.elsewhere

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from marks import behaviour
+from marks import behaviour, words_only
 from specs import web
 
 BASH = """
@@ -37,6 +37,7 @@ def in_bash(world):
 
 
 @behaviour("U2")
+@words_only
 def test_bash_completes_from_the_tables_of_help(world, in_bash):
     verbs = re.findall(r"(?m)^  ([a-z]+)(?: [a-z]+)?  +\S", world.weir("--help").out.split("Global options:")[0])
     assert in_bash("") == set(verbs) and COMMANDS <= set(verbs)
@@ -51,6 +52,7 @@ def test_bash_completes_from_the_tables_of_help(world, in_bash):
 
 
 @behaviour("U2")
+@words_only
 def test_bash_completes_names_and_files(world, in_bash):
     world.apply(web())
     assert in_bash("network", "rm", "") == {"web", "db"}
@@ -92,6 +94,7 @@ def zsh(folder, line):
 
 
 @behaviour("U2")
+@words_only
 def test_zsh_completes_with_what_things_are(world):
     folder = str(world.place.weir.parent)
     shown = zsh(folder, "weir ")
@@ -105,5 +108,6 @@ def test_zsh_completes_with_what_things_are(world):
 
 
 @behaviour("U2")
+@words_only
 def test_another_shell_is_refused(world):
     world.refused(2, "completion", "fish", says=["fish", "bash or zsh"])

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """U: what is there, drawn."""
-from marks import behaviour
+from marks import behaviour, words_only
 from specs import web
 from world import wait_until
 
@@ -35,6 +35,7 @@ SPEC = {
 
 
 @behaviour("U2")
+@words_only
 def test_the_tree_of_what_is_there(world):
     assert world.weir("graph").out == "host: nothing of weir's is there\n"
     world.apply(SPEC)
@@ -45,6 +46,7 @@ def test_the_tree_of_what_is_there(world):
 
 
 @behaviour("U2")
+@words_only
 def test_graphviz_reads_what_is_drawn(world):
     world.apply(SPEC)
     drawn = world.weir("graph", "--format", "dot").out
@@ -57,6 +59,7 @@ def test_graphviz_reads_what_is_drawn(world):
 
 
 @behaviour("U2")
+@words_only
 def test_mermaid_names_and_joins_everything(world):
     world.apply(SPEC)
     drawn = world.weir("graph", "--format", "mermaid").out

@@ -5,7 +5,7 @@ import shlex
 
 import pytest
 
-from marks import behaviour, elsewhere
+from marks import behaviour, elsewhere, words_only
 from specs import dual, everything, on, web
 from world import FAMILIES, V4, V6, wait_until
 
@@ -151,6 +151,7 @@ def test_mac_of_choice_and_its_change(world):
 
 
 @behaviour("L6")
+@words_only
 @pytest.mark.parametrize("mac, says", [
     ("01:00:5e:00:00:01", "multicast"), ("00:00:00:00:00:00", "mac"), ("02:00:00:00:02", "mac"),
     ("02-00-00-00-02-xx", "mac")])
@@ -277,6 +278,7 @@ def test_wrong_namespace(world, words, says):
 
 
 @behaviour("L10")
+@words_only
 @pytest.mark.parametrize("pid", ["0", "-1", "x", "99999999999999999999"])
 def test_wrong_pid(world, pid):
     world.weir("network", "add", "web", "--subnet", "10.88.1.0/24")
@@ -353,6 +355,7 @@ def test_mtu_is_that_of_the_path(world):
 
 
 @behaviour("L11", "S11")
+@words_only
 @pytest.mark.parametrize("ifname", ["a/b", "..", "0123456789abcdef", "a b", "a:b", "lo", "%d"])
 def test_interface_name_that_cannot_be(world, ifname):
     name = world.spec({"networks": {"web": dual(1)},

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from marks import behaviour
+from marks import behaviour, words_only
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PAGES = ROOT / "cli" / "man"
@@ -25,6 +25,7 @@ def items(text):
 
 
 @behaviour("U2")
+@words_only
 def test_every_verb_has_its_place(world):
     verbs = COMMANDS.findall(world.weir("--help").out.split("Global options:")[0])
     assert len(verbs) > 15
@@ -34,6 +35,7 @@ def test_every_verb_has_its_place(world):
 
 
 @behaviour("U2")
+@words_only
 def test_every_option_has_its_place(world):
     """Every option of every verb, and none that is not there."""
     overview = world.weir("--help").out
@@ -52,6 +54,7 @@ def test_every_option_has_its_place(world):
 
 
 @behaviour("U2")
+@words_only
 def test_exit_codes_and_environment(world):
     text = page("weir.8")
     for code in re.findall(r"(\d) [a-z]", world.weir("--help").out.split("Exit codes:")[1]):
@@ -80,6 +83,7 @@ def literals(name):
 
 
 @behaviour("U2", "R3")
+@words_only
 def test_the_examples_of_specs_are_taken(world):
     world.netns("job")
     blocks = literals("weir.yaml.5")
@@ -93,6 +97,7 @@ def test_the_examples_of_specs_are_taken(world):
 
 
 @behaviour("U2")
+@words_only
 def test_the_examples_of_commands_work(world):
     commands = [line[2:] for line in "".join(literals("weir.8")).splitlines() if line.startswith("# ")]
     assert len(commands) >= 8

@@ -2,7 +2,7 @@
 """N4: the grammar of published ports, as words, as data and as packets."""
 import pytest
 
-from marks import behaviour, elsewhere
+from marks import behaviour, elsewhere, words_only
 from specs import dual, on
 from world import FAMILIES, V4, V6
 
@@ -93,6 +93,7 @@ def test_good_word(world, word):
 
 
 @behaviour("N4")
+@words_only
 def test_bad_words(world):
     """Each is refused with exit code 2, the word, and a caret below the byte to blame."""
     world.apply({"networks": {"web": dual(1)}, "endpoints": {"a": on("web")}})
@@ -122,6 +123,7 @@ def caret(text, word):
 
 
 @behaviour("N4", "R7")
+@words_only
 def test_bad_word_in_a_spec(world):
     """There the place is line and column of the file, moved to the byte to blame."""
     world.weir("network", "add", "web", "--subnet", "10.88.1.0/24")

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from marks import behaviour, elsewhere
+from marks import behaviour, elsewhere, words_only
 from specs import dual, everything, on, web
 from world import V4, apart_from_store, wait_until
 
@@ -212,6 +212,7 @@ MALFORMED = [
 
 
 @behaviour("R7")
+@words_only
 def test_malformed_specs(world):
     before, wrong = world.snapshot(), []
     for text, place, says in MALFORMED:
@@ -225,6 +226,7 @@ def test_malformed_specs(world):
 
 
 @behaviour("R7", "U2")
+@words_only
 def test_malformed_spec_as_json(world):
     (world.folder / "bad.yaml").write_text("networks:\n  web:\n    mtu: abc\n")
     result = world.weir("plan", "bad.yaml", "--json", check=False)
@@ -235,6 +237,7 @@ def test_malformed_spec_as_json(world):
 
 
 @behaviour("R7")
+@words_only
 @pytest.mark.parametrize("argv", [
     [], ["nonsense"], ["network"], ["network", "nonsense"], ["network", "add"], ["network", "rm"],
     ["endpoint", "add"], ["endpoint", "add", "a", "--nonsense"], ["endpoint", "add", "a", "--network"],

@@ -6,7 +6,7 @@ import json
 import pytest
 
 import frames
-from marks import behaviour, elsewhere, every_switch, neighbours
+from marks import behaviour, elsewhere, every_switch, neighbours, words_only
 from specs import dual, on, web
 from world import ATTEMPT_MS, FAMILIES, V4, V6, wait_until
 
@@ -265,6 +265,7 @@ def clean(text):
 
 
 @behaviour("S11")
+@words_only
 @pytest.mark.parametrize("spec", [
     {"networks": {"web": {"subnet": "10.88.1.0/24", "bridge": "../x"}}},
     {"networks": {"web": {"subnet": "10.88.1.0/24", "bridge": "eth0"}}},
@@ -290,6 +291,7 @@ def test_symbolic_links_are_not_followed(world):
 
 
 @behaviour("S11")
+@words_only
 def test_hostile_file_names(world):
     for name in ("--all", "-", "/dev/null/x", "/proc/self/mem", "/", "a" * 5000):
         result = world.weir("apply", "--", name, check=False, stdin="{")

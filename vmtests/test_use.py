@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from marks import behaviour, elsewhere, only
+from marks import behaviour, elsewhere, only, words_only
 from specs import dual, everything, on, web
 from world import FAMILIES, V4, V6
 
@@ -84,6 +84,7 @@ VERBS = [["apply"], ["plan"], ["delete"], ["network"], ["network", "add"], ["net
 
 
 @behaviour("U2")
+@words_only
 def test_help(world):
     before, seen = world.snapshot(), set()
     for verb in VERBS:
@@ -155,6 +156,7 @@ def test_json_of_changes(world):
 
 
 @behaviour("U2")
+@words_only
 @pytest.mark.parametrize("argv, code, errno", [
     (["endpoint", "show", "absent"], 1, "ENOENT"), (["network", "show", "absent"], 1, "ENOENT"),
     (["port", "add", "absent", "80:80"], 1, "ENOENT"), (["endpoint", "add", "a", "-p", "x"], 2, "EINVAL"),
