@@ -35,12 +35,13 @@ struct weir_firewall_state {
 struct weir_counter {
 	const struct weir_entry *mapping; /* a mapping; or NULL */
 	const char *reason;		  /* a reason of a drop, e.g. "isolation"; or NULL */
-	uint64_t packets;		  /* of a mapping: connections */
+	const char *policy;		  /* a policy's name: all of its cells; or NULL */
+	uint64_t packets;		  /* of a mapping and a policy: connections */
 	uint64_t bytes;
 };
 
 struct weir_counters {
-	struct weir_ruleset mappings; /* owns what the counters point to */
+	struct weir_ruleset mappings; /* owns what the counters point to, policies' names too */
 	struct weir_counter *items;   /* from malloc */
 	size_t n;
 };

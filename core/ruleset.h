@@ -65,7 +65,9 @@ enum {
 		1 << 1, /* HOST_PAIR: the host sends, the endpoint receives; else the other way */
 };
 
-/* What a line of a list says. Lines of one list never overlap, but for WEIR_L4_ANY, which is the last. */
+/* What a line of a list says. Lines of one list never overlap, but for WEIR_L4_ANY, which is the last and
+ * has no ports. owner is the policy's name, and "" where none speaks. Drops and rejects count as
+ * WEIR_DROP_POLICY; those between host and endpoints are never ACCEPT_EGRESS or ACCEPT_INGRESS. */
 enum weir_cell_verdict {
 	WEIR_CELL_CONTINUE,	  /* no policy speaks: the defaults decide */
 	WEIR_CELL_ACCEPT,	  /* at both gates */
