@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "backends/iptables/policies.h"
+
 /* How it works
  * Each entry of the ruleset has one rule at home, from which it can be read back whole, and perhaps
  * others that follow from it. So what is there is read by its homes, built anew, and compared: a
@@ -17,6 +19,11 @@
  *	GATEWAY	 filter		-d 10.88.1.1/32 ! -i wb-web -g WEIR-DROP-GATEWAY   "web"
  *	TRUSTED	 filter, IPv4	-i eth1 -o wb-web -j ACCEPT		"web"
  *	GUARD	 filter		… -g WEIR-DROP-ROUTER
+ *	CLASS	 filter, IPv4	-g WEIR-C-0123456789abcdef		"api"
+ *	MEMBER	 filter		-s 10.88.1.2/32 -g WEIR-C-…		"endpoint api"
+ *	PAIR	 filter		-d 10.88.2.10/32 -g WEIR-L-…		"endpoint 0123456789abcdef pg"
+ *	HOST_PAIR filter	-s 10.88.1.2/32 -g WEIR-L-…		"host api"
+ *	CELL	 filter, IPv4	-p tcp --dport 5432 -j ACCEPT		"policy api-to-pg"
  *	SUBNET	 nat		-s 10.88.1.0/24 -j MASQUERADE		"wb-web web"
  *	MAPPING	 nat		-p tcp --dport 8080 -j DNAT …		without its owner (nat.c)
  */
@@ -28,16 +35,22 @@ const struct weir_ipt_place weir_ipt_places[WEIR_IPT_PLACES] = {
 	{ WEIR_IPT_NAT, WEIR_IPV4 },
 };
 
-/* By flags as bits: closed 1, isolated 2, host-deny 4. */
+/* By bit. */
 static const char *const flag_words[] = {
-	"open",	     "closed",		 "isolated",	       "closed,isolated",
-	"host-deny", "closed,host-deny", "isolated,host-deny", "closed,isolated,host-deny",
+	"closed",      "isolated",     "host-deny",	"filtered",
+	"egress-deny", "ingress-deny", "ingress-allow",
 };
 enum { N_FLAG_WORDS = sizeof(flag_words) / sizeof(flag_words[0]) };
 
-const char *weir_ipt_flags_word(uint8_t flags)
+const char *weir_ipt_flags_text(uint8_t flags, char buf[WEIR_IPT_FLAGS_TEXT])
 {
-	return flag_words[flags % N_FLAG_WORDS];
+	size_t used = 0;
+	(void)snprintf(buf, WEIR_IPT_FLAGS_TEXT, "open");
+	for (unsigned i = 0; i < N_FLAG_WORDS; i++)
+		if (flags & 1U << i)
+			used += (size_t)snprintf(buf + used, WEIR_IPT_FLAGS_TEXT - used, "%s%s",
+						 used ? "," : "", flag_words[i]);
+	return buf;
 }
 
 static void build_epoch(const struct weir_epoch *epoch, struct weir_ipt_image *image)
@@ -88,9 +101,10 @@ static bool read_network(const struct weir_ipt_rule *rule, struct weir_entry *e)
 	size_t len = space	     ? (size_t)(space - rule->comment)
 		     : rule->comment ? strlen(rule->comment)
 				     : 0;
-	for (unsigned flags = 0; flags < N_FLAG_WORDS; flags++) {
-		if (strlen(flag_words[flags]) != len ||
-		    memcmp(flag_words[flags], rule->comment, len) != 0)
+	for (unsigned flags = 0; flags < 1U << N_FLAG_WORDS; flags++) {
+		char text[WEIR_IPT_FLAGS_TEXT];
+		if (strlen(weir_ipt_flags_text((uint8_t)flags, text)) != len ||
+		    memcmp(text, rule->comment, len) != 0)
 			continue;
 		e->kind = WEIR_ENTRY_NETWORK;
 		e->flags = (uint8_t)flags;
@@ -202,13 +216,15 @@ static bool read_nat(const struct weir_ipt_rule *rule, struct weir_entry *e)
 	       read_subnet(rule, e);
 }
 
-bool weir_ipt_read_entry(const struct weir_ipt_place *place, const struct weir_ipt_rule *rule,
-			 struct weir_entry *ret)
+bool weir_ipt_read_entry(const struct weir_ipt_place *place, const char *chain,
+			 const struct weir_ipt_rule *rule, struct weir_entry *ret)
 {
 	struct weir_entry e = { .family = place->family,
 				.owner = rule->comment ? rule->comment : "" };
 	if (rule->raw ||
-	    !(place->table == WEIR_IPT_FILTER ? read_filter(place, rule, &e) : read_nat(rule, &e)))
+	    !(place->table == WEIR_IPT_NAT ? read_nat(rule, &e)
+					   : read_filter(place, rule, &e) ||
+						     weir_ipt_read_policy(place, chain, rule, &e)))
 		return false;
 	*ret = e;
 	return true;

@@ -26,6 +26,16 @@ extern const struct weir_ipt_place weir_ipt_places[WEIR_IPT_PLACES];
 #define WEIR_IPT_DROP_ROUTER "WEIR-DROP-ROUTER"
 #define WEIR_IPT_DROPS "drop: " /* begins the comment of a rule that drops; the reason follows */
 
+/* Policies: a class's receivers in networks and outside, a list; 16 digits of the number follow. */
+#define WEIR_IPT_CLASSES "WEIR-CLASSES"
+#define WEIR_IPT_CLASS "WEIR-C-"
+#define WEIR_IPT_CLASS_OUTSIDE "WEIR-D-"
+#define WEIR_IPT_LIST "WEIR-L-"
+/* A MEMBER's, PAIR's or HOST_PAIR's comment begins with what it speaks of. */
+#define WEIR_IPT_SAYS_ENDPOINT "endpoint"
+#define WEIR_IPT_SAYS_OUTSIDE "outside"
+#define WEIR_IPT_SAYS_HOST "host"
+
 /* Chains of filter and of nat for a sorted ruleset; -ENOMEM. epoch: written into WEIR_IPT_HOME; NULL:
  * into none. The image is finished. */
 int weir_ipt_build(const struct weir_ipt_place *place, const struct weir_ruleset *rules,
@@ -38,14 +48,15 @@ void weir_ipt_build_nat(enum weir_family family, const struct weir_ruleset *rule
 /* Where the entries of each kind begin in a sorted ruleset; behind the last kind, where they end. */
 void weir_ipt_find_kinds(const struct weir_ruleset *rules, size_t first[WEIR_NUM_ENTRY_KINDS + 1]);
 
-/* The entry that a rule stands for; texts are the rule's own. False: it is part of the frame, or
- * follows from an entry that another rule says. */
-bool weir_ipt_read_entry(const struct weir_ipt_place *place, const struct weir_ipt_rule *rule,
-			 struct weir_entry *ret);
+/* The entry that a rule of this chain stands for; texts are the rule's own. False: it is part of the
+ * frame, or follows from an entry that another rule says. */
+bool weir_ipt_read_entry(const struct weir_ipt_place *place, const char *chain,
+			 const struct weir_ipt_rule *rule, struct weir_entry *ret);
 /* Fields that cannot be read are empty. False: no epoch here. */
 bool weir_ipt_read_epoch(const struct weir_ipt_image *home, struct weir_epoch *ret);
 
-/* What the flags of a network are called in its rule's comment. */
-const char *weir_ipt_flags_word(uint8_t flags);
+/* What the flags of a network are called in its rule's comment: "open", "closed,host-deny". */
+enum { WEIR_IPT_FLAGS_TEXT = 96 };
+const char *weir_ipt_flags_text(uint8_t flags, char buf[WEIR_IPT_FLAGS_TEXT]);
 
 #endif

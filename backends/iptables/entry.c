@@ -289,10 +289,12 @@ static int copy_texts(struct weir_ipt_rule *rule, struct weir_arena *arena)
 	const char *comment =
 		text ? weir_arena_strndup(arena, text, strnlen(text, WEIR_IPT_COMMENT_MAX)) : NULL;
 	const char *target = weir_arena_strdup(arena, rule->target);
-	if ((rule->comment && !comment) || (rule->target && !target))
+	const char *prefix = weir_arena_strdup(arena, rule->prefix);
+	if ((rule->comment && !comment) || (rule->target && !target) || (rule->prefix && !prefix))
 		return -ENOMEM;
 	rule->comment = comment;
 	rule->target = target;
+	rule->prefix = prefix;
 	return 0;
 }
 

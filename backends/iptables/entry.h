@@ -6,7 +6,7 @@
 #include "backends/iptables/rule.h"
 #include "core/arena.h"
 
-enum { WEIR_IPT_ENTRY_SIZE = 1280 }; /* with every match and the largest target: 1,150 */
+enum { WEIR_IPT_ENTRY_SIZE = 1408 }; /* with every match and the largest target: 1,270 */
 
 /* Writes the rule's entry into buf; returns its length. */
 size_t weir_ipt_entry_write(enum weir_family family, const struct weir_ipt_rule *rule, void *buf);

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backends/iptables/policies.h"
+
 void weir_ipt_kernel_free(struct weir_ipt_kernel *kernel)
 {
 	for (size_t i = 0; i < WEIR_IPT_PLACES; i++)
@@ -67,7 +69,7 @@ static int read_chain(struct reader *reader, const struct weir_ipt_place *place,
 	int r = 0;
 	for (size_t i = 0; r == 0 && i < chain->n; i++) {
 		struct weir_entry entry;
-		if (weir_ipt_read_entry(place, &chain->rules[i], &entry))
+		if (weir_ipt_read_entry(place, chain->name, &chain->rules[i], &entry))
 			r = reader->take(reader, &entry, &chain->rules[i]);
 	}
 	return r;
@@ -170,9 +172,16 @@ static int compare_counted(const void *a, const void *b)
 				  &((const struct counted *)b)->entry);
 }
 
-static void count_drop(const struct weir_ipt_rule *rule, struct weir_counter drops[WEIR_NUM_DROPS])
+static void count_drop(const char *chain, const struct weir_ipt_rule *rule,
+		       struct weir_counter drops[WEIR_NUM_DROPS])
 {
 	size_t skip = strlen(WEIR_IPT_DROPS);
+	if ((rule->verdict == WEIR_IPT_DROP || rule->verdict == WEIR_IPT_REJECT) &&
+	    weir_ipt_read_policy_name(chain, rule)) {
+		drops[WEIR_DROP_POLICY].packets += rule->packets;
+		drops[WEIR_DROP_POLICY].bytes += rule->bytes;
+		return;
+	}
 	if (rule->verdict != WEIR_IPT_DROP || !rule->comment ||
 	    strncmp(rule->comment, WEIR_IPT_DROPS, skip) != 0)
 		return;
@@ -192,7 +201,8 @@ static void count_drops(const struct weir_ipt_kernel *kernel,
 	for (size_t i = 0; i < WEIR_IPT_PLACES; i++)
 		for (size_t j = 0; j < kernel->images[i].n; j++)
 			for (size_t k = 0; k < kernel->images[i].chains[j].n; k++)
-				count_drop(&kernel->images[i].chains[j].rules[k], drops);
+				count_drop(kernel->images[i].chains[j].name,
+					   &kernel->images[i].chains[j].rules[k], drops);
 }
 
 static int fill_counters(const struct weir_ipt_kernel *kernel, const struct counting *counting,

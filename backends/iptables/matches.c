@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The matches that weir uses, by their kernel structures. */
+#include <libiptc/libip6tc.h>
 #include <libiptc/libiptc.h>
 
 #include <linux/netfilter/xt_addrtype.h>
 #include <linux/netfilter/xt_comment.h>
 #include <linux/netfilter/xt_conntrack.h>
+#include <linux/netfilter/xt_limit.h>
 #include <linux/netfilter/xt_sctp.h>
 #include <linux/netfilter/xt_tcpudp.h>
 
+#include <assert.h>
 #include <netinet/in.h>
+#include <stddef.h>
 #include <string.h>
 
 #include "backends/iptables/words.h"
@@ -18,22 +22,29 @@
 
 /* ---- -m tcp --dport 8000:8010 ! --tcp-flags FIN,SYN,RST,ACK SYN ---- */
 
+static bool asks_for_ports(const struct weir_ipt_rule *rule)
+{
+	return rule->ports.lo || rule->from_zero;
+}
+
 static bool wants_tcp(const struct weir_ipt_rule *rule)
 {
-	return rule->proto == IPPROTO_TCP && (rule->ports.lo || rule->not_syn);
+	return rule->proto == IPPROTO_TCP && (asks_for_ports(rule) || rule->not_syn);
 }
 
 /* No port asked for is every port. */
-static void write_ports(struct weir_ports ports, uint16_t at[2])
+static void write_ports(const struct weir_ipt_rule *rule, uint16_t at[2])
 {
-	at[0] = ports.lo;
-	at[1] = ports.lo ? ports.hi : UINT16_MAX;
+	at[0] = rule->ports.lo;
+	at[1] = asks_for_ports(rule) ? rule->ports.hi : UINT16_MAX;
 }
 
-static struct weir_ports read_ports(const uint16_t at[2])
+static void read_ports(const uint16_t at[2], struct weir_ipt_rule *rule)
 {
-	bool any = at[0] == 0 && at[1] == UINT16_MAX;
-	return any ? (struct weir_ports){ 0, 0 } : (struct weir_ports){ at[0], at[1] };
+	if (at[0] == 0 && at[1] == UINT16_MAX)
+		return;
+	rule->ports = (struct weir_ports){ at[0], at[1] };
+	rule->from_zero = at[0] == 0;
 }
 
 static void write_tcp(enum weir_family family, const struct weir_ipt_rule *rule, void *payload)
@@ -41,7 +52,7 @@ static void write_tcp(enum weir_family family, const struct weir_ipt_rule *rule,
 	struct xt_tcp *tcp = payload;
 	(void)family;
 	tcp->spts[1] = UINT16_MAX;
-	write_ports(rule->ports, tcp->dpts);
+	write_ports(rule, tcp->dpts);
 	if (rule->not_syn) {
 		tcp->flg_mask = TCP_FLAGS;
 		tcp->flg_cmp = TCP_SYN;
@@ -53,13 +64,13 @@ static void read_tcp(enum weir_family family, const void *payload, struct weir_i
 {
 	const struct xt_tcp *tcp = payload;
 	(void)family;
-	rule->ports = read_ports(tcp->dpts);
+	read_ports(tcp->dpts, rule);
 	rule->not_syn = tcp->flg_mask != 0;
 }
 
 static void say_ports(const struct weir_ipt_rule *rule, FILE *out)
 {
-	if (rule->ports.lo)
+	if (asks_for_ports(rule))
 		fprintf(out, " --dport %u", rule->ports.lo);
 	if (rule->ports.hi > rule->ports.lo)
 		fprintf(out, ":%u", rule->ports.hi);
@@ -76,7 +87,7 @@ static void say_tcp(const struct weir_ipt_rule *rule, FILE *out)
 
 static bool wants_udp(const struct weir_ipt_rule *rule)
 {
-	return rule->proto == IPPROTO_UDP && rule->ports.lo;
+	return rule->proto == IPPROTO_UDP && asks_for_ports(rule);
 }
 
 static void write_udp(enum weir_family family, const struct weir_ipt_rule *rule, void *payload)
@@ -84,27 +95,27 @@ static void write_udp(enum weir_family family, const struct weir_ipt_rule *rule,
 	struct xt_udp *udp = payload;
 	(void)family;
 	udp->spts[1] = UINT16_MAX;
-	write_ports(rule->ports, udp->dpts);
+	write_ports(rule, udp->dpts);
 }
 
 static void read_udp(enum weir_family family, const void *payload, struct weir_ipt_rule *rule)
 {
 	(void)family;
-	rule->ports = read_ports(((const struct xt_udp *)payload)->dpts);
+	read_ports(((const struct xt_udp *)payload)->dpts, rule);
 }
 
 /* ---- -m sctp --dport 5000 ---- */
 
 static bool wants_sctp(const struct weir_ipt_rule *rule)
 {
-	return rule->proto == IPPROTO_SCTP && rule->ports.lo;
+	return rule->proto == IPPROTO_SCTP && asks_for_ports(rule);
 }
 
 static void write_sctp(enum weir_family family, const struct weir_ipt_rule *rule, void *payload)
 {
 	struct xt_sctp_info *sctp = payload;
 	(void)family;
-	write_ports(rule->ports, sctp->dpts);
+	write_ports(rule, sctp->dpts);
 	sctp->flags = XT_SCTP_DEST_PORTS;
 	for (int i = 0; i < XT_NUM_SCTP_FLAGS; i++) /* as iptables fills it */
 		sctp->flag_info[i].chunktype = UINT8_MAX;
@@ -113,32 +124,108 @@ static void write_sctp(enum weir_family family, const struct weir_ipt_rule *rule
 static void read_sctp(enum weir_family family, const void *payload, struct weir_ipt_rule *rule)
 {
 	(void)family;
-	rule->ports = read_ports(((const struct xt_sctp_info *)payload)->dpts);
+	read_ports(((const struct xt_sctp_info *)payload)->dpts, rule);
 }
 
-/* ---- -m addrtype --dst-type LOCAL ---- */
+/* ---- -m icmp --icmp-type 8, -m icmp6 --icmpv6-type 128 ---- */
+
+static_assert(sizeof(struct ipt_icmp) == sizeof(struct ip6t_icmp) &&
+		      offsetof(struct ipt_icmp, type) == offsetof(struct ip6t_icmp, type) &&
+		      offsetof(struct ipt_icmp, code) == offsetof(struct ip6t_icmp, code),
+	      "one writer serves both");
+
+static bool wants_icmp4(const struct weir_ipt_rule *rule)
+{
+	return rule->by_type && rule->proto == IPPROTO_ICMP;
+}
+
+static bool wants_icmp6(const struct weir_ipt_rule *rule)
+{
+	return rule->by_type && rule->proto == IPPROTO_ICMPV6;
+}
+
+static void write_icmp(enum weir_family family, const struct weir_ipt_rule *rule, void *payload)
+{
+	struct ipt_icmp *icmp = payload;
+	(void)family;
+	icmp->type = rule->icmp_type;
+	icmp->code[1] = UINT8_MAX;
+}
+
+static void read_icmp(enum weir_family family, const void *payload, struct weir_ipt_rule *rule)
+{
+	(void)family;
+	rule->by_type = true;
+	rule->icmp_type = ((const struct ipt_icmp *)payload)->type;
+}
+
+static void say_icmp4(const struct weir_ipt_rule *rule, FILE *out)
+{
+	fprintf(out, " --icmp-type %u", rule->icmp_type);
+}
+
+static void say_icmp6(const struct weir_ipt_rule *rule, FILE *out)
+{
+	fprintf(out, " --icmpv6-type %u", rule->icmp_type);
+}
+
+/* ---- -m limit --limit 10/sec --limit-burst 20 ---- */
+
+enum { LIMIT_RATE = 10, LIMIT_BURST = 20 };
+
+static bool wants_limit(const struct weir_ipt_rule *rule)
+{
+	return rule->limited;
+}
+
+/* Behind these two fields is what the kernel counts with, which it does not show. */
+static void write_limit(enum weir_family family, const struct weir_ipt_rule *rule, void *payload)
+{
+	struct xt_rateinfo *limit = payload;
+	(void)family, (void)rule;
+	limit->avg = XT_LIMIT_SCALE / LIMIT_RATE;
+	limit->burst = LIMIT_BURST;
+}
+
+static void read_limit(enum weir_family family, const void *payload, struct weir_ipt_rule *rule)
+{
+	(void)family, (void)payload;
+	rule->limited = true;
+}
+
+static void say_limit(const struct weir_ipt_rule *rule, FILE *out)
+{
+	(void)rule;
+	fprintf(out, " --limit %d/sec --limit-burst %d", LIMIT_RATE, LIMIT_BURST);
+}
+
+/* ---- -m addrtype --dst-type LOCAL, ! --dst-type LOCAL --limit-iface-in ---- */
 
 static bool wants_addrtype(const struct weir_ipt_rule *rule)
 {
-	return rule->local;
+	return rule->local || rule->not_local_here;
 }
 
 static void write_addrtype(enum weir_family family, const struct weir_ipt_rule *rule, void *payload)
 {
-	(void)family, (void)rule;
-	((struct xt_addrtype_info_v1 *)payload)->dest = XT_ADDRTYPE_LOCAL;
+	struct xt_addrtype_info_v1 *info = payload;
+	(void)family;
+	info->dest = XT_ADDRTYPE_LOCAL;
+	if (rule->not_local_here)
+		info->flags = XT_ADDRTYPE_INVERT_DEST | XT_ADDRTYPE_LIMIT_IFACE_IN;
 }
 
 static void read_addrtype(enum weir_family family, const void *payload, struct weir_ipt_rule *rule)
 {
-	(void)family, (void)payload;
-	rule->local = true;
+	(void)family;
+	rule->not_local_here = ((const struct xt_addrtype_info_v1 *)payload)->flags != 0;
+	rule->local = !rule->not_local_here;
 }
 
 static void say_addrtype(const struct weir_ipt_rule *rule, FILE *out)
 {
-	(void)rule;
-	fputs(" --dst-type LOCAL", out);
+	fputs(rule->not_local_here ? " ! --dst-type LOCAL --limit-iface-in" : " --dst-type LOCAL",
+	      out);
 }
 
 /* ---- -m conntrack --ctstate … --ctstatus … --ctorigdst … --ctdir … ---- */
@@ -262,10 +349,8 @@ static void read_comment(enum weir_family family, const void *payload, struct we
 
 static void say_comment(const struct weir_ipt_rule *rule, FILE *out)
 {
-	fputs(" --comment \"", out);
-	for (const char *c = rule->comment; *c; c++)
-		fprintf(out, *c == '"' || *c == '\\' ? "\\%c" : "%c", *c);
-	fputs("\"", out);
+	fputs(" --comment ", out);
+	weir_ipt_say_quoted(rule->comment, out);
 }
 
 #define WORD(name, revision, type) name, revision, 0, WEIR_NO_FAMILY, sizeof(type)
@@ -274,10 +359,13 @@ const struct weir_ipt_word weir_ipt_matches[] = {
 	{ WORD("tcp", 0, struct xt_tcp), wants_tcp, write_tcp, read_tcp, say_tcp },
 	{ WORD("udp", 0, struct xt_udp), wants_udp, write_udp, read_udp, say_ports },
 	{ WORD("sctp", 0, struct xt_sctp_info), wants_sctp, write_sctp, read_sctp, say_ports },
+	{ WORD("icmp", 0, struct ipt_icmp), wants_icmp4, write_icmp, read_icmp, say_icmp4 },
+	{ WORD("icmp6", 0, struct ip6t_icmp), wants_icmp6, write_icmp, read_icmp, say_icmp6 },
 	{ WORD("addrtype", 1, struct xt_addrtype_info_v1), wants_addrtype, write_addrtype,
 	  read_addrtype, say_addrtype },
 	{ WORD("conntrack", 3, struct xt_conntrack_mtinfo3), wants_conntrack, write_conntrack,
 	  read_conntrack, say_conntrack },
+	{ WORD("limit", 0, struct xt_rateinfo), wants_limit, write_limit, read_limit, say_limit },
 	{ WORD("comment", 0, struct xt_comment_info), wants_comment, write_comment, read_comment,
 	  say_comment },
 };

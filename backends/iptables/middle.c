@@ -4,14 +4,16 @@
  * How it works: tables are committed one after the other, so for a moment one is new and another old.
  * A packet must not meet a filter that lets it pass and a nat that does not translate it (yet, or any
  * more). So nat changes under a filter that is at least as closed as both: of two versions of an
- * entry the closed one, a network's sources only as far as they are both before and after. */
+ * entry the closed one, a network's sources only as far as they are both before and after; policies of
+ * both, and where they differ those that are to come. */
 #include "backends/iptables/middle.h"
 
 #include <assert.h>
 
 static bool closes(enum weir_entry_kind kind)
 {
-	return kind == WEIR_ENTRY_NETWORK || kind == WEIR_ENTRY_GATEWAY || kind == WEIR_ENTRY_GUARD;
+	return kind == WEIR_ENTRY_NETWORK || kind == WEIR_ENTRY_GATEWAY ||
+	       kind == WEIR_ENTRY_GUARD || kind >= WEIR_ENTRY_CLASS;
 }
 
 /* Of an entry that both have. */

@@ -5,8 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "backends/iptables/build.h"
-#include "backends/iptables/tree.h"
+#include "backends/iptables/builder.h"
 
 /* How it works
  * Only the first packet of a connection comes here.
@@ -31,36 +30,6 @@ static const struct {
 	{ WEIR_SCTP, IPPROTO_SCTP, "WEIR-SCTP" },
 };
 enum { N_PROTOCOLS = sizeof(protocols) / sizeof(protocols[0]) };
-
-struct build {
-	struct weir_ipt_image *image;
-	enum weir_family family;
-	const struct weir_ruleset *rules;
-	size_t first[WEIR_NUM_ENTRY_KINDS + 1]; /* entry of each kind: they are sorted */
-	struct weir_ipt_item *items;		/* room for one of each entry, and one */
-};
-
-#define RULE(...) (&(struct weir_ipt_rule){ __VA_ARGS__ })
-
-static void put(struct build *b, size_t chain, const struct weir_ipt_rule *rule)
-{
-	weir_ipt_image_rule(b->image, chain, rule, 0);
-}
-
-static void put_jump(struct build *b, size_t chain, const char *target)
-{
-	put(b, chain, RULE(.verdict = WEIR_IPT_JUMP, .target = target));
-}
-
-static const char *owner_of(const struct weir_entry *e)
-{
-	return e->owner && e->owner[0] ? e->owner : NULL;
-}
-
-static void set_ifname(char to[WEIR_IFNAME_SIZE], const char *from)
-{
-	memcpy(to, from, strnlen(from, WEIR_IFNAME_SIZE - 1));
-}
 
 /* ---- publishing ---- */
 
@@ -96,7 +65,7 @@ static bool is_for(const struct weir_entry *e, enum weir_family family,
 
 /* The mappings that share address and protocol; the first of them is not before i. Entries are sorted,
  * so they stand together. Returns how many. */
-static size_t collect(struct build *b, size_t i, const struct weir_addr *addr,
+static size_t collect(struct weir_ipt_builder *b, size_t i, const struct weir_addr *addr,
 		      enum weir_proto proto, uint8_t ipproto)
 {
 	size_t n = 0;
@@ -113,8 +82,8 @@ static size_t collect(struct build *b, size_t i, const struct weir_addr *addr,
 	return n;
 }
 
-static void make_ports(struct build *b, const char *root, const char *stem, uint8_t ipproto,
-		       size_t n)
+static void make_ports(struct weir_ipt_builder *b, const char *root, const char *stem,
+		       uint8_t ipproto, size_t n)
 {
 	weir_ipt_tree_make(b->image,
 			   &(struct weir_ipt_tree){ .dimension = &weir_ipt_ports,
@@ -148,7 +117,7 @@ static bool same_lead(const struct weir_entry *e, const struct weir_entry *befor
 }
 
 /* A name that no lead has: two IPv6 addresses may fold alike. */
-static const char *address_chain(struct build *b, const struct lead *leads, size_t n,
+static const char *address_chain(struct weir_ipt_builder *b, const struct lead *leads, size_t n,
 				 size_t protocol, const struct weir_addr *addr)
 {
 	uint32_t number = fold(addr);
@@ -172,7 +141,7 @@ static size_t protocol_index(uint8_t proto)
 }
 
 /* A chain for each address and protocol; entries are sorted by both. Returns how many. */
-static size_t make_addresses(struct build *b, struct lead *leads)
+static size_t make_addresses(struct weir_ipt_builder *b, struct lead *leads)
 {
 	size_t n = 0;
 	const struct weir_entry *before = NULL;
@@ -195,7 +164,7 @@ static size_t make_addresses(struct build *b, struct lead *leads)
 }
 
 /* A port that the address does not publish comes back and is looked for among those of all. */
-static void make_leads(struct build *b, const struct lead *leads, size_t n)
+static void make_leads(struct weir_ipt_builder *b, const struct lead *leads, size_t n)
 {
 	bool four = b->family == WEIR_IPV4;
 	uint8_t bits = (uint8_t)weir_family_bits(b->family);
@@ -214,7 +183,7 @@ static void make_leads(struct build *b, const struct lead *leads, size_t n)
 			   b->items, n);
 }
 
-static void make_specific(struct build *b)
+static void make_specific(struct weir_ipt_builder *b)
 {
 	struct lead *leads = calloc(b->rules->n + 1, sizeof(*leads));
 	if (leads)
@@ -224,7 +193,7 @@ static void make_specific(struct build *b)
 	free(leads);
 }
 
-static void make_publish(struct build *b)
+static void make_publish(struct weir_ipt_builder *b)
 {
 	static const struct weir_addr any = { 0 };
 	static const struct weir_addr loopback6 = { WEIR_IPV6, { [15] = 1 } };
@@ -232,13 +201,14 @@ static void make_publish(struct build *b)
 	/* no kernel sends ::1 out of an interface, so a translated connection would hang; left alone, a
 	 * client is refused at once and tries 127.0.0.1 */
 	if (b->family == WEIR_IPV6)
-		put(b, chain, RULE(.dst = { loopback6, 128 }, .verdict = WEIR_IPT_RETURN));
-	put_jump(b, chain, "WEIR-ADDR");
+		weir_ipt_put(b, chain,
+			     WEIR_IPT_RULE(.dst = { loopback6, 128 }, .verdict = WEIR_IPT_RETURN));
+	weir_ipt_put_jump(b, chain, "WEIR-ADDR");
 	for (size_t p = 0; p < N_PROTOCOLS; p++) {
 		char stem[WEIR_IPT_CHAIN_MAX];
-		put(b, chain,
-		    RULE(.proto = protocols[p].ipproto, .verdict = WEIR_IPT_GOTO,
-			 .target = protocols[p].name));
+		weir_ipt_put(b, chain,
+			     WEIR_IPT_RULE(.proto = protocols[p].ipproto, .verdict = WEIR_IPT_GOTO,
+					   .target = protocols[p].name));
 		(void)snprintf(stem, sizeof(stem), "%s-", protocols[p].name);
 		make_ports(b, protocols[p].name, stem, protocols[p].ipproto,
 			   collect(b, 0, &any, protocols[p].proto, protocols[p].ipproto));
@@ -250,7 +220,8 @@ static void make_publish(struct build *b)
 
 static const struct weir_prefix loopback4 = { { WEIR_IPV4, { 127 } }, 8 };
 
-static void add_masquerade(struct build *b, size_t *n, const struct weir_addr *addr, uint8_t bits)
+static void add_masquerade(struct weir_ipt_builder *b, size_t *n, const struct weir_addr *addr,
+			   uint8_t bits)
 {
 	struct weir_ipt_item *item = &b->items[(*n)++];
 	item->rule =
@@ -258,7 +229,8 @@ static void add_masquerade(struct build *b, size_t *n, const struct weir_addr *a
 	weir_ipt_item_prefix(item, addr, bits);
 }
 
-static void make_source_tree(struct build *b, const char *root, const char *stem, size_t n)
+static void make_source_tree(struct weir_ipt_builder *b, const char *root, const char *stem,
+			     size_t n)
 {
 	weir_ipt_tree_make(b->image,
 			   &(struct weir_ipt_tree){ .dimension = b->family == WEIR_IPV4
@@ -270,7 +242,7 @@ static void make_source_tree(struct build *b, const char *root, const char *stem
 }
 
 /* An endpoint to its own network's published port: the answer must come back this way. */
-static void make_hairpin(struct build *b, const char *root, const char *ifname)
+static void make_hairpin(struct weir_ipt_builder *b, const char *root, const char *ifname)
 {
 	uint8_t bits = (uint8_t)weir_family_bits(b->family);
 	size_t n = 0;
@@ -282,7 +254,7 @@ static void make_hairpin(struct build *b, const char *root, const char *ifname)
 	make_source_tree(b, root, "WEIR-R-", n);
 }
 
-static void make_post(struct build *b, const struct weir_entry *net)
+static void make_post(struct weir_ipt_builder *b, const struct weir_entry *net)
 {
 	const char *name = weir_ipt_image_text(b->image, "WEIR-POST-%s", net->ifname);
 	const char *hairpin = weir_ipt_image_text(b->image, "WEIR-HAIRPIN-%s", net->ifname);
@@ -293,16 +265,16 @@ static void make_post(struct build *b, const struct weir_entry *net)
 	struct weir_ipt_rule rule = { .states = WEIR_IPT_DNATTED,
 				      .verdict = WEIR_IPT_JUMP,
 				      .target = own };
-	put(b, chain, &rule);
+	weir_ipt_put(b, chain, &rule);
 	rule.target = hairpin;
-	put(b, chain, &rule);
-	put(b, chain, RULE(.verdict = WEIR_IPT_ACCEPT));
+	weir_ipt_put(b, chain, &rule);
+	weir_ipt_put(b, chain, WEIR_IPT_RULE(.verdict = WEIR_IPT_ACCEPT));
 	make_hairpin(b, hairpin, net->ifname);
 }
 
 /* The host to a published port, from an address that the endpoint would answer elsewhere: another
  * network's gateway, 127.0.0.1. */
-static void make_own(struct build *b)
+static void make_own(struct weir_ipt_builder *b)
 {
 	size_t n = 0;
 	if (b->family == WEIR_IPV4)
@@ -315,7 +287,7 @@ static void make_own(struct build *b)
 	make_source_tree(b, "WEIR-OWN", "WEIR-O-", n);
 }
 
-static void make_posts(struct build *b)
+static void make_posts(struct weir_ipt_builder *b)
 {
 	size_t n = 0;
 	for (size_t i = b->first[WEIR_ENTRY_NETWORK]; i < b->first[WEIR_ENTRY_NETWORK + 1]; i++)
@@ -326,7 +298,7 @@ static void make_posts(struct build *b)
 			.verdict = WEIR_IPT_GOTO,
 			.target = weir_ipt_image_text(b->image, "WEIR-POST-%s", ifname)
 		};
-		set_ifname(b->items[n].rule.out, ifname);
+		weir_ipt_set_ifname(b->items[n].rule.out, ifname);
 		weir_ipt_item_ifname(&b->items[n++], ifname);
 	}
 	weir_ipt_tree_make(b->image,
@@ -336,7 +308,7 @@ static void make_posts(struct build *b)
 			   b->items, n);
 }
 
-static struct weir_ipt_rule subnet_rule(struct build *b, const struct weir_entry *e)
+static struct weir_ipt_rule subnet_rule(struct weir_ipt_builder *b, const struct weir_entry *e)
 {
 	static const uint8_t verdicts[] = {
 		[WEIR_NAT_MASQUERADE] = WEIR_IPT_MASQUERADE,
@@ -348,11 +320,12 @@ static struct weir_ipt_rule subnet_rule(struct build *b, const struct weir_entry
 		.verdict = verdicts[e->nat],
 		.to = e->nat == WEIR_NAT_ADDRESS ? e->to : (struct weir_addr){ 0 },
 		.comment = weir_ipt_image_text(b->image, "%s%s%s", e->ifname,
-					       owner_of(e) ? " " : "", owner_of(e) ? e->owner : ""),
+					       weir_ipt_owner(e) ? " " : "",
+					       weir_ipt_owner(e) ? e->owner : ""),
 	};
 }
 
-static void make_snat(struct build *b)
+static void make_snat(struct weir_ipt_builder *b)
 {
 	size_t n = 0;
 	for (size_t i = b->first[WEIR_ENTRY_SUBNET]; i < b->first[WEIR_ENTRY_SUBNET + 1]; i++) {
@@ -367,34 +340,32 @@ static void make_snat(struct build *b)
 
 /* ---- the frame ---- */
 
-static void make_jumps(struct build *b)
+static void make_jumps(struct weir_ipt_builder *b)
 {
 	struct weir_ipt_rule publish = { .local = true,
 					 .verdict = WEIR_IPT_JUMP,
 					 .target = "WEIR-PUBLISH" };
-	put(b, weir_ipt_image_chain(b->image, "PREROUTING"), &publish);
-	put(b, weir_ipt_image_chain(b->image, "OUTPUT"), &publish);
-	put_jump(b, weir_ipt_image_chain(b->image, "POSTROUTING"), "WEIR-POSTROUTING");
+	weir_ipt_put(b, weir_ipt_image_chain(b->image, "PREROUTING"), &publish);
+	weir_ipt_put(b, weir_ipt_image_chain(b->image, "OUTPUT"), &publish);
+	weir_ipt_put_jump(b, weir_ipt_image_chain(b->image, "POSTROUTING"), "WEIR-POSTROUTING");
 	size_t chain = weir_ipt_image_chain(b->image, "WEIR-POSTROUTING");
-	put(b, chain, RULE(.out = "lo", .verdict = WEIR_IPT_RETURN)); /* to itself goes nowhere */
-	put_jump(b, chain, "WEIR-POST");
-	put_jump(b, chain, "WEIR-SNAT");
+	weir_ipt_put(b, chain,
+		     WEIR_IPT_RULE(.out = "lo",
+				   .verdict = WEIR_IPT_RETURN)); /* to itself goes nowhere */
+	weir_ipt_put_jump(b, chain, "WEIR-POST");
+	weir_ipt_put_jump(b, chain, "WEIR-SNAT");
 }
 
 void weir_ipt_build_nat(enum weir_family family, const struct weir_ruleset *rules,
 			struct weir_ipt_image *image)
 {
-	struct build b = { .image = image, .family = family, .rules = rules };
-	weir_ipt_find_kinds(rules, b.first);
-	b.items = calloc(rules->n + 1, sizeof(b.items[0]));
-	if (!b.items) {
-		image->no_memory = true;
+	struct weir_ipt_builder b;
+	if (!weir_ipt_builder_init(&b, family, rules, image))
 		return;
-	}
 	make_jumps(&b);
 	make_publish(&b);
 	make_own(&b);
 	make_posts(&b);
 	make_snat(&b);
-	free(b.items);
+	weir_ipt_builder_free(&b);
 }

@@ -33,8 +33,15 @@ static bool conntrack_equal(const struct weir_ipt_rule *a, const struct weir_ipt
 static bool target_equal(const struct weir_ipt_rule *a, const struct weir_ipt_rule *b)
 {
 	return a->verdict == b->verdict && text_equal(a->target, b->target) &&
-	       weir_addr_cmp(&a->to, &b->to) == 0 && ports_equal(a->to_ports, b->to_ports) &&
-	       a->base_port == b->base_port;
+	       text_equal(a->prefix, b->prefix) && weir_addr_cmp(&a->to, &b->to) == 0 &&
+	       ports_equal(a->to_ports, b->to_ports) && a->base_port == b->base_port;
+}
+
+static bool service_equal(const struct weir_ipt_rule *a, const struct weir_ipt_rule *b)
+{
+	return a->proto == b->proto && ports_equal(a->ports, b->ports) &&
+	       a->from_zero == b->from_zero && a->by_type == b->by_type &&
+	       a->icmp_type == b->icmp_type && a->not_syn == b->not_syn;
 }
 
 bool weir_ipt_rule_equal(const struct weir_ipt_rule *a, const struct weir_ipt_rule *b)
@@ -42,11 +49,19 @@ bool weir_ipt_rule_equal(const struct weir_ipt_rule *a, const struct weir_ipt_ru
 	if (a->raw || b->raw)
 		return a->raw && b->raw && a->raw_len == b->raw_len &&
 		       memcmp(a->raw, b->raw, a->raw_len) == 0;
-	return ports_equal(a->ports, b->ports) && target_equal(a, b) && strcmp(a->in, b->in) == 0 &&
-	       strcmp(a->out, b->out) == 0 && a->not_in == b->not_in && a->proto == b->proto &&
-	       a->not_syn == b->not_syn && a->local == b->local && prefix_equal(&a->src, &b->src) &&
-	       prefix_equal(&a->dst, &b->dst) && conntrack_equal(a, b) &&
-	       text_equal(a->comment, b->comment);
+	return service_equal(a, b) && target_equal(a, b) && strcmp(a->in, b->in) == 0 &&
+	       strcmp(a->out, b->out) == 0 && a->not_in == b->not_in && a->local == b->local &&
+	       a->not_local_here == b->not_local_here && a->limited == b->limited &&
+	       prefix_equal(&a->src, &b->src) && prefix_equal(&a->dst, &b->dst) &&
+	       conntrack_equal(a, b) && text_equal(a->comment, b->comment);
+}
+
+void weir_ipt_say_quoted(const char *text, FILE *out)
+{
+	fputs("\"", out);
+	for (const char *c = text; *c; c++)
+		fprintf(out, *c == '"' || *c == '\\' ? "\\%c" : "%c", *c);
+	fputs("\"", out);
 }
 
 static const char *proto_name(uint8_t proto)

@@ -31,6 +31,9 @@ enum weir_ipt_verdict {
 	WEIR_IPT_DNAT,
 	WEIR_IPT_SNAT,
 	WEIR_IPT_MASQUERADE,
+	WEIR_IPT_REJECT, /* tcp: by a reset; else: administratively prohibited */
+	WEIR_IPT_NFLOG,
+	WEIR_IPT_LOG,
 	WEIR_NUM_IPT_VERDICTS
 };
 
@@ -42,17 +45,23 @@ struct weir_ipt_rule {
 	struct weir_prefix orig_dst; /* where the connection's first packet was sent */
 	uint8_t proto;		     /* IPPROTO_… */
 	struct weir_ports ports;     /* destination ports; needs tcp, udp or sctp */
-	bool not_syn;		     /* tcp: anything but a bare SYN */
-	bool local;		     /* the destination is an address of this host */
-	uint8_t states;		     /* any of them */
-	bool not_states;	     /* none of them */
-	uint8_t direction;	     /* enum weir_ipt_direction */
-	bool not_expected;	     /* no helper has announced this connection */
-	uint8_t verdict;	     /* enum weir_ipt_verdict */
-	const char *target;	     /* chain of JUMP and GOTO */
-	struct weir_addr to;	     /* of DNAT and SNAT */
-	struct weir_ports to_ports;  /* of DNAT; none: the port stays */
-	uint16_t base_port;	     /* of DNAT: the port that becomes to_ports.lo; 0: none */
+	bool from_zero;		     /* ports.lo is 0 and asked for */
+	bool by_type;		     /* of icmp or icmpv6: only this type */
+	uint8_t icmp_type;
+	bool not_syn;		    /* tcp: anything but a bare SYN */
+	bool local;		    /* the destination is an address of this host */
+	bool not_local_here;	    /* it is none of the interface that the packet came by */
+	uint8_t states;		    /* any of them */
+	bool not_states;	    /* none of them */
+	uint8_t direction;	    /* enum weir_ipt_direction */
+	bool not_expected;	    /* no helper has announced this connection */
+	bool limited;		    /* 10 a second, after 20 at once; no more */
+	uint8_t verdict;	    /* enum weir_ipt_verdict */
+	const char *target;	    /* chain of JUMP and GOTO */
+	const char *prefix;	    /* of NFLOG and LOG */
+	struct weir_addr to;	    /* of DNAT and SNAT; of REJECT only the family */
+	struct weir_ports to_ports; /* of DNAT; none: the port stays */
+	uint16_t base_port;	    /* of DNAT: the port that becomes to_ports.lo; 0: none */
 	const char *comment;
 	/* what only a kernel knows */
 	uint64_t packets, bytes;

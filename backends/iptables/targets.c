@@ -1,10 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The targets that weir uses beside verdicts and chains, by their kernel structures. */
+#include <libiptc/libip6tc.h>
 #include <libiptc/libiptc.h>
 
 #include <linux/netfilter/nf_nat.h>
+#include <linux/netfilter/xt_NFLOG.h>
+#include <linux/netfilter_ipv4/ipt_LOG.h>
+#include <linux/netfilter_ipv4/ipt_REJECT.h>
+#include <linux/netfilter_ipv6/ip6t_LOG.h>
+#include <linux/netfilter_ipv6/ip6t_REJECT.h>
 
 #include <arpa/inet.h>
+#include <assert.h>
+#include <stddef.h>
 #include <string.h>
 
 #include "backends/iptables/words.h"
@@ -129,6 +137,86 @@ static void say_nothing(const struct weir_ipt_rule *rule, FILE *out)
 	(void)rule, (void)out;
 }
 
+/* ---- -j REJECT --reject-with tcp-reset ---- */
+
+static void write_reject4(enum weir_family family, const struct weir_ipt_rule *rule, void *payload)
+{
+	(void)family;
+	((struct ipt_reject_info *)payload)->with =
+		rule->proto == IPPROTO_TCP ? IPT_TCP_RESET : IPT_ICMP_ADMIN_PROHIBITED;
+}
+
+static void write_reject6(enum weir_family family, const struct weir_ipt_rule *rule, void *payload)
+{
+	(void)family;
+	((struct ip6t_reject_info *)payload)->with =
+		rule->proto == IPPROTO_TCP ? IP6T_TCP_RESET : IP6T_ICMP6_ADM_PROHIBITED;
+}
+
+static void read_reject(enum weir_family family, const void *payload, struct weir_ipt_rule *rule)
+{
+	(void)payload;
+	rule->to.family = (uint8_t)family;
+}
+
+static void say_reject(const struct weir_ipt_rule *rule, FILE *out)
+{
+	fprintf(out, " --reject-with %s",
+		rule->proto == IPPROTO_TCP     ? "tcp-reset"
+		: rule->to.family == WEIR_IPV6 ? "icmp6-adm-prohibited"
+					       : "icmp-admin-prohibited");
+}
+
+/* ---- -j NFLOG --nflog-prefix "weir: api-to-pg: " ---- */
+
+static void write_nflog(enum weir_family family, const struct weir_ipt_rule *rule, void *payload)
+{
+	struct xt_nflog_info *info = payload;
+	(void)family;
+	memcpy(info->prefix, rule->prefix, strnlen(rule->prefix, sizeof(info->prefix) - 1));
+}
+
+static void read_nflog(enum weir_family family, const void *payload, struct weir_ipt_rule *rule)
+{
+	(void)family;
+	rule->prefix = ((const struct xt_nflog_info *)payload)->prefix;
+}
+
+static void say_nflog(const struct weir_ipt_rule *rule, FILE *out)
+{
+	fputs(" --nflog-prefix ", out);
+	weir_ipt_say_quoted(rule->prefix, out);
+}
+
+/* ---- -j LOG --log-prefix "weir: api-to-pg: " ---- */
+
+enum { LOG_LEVEL = 4 }; /* what iptables takes for "nothing said" */
+
+static_assert(sizeof(struct ipt_log_info) == sizeof(struct ip6t_log_info) &&
+		      offsetof(struct ipt_log_info, prefix) ==
+			      offsetof(struct ip6t_log_info, prefix),
+	      "one writer serves both");
+
+static void write_log(enum weir_family family, const struct weir_ipt_rule *rule, void *payload)
+{
+	struct ipt_log_info *info = payload;
+	(void)family;
+	info->level = LOG_LEVEL;
+	memcpy(info->prefix, rule->prefix, strnlen(rule->prefix, sizeof(info->prefix) - 1));
+}
+
+static void read_log(enum weir_family family, const void *payload, struct weir_ipt_rule *rule)
+{
+	(void)family;
+	rule->prefix = ((const struct ipt_log_info *)payload)->prefix;
+}
+
+static void say_log(const struct weir_ipt_rule *rule, FILE *out)
+{
+	fputs(" --log-prefix ", out);
+	weir_ipt_say_quoted(rule->prefix, out);
+}
+
 #define IPV4_RANGE sizeof(struct nf_nat_ipv4_multi_range_compat)
 #define IPV6_RANGE sizeof(struct nf_nat_range)
 
@@ -143,5 +231,13 @@ const struct weir_ipt_word weir_ipt_targets[] = {
 	  read_nothing, say_nothing },
 	{ "MASQUERADE", 0, WEIR_IPT_MASQUERADE, WEIR_IPV6, IPV6_RANGE, NULL, write_nothing,
 	  read_nothing, say_nothing },
+	{ "REJECT", 0, WEIR_IPT_REJECT, WEIR_IPV4, sizeof(struct ipt_reject_info), NULL,
+	  write_reject4, read_reject, say_reject },
+	{ "REJECT", 0, WEIR_IPT_REJECT, WEIR_IPV6, sizeof(struct ip6t_reject_info), NULL,
+	  write_reject6, read_reject, say_reject },
+	{ "NFLOG", 0, WEIR_IPT_NFLOG, WEIR_NO_FAMILY, sizeof(struct xt_nflog_info), NULL,
+	  write_nflog, read_nflog, say_nflog },
+	{ "LOG", 0, WEIR_IPT_LOG, WEIR_NO_FAMILY, sizeof(struct ipt_log_info), NULL, write_log,
+	  read_log, say_log },
 };
 const size_t weir_ipt_n_targets = sizeof(weir_ipt_targets) / sizeof(weir_ipt_targets[0]);

@@ -11,6 +11,7 @@
  * few chains. */
 #include "backends/iptables/tree.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -96,13 +97,21 @@ static void name_prefix4(const uint8_t *key, unsigned bits, char *buf, size_t si
 	(void)snprintf(buf, size, "%s", weir_prefix_text(&prefix, text));
 }
 
-/* FNV-1a: 39 characters do not fit into a chain's name. */
+static const uint64_t FNV_BASIS = 0xcbf29ce484222325, FNV_PRIME = 0x100000001b3;
+
+/* FNV-1a */
+static uint64_t hash(uint64_t h, const void *data, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		h = (h ^ ((const uint8_t *)data)[i]) * FNV_PRIME;
+	return h;
+}
+
+/* 39 characters do not fit into a chain's name. */
 static void name_prefix6(const uint8_t *key, unsigned bits, char *buf, size_t size)
 {
-	uint64_t hash = 0xcbf29ce484222325;
-	for (int i = 0; i < WEIR_IPT_KEY_SIZE; i++)
-		hash = (hash ^ key[i]) * 0x100000001b3;
-	(void)snprintf(buf, size, "%016llx/%u", (unsigned long long)hash, bits);
+	(void)snprintf(buf, size, "%016" PRIx64 "/%u", hash(FNV_BASIS, key, WEIR_IPT_KEY_SIZE),
+		       bits);
 }
 
 #define PREFIX_DIMENSION(field, version, family_bits)                                          \
@@ -182,6 +191,15 @@ static void clear_rest(const uint8_t *key, unsigned bits, uint8_t ret[WEIR_IPT_K
 static void fill(struct weir_ipt_image *image, const struct weir_ipt_tree *tree, size_t chain,
 		 const struct weir_ipt_item *items, size_t n, size_t most);
 
+/* A number where the name is too long for a chain. */
+static const char *node_name(struct weir_ipt_image *image, const char *stem, const char *name)
+{
+	if (strlen(stem) + strlen(name) <= WEIR_IPT_CHAIN_MAX)
+		return weir_ipt_image_text(image, "%s%s", stem, name);
+	uint64_t number = hash(hash(FNV_BASIS, stem, strlen(stem)), name, strlen(name));
+	return weir_ipt_image_text(image, WEIR_IPT_PREFIX "%016" PRIx64, number);
+}
+
 static void lead_on(struct weir_ipt_image *image, const struct weir_ipt_tree *tree, size_t chain,
 		    const struct weir_ipt_item *items, size_t n, unsigned bits)
 {
@@ -192,7 +210,7 @@ static void lead_on(struct weir_ipt_image *image, const struct weir_ipt_tree *tr
 	tree->dimension->narrow(&rule, key, bits);
 	tree->dimension->name(key, bits, name, sizeof(name));
 	rule.verdict = WEIR_IPT_GOTO;
-	rule.target = weir_ipt_image_text(image, "%s%s", tree->stem, name);
+	rule.target = node_name(image, tree->stem, name);
 	weir_ipt_image_rule(image, chain, &rule, 0);
 	if (rule.target)
 		fill(image, tree, weir_ipt_image_chain(image, rule.target), items, n, LEAF);

@@ -28,4 +28,7 @@ extern const size_t weir_ipt_n_matches;
 extern const struct weir_ipt_word weir_ipt_targets[];
 extern const size_t weir_ipt_n_targets;
 
+/* As the restore tools read it. */
+void weir_ipt_say_quoted(const char *text, FILE *out);
+
 #endif

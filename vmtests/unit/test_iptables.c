@@ -5,104 +5,14 @@
  * How it works: every test gets a fresh network namespace of this process and a lock file of its own;
  * without the right to make one they are skipped. The golden in backends/iptables/golden is compared
  * with render(); what the two restore tools make of it is compared with what commit() makes. */
-#include "vmtests/unit/golden.h"
+#include "vmtests/unit/iptables_fixture.h"
 
-#include <errno.h>
 #include <fcntl.h>
-#include <sched.h>
 #include <sys/file.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include "backends/iptables/build.h"
-#include "backends/iptables/iptables.h"
 #include "backends/iptables/table.h"
-
-#define OURS "11111111-1111-4111-8111-111111111111"
-#define BOOT "33333333-3333-4333-8333-333333333333"
-#define GOLDEN "backends/iptables/golden/"
-#define LOCK "/run/weir-test-xtables.lock"
-#define TABLES                                                                                  \
-	"for t in filter nat; do iptables-legacy-save -t $t; ip6tables-legacy-save -t $t; done" \
-	" | grep -v '^#' | sed 's/\\[[0-9]*:[0-9]*\\]//g'"
-
-static const struct weir_firewall_ops *const ops = &weir_iptables;
-static const struct weir_ruleset none = { 0 };
-static uint32_t counter;
-
-/* ---- the sample ---- */
-
-static struct weir_addr addr(const char *text)
-{
-	struct weir_addr ret = { 0 };
-	if (text)
-		assert_return_code(weir_addr_parse(text, &ret, NULL), 0);
-	return ret;
-}
-
-static void add(struct weir_ruleset *rules, struct weir_entry entry, const char *ifname)
-{
-	(void)snprintf(entry.ifname, sizeof(entry.ifname), "%s", ifname);
-	if (!entry.owner)
-		entry.owner = "";
-	assert_return_code(weir_ruleset_add(rules, &entry, NULL), 0);
-}
-
-static void add_network(struct weir_ruleset *rules, const char *ifname, uint8_t flags,
-			const char *owner)
-{
-	add(rules,
-	    (struct weir_entry){ .kind = WEIR_ENTRY_NETWORK, .flags = flags, .owner = owner },
-	    ifname);
-}
-
-static void add_subnet(struct weir_ruleset *rules, const char *ifname, const char *base,
-		       uint8_t len, enum weir_nat nat, const char *to)
-{
-	struct weir_entry e = { .kind = WEIR_ENTRY_SUBNET,
-				.addr = addr(base),
-				.prefix_len = len,
-				.nat = (uint8_t)nat,
-				.to = addr(to),
-				.owner = ifname + 3 };
-	e.family = e.addr.family;
-	add(rules, e, ifname);
-}
-
-static void add_at(struct weir_ruleset *rules, enum weir_entry_kind kind, const char *ifname,
-		   struct weir_addr at, const char *owner)
-{
-	add(rules,
-	    (struct weir_entry){ .kind = kind, .family = at.family, .addr = at, .owner = owner },
-	    ifname);
-}
-
-static void add_mapping(struct weir_ruleset *rules, const char *host, enum weir_proto proto,
-			uint16_t lo, uint16_t hi, const char *to, uint16_t to_port,
-			const char *owner)
-{
-	struct weir_entry e = { .kind = WEIR_ENTRY_MAPPING,
-				.addr = addr(host),
-				.to = addr(to),
-				.proto = (uint8_t)proto,
-				.ports = { lo, hi },
-				.to_port = to_port,
-				.owner = owner };
-	e.family = e.to.family;
-	add(rules, e, "");
-}
-
-static void add_trusted(struct weir_ruleset *rules, const char *from, const char *ifname)
-{
-	struct weir_entry e = { .kind = WEIR_ENTRY_TRUSTED, .owner = "web" };
-	(void)snprintf(e.from_ifname, sizeof(e.from_ifname), "%s", from);
-	add(rules, e, ifname);
-}
-
-static void sort(struct weir_ruleset *rules)
-{
-	assert_return_code(weir_ruleset_sort(rules, NULL), 0);
-}
 
 /* Every kind, both families, every form of a mapping. */
 static void fill(struct weir_ruleset *rules)
@@ -146,91 +56,6 @@ static void fill_ports(struct weir_ruleset *rules, unsigned n)
 	sort(rules);
 }
 
-/* ---- doing ---- */
-
-/* What a shell command prints; it must succeed. The caller frees it. */
-static char *run(const char *command)
-{
-	char *text = NULL;
-	size_t size = 0, len;
-	char buf[4096];
-	FILE *pipe = popen(command, "re"), *out = open_memstream(&text, &size);
-	assert_non_null(pipe);
-	assert_non_null(out);
-	while ((len = fread(buf, 1, sizeof(buf), pipe)) > 0)
-		assert_int_equal(fwrite(buf, 1, len, out), len);
-	assert_int_equal(fclose(out), 0);
-	int status = pclose(pipe);
-	if (status != 0)
-		fail_msg("%s: status %d: %s", command, status, text);
-	return text;
-}
-
-static void doing(const char *command)
-{
-	free(run(command));
-}
-
-static int change(const struct weir_ruleset *from, const struct weir_ruleset *to, bool whole,
-		  struct weir_err *err)
-{
-	WEIR_CLEAN_DELTA struct weir_delta delta = { 0 };
-	struct weir_firewall *fw = NULL;
-	struct weir_firewall_state old = { 0 };
-	struct weir_epoch epoch = { OURS, BOOT, ++counter };
-	assert_return_code(weir_ruleset_diff(from, to, &delta, NULL), 0);
-	assert_return_code(ops->open(OURS, NULL, &fw, err), 0);
-	int r = ops->state(fw, &old, err);
-	if (r == 0)
-		r = ops->prepare(fw, &delta, whole, &old, &epoch, err);
-	if (r == 0)
-		r = ops->commit(fw, NULL, err);
-	ops->close(fw);
-	return r;
-}
-
-static void put(const struct weir_ruleset *rules)
-{
-	struct weir_err err = { 0 };
-	if (change(&none, rules, true, &err) != 0)
-		fail_msg("put: %s", err.text);
-}
-
-static int check(struct weir_err *err)
-{
-	struct weir_firewall *fw = NULL;
-	assert_return_code(ops->open(OURS, NULL, &fw, err), 0);
-	int r = ops->check(fw, err);
-	ops->close(fw);
-	return r;
-}
-
-static void assert_lists(const struct weir_ruleset *wanted)
-{
-	WEIR_CLEAN_RULESET struct weir_ruleset there = { 0 };
-	WEIR_CLEAN_DELTA struct weir_delta delta = { 0 };
-	struct weir_firewall *fw = NULL;
-	struct weir_err err = { 0 };
-	assert_return_code(ops->open(OURS, NULL, &fw, &err), 0);
-	if (ops->list(fw, &there, NULL, &err) != 0)
-		fail_msg("list: %s", err.text);
-	ops->close(fw);
-	assert_return_code(weir_ruleset_diff(wanted, &there, &delta, NULL), 0);
-	assert_int_equal(delta.n_removed + delta.n_added, 0);
-}
-
-static char *render(const struct weir_ruleset *rules)
-{
-	struct weir_epoch epoch = { OURS, BOOT, 1 };
-	char *text = NULL;
-	size_t size = 0;
-	FILE *out = open_memstream(&text, &size);
-	assert_non_null(out);
-	assert_return_code(ops->render(rules, &epoch, out, NULL), 0);
-	assert_int_equal(fclose(out), 0);
-	return text;
-}
-
 /* ---- tests ---- */
 
 static void test_render_is_golden(void **ctx)
@@ -246,32 +71,9 @@ static void test_render_is_golden(void **ctx)
 static void test_render_loads_as_committed(void **ctx)
 {
 	WEIR_CLEAN_RULESET struct weir_ruleset rules = { 0 };
-	char path[] = "/tmp/weir-rules-XXXXXX", command[256];
-	struct weir_err err = { 0 };
 	(void)ctx;
 	fill(&rules);
-	char *text = render(&rules);
-	int fd = mkstemp(path);
-	assert_true(fd >= 0);
-	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
-	assert_int_equal(close(fd), 0);
-	counter = 0;
-	put(&rules);
-	char *committed = run(TABLES);
-	assert_return_code(unshare(CLONE_NEWNET), errno);
-	(void)snprintf(
-		command, sizeof(command),
-		"iptables-legacy-restore --noflush <%s && ip6tables-legacy-restore --noflush <%s",
-		path, path);
-	doing(command);
-	char *restored = run(TABLES);
-	assert_string_equal(committed, restored);
-	assert_lists(&rules); /* byte by byte, what iptables writes is what weir writes */
-	assert_int_equal(check(&err), 0);
-	assert_int_equal(unlink(path), 0);
-	free(text);
-	free(committed);
-	free(restored);
+	assert_loads_as_committed(&rules);
 }
 
 static void test_control_character_in_a_name(void **ctx)
@@ -470,23 +272,6 @@ static void test_lock_is_waited_for(void **ctx)
 
 /* ---- trees ---- */
 
-/* The most rules that a packet meets from a chain on. */
-static size_t longest(const struct weir_ipt_image *image, const char *name, int depth)
-{
-	const struct weir_ipt_chain *chain = weir_ipt_image_find(image, name);
-	size_t most = 0;
-	assert_true(depth < 16);
-	assert_non_null(chain);
-	for (size_t i = 0; i < chain->n; i++) {
-		const struct weir_ipt_rule *rule = &chain->rules[i];
-		size_t further = rule->verdict == WEIR_IPT_GOTO
-					 ? longest(image, rule->target, depth + 1)
-					 : 0;
-		most = i + 1 + further > most ? i + 1 + further : most;
-	}
-	return most;
-}
-
 static void test_ports_are_a_tree(void **ctx)
 {
 	static const struct {
@@ -570,15 +355,6 @@ static void test_many_addresses(void **ctx)
 }
 
 /* ---- set-up ---- */
-
-static int fresh(void **ctx)
-{
-	(void)ctx;
-	counter = 0;
-	return unshare(CLONE_NEWNET);
-}
-
-#define TEST(f) cmocka_unit_test_setup(f, fresh)
 
 int main(void)
 {
