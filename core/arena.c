@@ -117,6 +117,15 @@ void *weir_arena_grow(struct weir_arena *arena, void *items, size_t n, size_t si
 	return more;
 }
 
+void *weir_arena_copy(struct weir_arena *arena, const void *items, size_t n, size_t size)
+{
+	size_t room = 1;
+	while (room < n)
+		room *= 2;
+	void *copy = n ? weir_arena_alloc(arena, room * size) : NULL;
+	return copy ? memcpy(copy, items, n * size) : NULL;
+}
+
 void weir_arena_free(struct weir_arena *arena)
 {
 	for (struct weir_arena_block *block = arena->blocks, *next; block; block = next) {

@@ -25,6 +25,9 @@ char *weir_arena_printf(struct weir_arena *arena, const char *fmt, ...)
  * always the next power of two from n); returns the array, moved if it had to grow, or NULL. */
 void *weir_arena_grow(struct weir_arena *arena, void *items, size_t n, size_t size);
 
+/* A copy of n items, with room as weir_arena_grow() expects it; NULL when there is no memory, or no item. */
+void *weir_arena_copy(struct weir_arena *arena, const void *items, size_t n, size_t size);
+
 /* Frees everything; the arena is empty again. */
 void weir_arena_free(struct weir_arena *arena);
 

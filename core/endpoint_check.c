@@ -231,7 +231,7 @@ static int check_mappings(const struct weir_endpoint *ep, struct weir_err *err)
 
 /* ---- labels, routes, resolvers ---- */
 
-static int check_label(const struct weir_label *label, struct weir_err *err)
+int weir_label_check(const struct weir_label *label, struct weir_err *err)
 {
 	static const char alphabet[] = "0123456789abcdefghijklmnopqrstuvwxyz"
 				       "ABCDEFGHIJKLMNOPQRSTUVWXYZ-_./";
@@ -260,7 +260,7 @@ static int check_labels(const struct weir_endpoint *ep, struct weir_err *err)
 		return weir_err_set(err, EINVAL, "%zu labels are too many: at most %d",
 				    ep->n_labels, LABELS_MAX);
 	for (size_t i = 0; i < ep->n_labels; i++) {
-		int r = check_label(&ep->labels[i], err);
+		int r = weir_label_check(&ep->labels[i], err);
 		if (r < 0)
 			return r;
 		for (size_t j = 0; j < i; j++)

@@ -66,6 +66,11 @@ struct weir_mapping *weir_endpoint_add_mapping(struct weir_model *model, struct 
 	return APPEND(&model->arena, ep->mappings, ep->n_mappings);
 }
 
+struct weir_policy *weir_model_add_policy(struct weir_model *model)
+{
+	return APPEND(&model->arena, model->policies, model->n_policies);
+}
+
 /* ---- order ---- */
 
 static int compare_networks(const void *a, const void *b)
@@ -102,6 +107,11 @@ static int compare_ranges(const void *a, const void *b)
 	const struct weir_range *x = a, *y = b;
 	int order = weir_addr_cmp(&x->lo, &y->lo);
 	return order ? order : weir_addr_cmp(&x->hi, &y->hi);
+}
+
+static int compare_policies(const void *a, const void *b)
+{
+	return weir_policy_cmp(a, b);
 }
 
 static int compare_strings(const void *a, const void *b)
@@ -141,6 +151,9 @@ void weir_model_sort(struct weir_model *model)
 	}
 	for (size_t i = 0; i < model->n_endpoints; i++)
 		weir_endpoint_sort(&model->endpoints[i]);
+	SORT(model->policies, model->n_policies, compare_policies);
+	for (size_t i = 0; i < model->n_policies; i++)
+		weir_policy_sort(&model->policies[i]);
 }
 
 /* ---- finding ---- */
@@ -173,34 +186,23 @@ struct weir_attachment *weir_endpoint_attachment(const struct weir_endpoint *ep,
 	return NULL;
 }
 
-/* ---- copies ---- */
-
-/* With room up to the next power of two, as weir_arena_grow() expects of an array that it extends.
- * 0, or -ENOMEM. */
-static int copy_array(struct weir_arena *arena, const void *items, size_t n, size_t size,
-		      void **ret)
+/* Their order is not that of names. */
+struct weir_policy *weir_model_policy(const struct weir_model *model, const char *name)
 {
-	size_t room = 1;
-
-	*ret = NULL;
-	if (!n)
-		return 0;
-	while (room < n)
-		room *= 2;
-	*ret = weir_arena_alloc(arena, room * size);
-	if (!*ret)
-		return -ENOMEM;
-	memcpy(*ret, items, n * size);
-	return 0;
+	for (size_t i = 0; i < model->n_policies; i++)
+		if (strcmp(model->policies[i].name, name) == 0)
+			return &model->policies[i];
+	return NULL;
 }
 
-#define COPY_ARRAY(arena, dst, src, items, n)                                               \
-	({                                                                                  \
-		void *copy_;                                                                \
-		int r_ = copy_array((arena), (src)->items, (src)->n, sizeof(*(src)->items), \
-				    &copy_);                                                \
-		(dst)->items = copy_;                                                       \
-		r_;                                                                         \
+/* ---- copies ---- */
+
+/* 0, or -ENOMEM. */
+#define COPY_ARRAY(arena, dst, src, items, n)                                                    \
+	({                                                                                       \
+		(dst)->items =                                                                   \
+			weir_arena_copy((arena), (src)->items, (src)->n, sizeof(*(src)->items)); \
+		(src)->n && !(dst)->items ? -ENOMEM : 0;                                         \
 	})
 
 /* A string in place; NULL stays NULL. */
@@ -312,7 +314,8 @@ bool weir_network_equal(const struct weir_network *a, const struct weir_network 
 	       same_addrs(a->nat_addr, b->nat_addr, WEIR_NUM_FAMILIES) && a->mtu == b->mtu &&
 	       weir_mac_cmp(&a->mac, &b->mac) == 0 && a->internal == b->internal &&
 	       a->isolate == b->isolate && a->host_deny == b->host_deny &&
-	       a->filter_bridged == b->filter_bridged;
+	       a->filter_bridged == b->filter_bridged && a->egress == b->egress &&
+	       a->ingress == b->ingress && a->filtered == b->filtered;
 }
 
 bool weir_attachment_equal(const struct weir_attachment *a, const struct weir_attachment *b)

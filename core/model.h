@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The model: networks, endpoints, their attachments and mappings, as users declare them and, once
- * the engine has chosen what they left open, as the host should be.
+/* The model: networks, endpoints, their attachments and mappings, and policies, as users declare them
+ * and, once the engine has chosen what they left open, as the host should be.
  *
  * A model is whole or partial: the engine loads only what a change touches. Everything in it lives
- * in its arena. Networks and endpoints are sorted by name, mappings by weir_mapping_cmp, after
- * weir_model_sort(); attachments keep the order in which they were written, which names eth0,
+ * in its arena. Networks and endpoints are sorted by name, mappings by weir_mapping_cmp, policies by
+ * weir_policy_cmp, after weir_model_sort(); attachments keep the order in which they were written, which names eth0,
  * eth1. */
 #ifndef WEIR_CORE_MODEL_H
 #define WEIR_CORE_MODEL_H
@@ -55,7 +55,8 @@ struct weir_network {
 	bool isolate;	/* endpoints of this network cannot reach each other */
 	bool host_deny; /* endpoint -> host closed but for replies, ICMP and the resolver */
 	enum weir_default egress, ingress; /* where no policy speaks */
-	bool filter_bridged;  /* traffic between ports of the bridge meets the host's IP hooks */
+	bool filter_bridged; /* traffic between ports of the bridge meets the host's IP hooks */
+	bool filtered; /* the same, because policies or defaults bind it (weir_policies_bind); chosen */
 	const char **trusted; /* host interfaces that may reach endpoints directly */
 	size_t n_trusted;
 	bool declared; /* by `apply`: --prune may remove it */
@@ -148,9 +149,11 @@ struct weir_endpoint *weir_model_add_endpoint(struct weir_model *model);
 struct weir_attachment *weir_endpoint_add_attachment(struct weir_model *model,
 						     struct weir_endpoint *ep);
 struct weir_mapping *weir_endpoint_add_mapping(struct weir_model *model, struct weir_endpoint *ep);
+struct weir_policy *weir_model_add_policy(struct weir_model *model);
 
 void weir_model_sort(struct weir_model *model);
 void weir_endpoint_sort(struct weir_endpoint *ep); /* one endpoint's own lists */
+void weir_policy_sort(struct weir_policy *policy); /* the lists in which order means nothing */
 
 /* By name, in a sorted model; NULL when absent. */
 struct weir_network *weir_model_network(const struct weir_model *model, const char *name);
@@ -158,11 +161,15 @@ struct weir_endpoint *weir_model_endpoint(const struct weir_model *model, const 
 struct weir_attachment *weir_endpoint_attachment(const struct weir_endpoint *ep,
 						 const char *network);
 
+/* By name; NULL when absent. A walk through all of them. */
+struct weir_policy *weir_model_policy(const struct weir_model *model, const char *name);
+
 /* Deep copies into another model's arena; -ENOMEM. */
 int weir_network_copy(struct weir_model *to, struct weir_network *dst,
 		      const struct weir_network *src);
 int weir_endpoint_copy(struct weir_model *to, struct weir_endpoint *dst,
 		       const struct weir_endpoint *src);
+int weir_policy_copy(struct weir_model *to, struct weir_policy *dst, const struct weir_policy *src);
 
 /* The same for the kernel and the user alike, in sorted models. Not compared: places, `declared` (who
  * said it, not what it is) and netns_id (found, not wished). */
@@ -172,6 +179,7 @@ bool weir_attachment_equal(const struct weir_attachment *a, const struct weir_at
 /* Do both live in the same kind of namespace, and at the same path? */
 bool weir_endpoint_same_netns(const struct weir_endpoint *a, const struct weir_endpoint *b);
 bool weir_endpoint_equal(const struct weir_endpoint *a, const struct weir_endpoint *b);
+bool weir_policy_equal(const struct weir_policy *a, const struct weir_policy *b);
 
 /* A name of a network or an endpoint: letters, digits, '-', '_' and '.', first a letter or digit,
  * at most WEIR_NAME_MAX. Names become file names and host names, so nothing else is let in.
@@ -186,6 +194,7 @@ int weir_ifname_check(const char *name, struct weir_err *err);
  * attachments in one network, …). The engine checks what needs the others. -EINVAL. */
 int weir_network_check(const struct weir_network *net, struct weir_err *err);
 int weir_endpoint_check(const struct weir_endpoint *ep, struct weir_err *err);
+int weir_policy_check(const struct weir_policy *policy, struct weir_err *err);
 
 /* Fills subnets[].gateway of a bridge network whose gateway is the host: what the user wished, where
  * it lies in the subnet, else the subnet's first host address. Leaves p2p networks and those with

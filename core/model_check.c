@@ -365,6 +365,7 @@ static int check_p2p(const struct weir_network *net, struct weir_err *err)
 		{ net->host_deny, "host: deny" },
 		{ net->filter_bridged, "filter_bridged" },
 		{ net->n_trusted, "trusted" },
+		{ net->ingress || net->egress, "default" },
 	};
 
 	if (net->mode != WEIR_MODE_P2P)

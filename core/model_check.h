@@ -17,6 +17,9 @@ enum {
 /* An interface name that weir itself may give: not one that the kernel keeps for itself. */
 int weir_own_ifname_check(const char *name, struct weir_err *err);
 
+/* A label's key and value. */
+int weir_label_check(const struct weir_label *label, struct weir_err *err);
+
 /* 0 is "the default"; ipv6: the link carries IPv6, which needs 1280. */
 int weir_mtu_check(unsigned mtu, bool ipv6, struct weir_err *err);
 

@@ -29,6 +29,13 @@ static const char *const logs[] = {
 };
 NAMES(logs, WEIR_NUM_POLICY_LOGS);
 
+static const char *const defaults[] = {
+	[WEIR_AS_USUAL] = "usual",
+	[WEIR_DEFAULT_ALLOW] = "allow",
+	[WEIR_DEFAULT_DENY] = "deny",
+};
+NAMES(defaults, WEIR_NUM_DEFAULTS);
+
 static const char *const l4s[] = {
 	[WEIR_L4_ANY] = "any",	 [WEIR_L4_TCP] = "tcp",	  [WEIR_L4_UDP] = "udp",
 	[WEIR_L4_SCTP] = "sctp", [WEIR_L4_ICMP] = "icmp", [WEIR_L4_ICMPV6] = "icmpv6",
@@ -51,6 +58,11 @@ const char *weir_policy_gate_name(enum weir_policy_gate gate)
 const char *weir_policy_log_name(enum weir_policy_log log)
 {
 	return logs[log];
+}
+
+const char *weir_default_name(enum weir_default def)
+{
+	return defaults[def];
 }
 
 const char *weir_l4_name(enum weir_l4 l4)

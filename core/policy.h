@@ -99,6 +99,7 @@ struct weir_policy {
 const char *weir_policy_action_name(enum weir_policy_action action); /* "allow" */
 const char *weir_policy_gate_name(enum weir_policy_gate gate); /* "both", "egress", "ingress" */
 const char *weir_policy_log_name(enum weir_policy_log log);    /* "none", "nflog", "kernel" */
+const char *weir_default_name(enum weir_default def);	       /* "usual", "allow", "deny" */
 const char *weir_l4_name(enum weir_l4 l4);		       /* "tcp", …, "any" */
 /* The order in which policies are asked. */
 int weir_policy_cmp(const struct weir_policy *a, const struct weir_policy *b);

@@ -30,10 +30,18 @@ static int read_pools(struct weir_spec *spec, const struct weir_spec_node *value
 				    weir_spec_read_pool, unused);
 }
 
+static int read_policies(struct weir_spec *spec, const struct weir_spec_node *value, void *unused)
+{
+	return weir_spec_is_null(value) ? 0
+					: weir_spec_read_items(spec, value, "a list of policies",
+							       weir_spec_read_policy, unused);
+}
+
 static const struct weir_spec_key top_keys[] = {
 	{ "networks", read_networks },
 	{ "endpoints", read_endpoints },
 	{ "pools", read_pools },
+	{ "policies", read_policies },
 };
 
 static int refuse_twin(const char *what, const char *name, const struct weir_place *a,
@@ -43,6 +51,41 @@ static int refuse_twin(const char *what, const char *name, const struct weir_pla
 
 	return weir_err_at(err, EEXIST, b, "%s \"%s\" is declared twice, first at %s", what, name,
 			   weir_place_text(a, place, sizeof(place)));
+}
+
+/* The later one is to blame, where that can be told. */
+static int refuse_policy_twin(const struct weir_policy *a, const struct weir_policy *b,
+			      struct weir_err *err)
+{
+	bool swap = strcmp(a->origin.file, b->origin.file) == 0 && a->origin.line > b->origin.line;
+
+	return swap ? refuse_twin("policy", a->name, &b->origin, &a->origin, err)
+		    : refuse_twin("policy", a->name, &a->origin, &b->origin, err);
+}
+
+static int compare_names(const void *a, const void *b)
+{
+	const struct weir_policy *x = *(const struct weir_policy *const *)a,
+				 *y = *(const struct weir_policy *const *)b;
+	return strcmp(x->name, y->name);
+}
+
+/* They stand in a list, and not in the order of their names. */
+static int check_policy_twins(const struct weir_model *model, struct weir_err *err)
+{
+	WEIR_CLEAN_ARENA struct weir_arena arena = { 0 };
+	const struct weir_policy **all =
+		weir_arena_alloc(&arena, (model->n_policies + 1) * sizeof(const void *));
+
+	if (!all)
+		return weir_err_set(err, ENOMEM, "out of memory");
+	for (size_t i = 0; i < model->n_policies; i++)
+		all[i] = &model->policies[i];
+	qsort(all, model->n_policies, sizeof(const void *), compare_names);
+	for (size_t i = 1; i < model->n_policies; i++)
+		if (strcmp(all[i - 1]->name, all[i]->name) == 0)
+			return refuse_policy_twin(all[i - 1], all[i], err);
+	return 0;
 }
 
 /* Within one file the tree has seen to it; here two files meet. */
@@ -58,7 +101,7 @@ static int check_twins(const struct weir_model *model, struct weir_err *err)
 		if (strcmp(a->name, b->name) == 0)
 			return refuse_twin("endpoint", a->name, &a->origin, &b->origin, err);
 	}
-	return 0;
+	return check_policy_twins(model, err);
 }
 
 int weir_spec_from_tree(const struct weir_spec_node *root, const char *file,

@@ -241,6 +241,43 @@ static int read_trusted(struct weir_spec *spec, const struct weir_spec_node *val
 				    object);
 }
 
+/* ---- defaults ---- */
+
+static int read_default_word(struct weir_spec *spec, const struct weir_spec_node *value,
+			     enum weir_default *ret)
+{
+	const char *words[WEIR_NUM_DEFAULTS];
+	size_t word;
+
+	for (int i = 0; i < WEIR_NUM_DEFAULTS; i++)
+		words[i] = weir_default_name((enum weir_default)i);
+	int r = weir_spec_read_word(spec, value, words, WEIR_NUM_DEFAULTS, &word);
+	if (r == 0)
+		*ret = (enum weir_default)word;
+	return r;
+}
+
+static int read_ingress(struct weir_spec *spec, const struct weir_spec_node *value, void *object)
+{
+	return read_default_word(spec, value, &((struct reading *)object)->net->ingress);
+}
+
+static int read_egress(struct weir_spec *spec, const struct weir_spec_node *value, void *object)
+{
+	return read_default_word(spec, value, &((struct reading *)object)->net->egress);
+}
+
+static const struct weir_spec_key default_keys[] = {
+	{ "ingress", read_ingress },
+	{ "egress", read_egress },
+};
+
+static int read_default(struct weir_spec *spec, const struct weir_spec_node *value, void *object)
+{
+	return weir_spec_read_keys(spec, value, "the defaults", default_keys,
+				   sizeof(default_keys) / sizeof(default_keys[0]), object);
+}
+
 static const struct weir_spec_key network_keys[] = {
 	{ "subnet", read_subnets },
 	{ "subnets", read_subnets },
@@ -255,6 +292,7 @@ static const struct weir_spec_key network_keys[] = {
 	{ "exclude", read_exclude },
 	{ "trusted", read_trusted },
 	{ "filter_bridged", read_filter_bridged },
+	{ "default", read_default },
 };
 
 static int finish_network(struct weir_spec *spec, struct reading *reading)

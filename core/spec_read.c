@@ -12,7 +12,7 @@
 
 enum {
 	QUOTE_MAX = 60, /* of a user's text, in a message */
-	KEYS_MAX = 16,	/* in any table of keys */
+	KEYS_MAX = 24,	/* in any table of keys */
 	DIGITS_MAX = 18 /* of a number, so that it fits a long */
 };
 

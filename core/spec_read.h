@@ -81,12 +81,13 @@ int weir_spec_read_addr_slot(struct weir_spec *spec, const struct weir_spec_node
 /* -ENOMEM with its text. */
 int weir_spec_no_memory(struct weir_spec *spec);
 
-/* The objects (core/spec_network.c, core/spec_endpoint.c): one entry of `networks`, of
- * `endpoints`, of `pools`. */
+/* The objects (core/spec_network.c, core/spec_endpoint.c, core/spec_policy.c): one entry of `networks`, of
+ * `endpoints`, of `pools`, of `policies`. */
 int weir_spec_read_network(struct weir_spec *spec, const struct weir_spec_node *key,
 			   const struct weir_spec_node *value, void *unused);
 int weir_spec_read_endpoint(struct weir_spec *spec, const struct weir_spec_node *key,
 			    const struct weir_spec_node *value, void *unused);
 int weir_spec_read_pool(struct weir_spec *spec, const struct weir_spec_node *value, void *unused);
+int weir_spec_read_policy(struct weir_spec *spec, const struct weir_spec_node *value, void *unused);
 
 #endif

@@ -65,11 +65,12 @@ struct weir_scope {
 	size_t n_endpoints;
 	bool members;	    /* also every endpoint that is attached to one of `networks` */
 	bool only_networks; /* with all: no endpoints */
+	bool policies;	    /* also every policy */
 	bool no_mappings; /* leave the endpoints' mappings out: cost then is independent of them */
 };
 
 /* Appends to the model (sorted afterwards); objects that it already has by name are left as they are.
- * Places are not stored: objects come back without their origin. */
+ * Places are not stored, but for a policy's own: other objects come back without their origin. */
 int weir_store_load(struct weir_store *store, const struct weir_scope *scope,
 		    struct weir_model *model, struct weir_err *err);
 
@@ -100,6 +101,21 @@ int weir_store_find_mapping(struct weir_store *store, const char *endpoint,
 /* Only what the kernel told: the namespace's id. */
 int weir_store_set_netns_id(struct weir_store *store, const char *endpoint,
 			    const struct weir_netns_id *id, struct weir_err *err);
+
+/* Makes or replaces by name; its place is stored too. Whether there is what it names is not looked at. */
+int weir_store_put_policy(struct weir_store *store, const struct weir_policy *policy,
+			  struct weir_err *err);
+int weir_store_remove_policy(struct weir_store *store, const char *name,
+			     struct weir_err *err); /* -ENOENT */
+/* Is there any policy, or any network with a default of its own? */
+int weir_store_has_policies(struct weir_store *store, bool *ret, struct weir_err *err);
+/* A policy that names this network or endpoint; *ret_policy (in the arena) NULL: none. */
+int weir_store_policy_naming_network(struct weir_store *store, const char *network,
+				     struct weir_arena *arena, const char **ret_policy,
+				     struct weir_err *err);
+int weir_store_policy_naming_endpoint(struct weir_store *store, const char *endpoint,
+				      struct weir_arena *arena, const char **ret_policy,
+				      struct weir_err *err);
 
 /* Another endpoint than `except` that has this namespace; *ret_name (in the arena) NULL: none. */
 int weir_store_netns_owner(struct weir_store *store, const struct weir_netns_id *id,

@@ -88,6 +88,14 @@ enum weir_sql {
 	WEIR_SQL_FREE,
 	WEIR_SQL_OLDEST_FREED,
 	WEIR_SQL_FORGET_FREED,
+
+	WEIR_SQL_HAS_POLICIES,
+	WEIR_SQL_POLICIES,
+	WEIR_SQL_PUT_POLICY,
+	WEIR_SQL_REMOVE_POLICY,
+	WEIR_SQL_POLICY_ITEMS,
+	WEIR_SQL_ADD_POLICY_ITEM,
+	WEIR_SQL_POLICY_NAMING,
 	WEIR_NUM_SQL
 };
 
@@ -95,6 +103,20 @@ enum { WEIR_STORE_APPLICATION = 0x77656972 }; /* the file's application id: "wei
 
 enum weir_network_item { WEIR_ITEM_EXCLUDED, WEIR_ITEM_TRUSTED };
 enum weir_endpoint_item { WEIR_ITEM_LABEL, WEIR_ITEM_ROUTE, WEIR_ITEM_DNS };
+
+/* Each belongs to the last one before it that can have it. */
+enum weir_policy_item {
+	WEIR_ITEM_FROM, /* a selector; a: its kind */
+	WEIR_ITEM_TO,
+	WEIR_ITEM_OF_NETWORK,  /* a: the name */
+	WEIR_ITEM_OF_ENDPOINT, /* a: the name */
+	WEIR_ITEM_LABEL_KEY,   /* a */
+	WEIR_ITEM_LABEL_VALUE, /* a */
+	WEIR_ITEM_BLOCK,       /* a: the address, b: the length */
+	WEIR_ITEM_EXCEPT,      /* the same */
+	WEIR_ITEM_SERVICE,     /* a: the protocol, b and c: its ports */
+	WEIR_NUM_POLICY_ITEMS
+};
 
 struct weir_store {
 	sqlite3 *db;
@@ -158,6 +180,10 @@ int weir_store_read_attachments(struct weir_store *store, struct weir_model *mod
 				struct weir_endpoint *ep, struct weir_err *err);
 int weir_store_read_mappings(struct weir_store *store, struct weir_model *model,
 			     struct weir_endpoint *ep, struct weir_err *err);
+
+/* Every policy, appended. */
+int weir_store_read_policies(struct weir_store *store, struct weir_model *model,
+			     struct weir_err *err);
 
 /* Takes a host interface's name, or says who has it. An empty name is nothing to take. */
 int weir_store_take_ifname(struct weir_store *store, const char *ifname, const char *network,

@@ -100,7 +100,11 @@ static int read_network_row(struct weir_store *store, struct weir_model *model,
 	net->host_deny = sqlite3_column_int(row, 12);
 	net->filter_bridged = sqlite3_column_int(row, 13);
 	net->declared = sqlite3_column_int(row, 14);
-	if (net->mode >= WEIR_NUM_MODES || net->nat >= WEIR_NUM_NATS)
+	net->egress = (enum weir_default)sqlite3_column_int(row, 15);
+	net->ingress = (enum weir_default)sqlite3_column_int(row, 16);
+	net->filtered = sqlite3_column_int(row, 17);
+	if (net->mode >= WEIR_NUM_MODES || net->nat >= WEIR_NUM_NATS ||
+	    net->egress >= WEIR_NUM_DEFAULTS || net->ingress >= WEIR_NUM_DEFAULTS)
 		return weir_store_damaged(store, "an impossible network", err);
 	return copy_text(model, row, 2, &net->gateway_endpoint, err);
 }
@@ -355,6 +359,8 @@ int weir_store_load(struct weir_store *store, const struct weir_scope *scope,
 	int r = scope->only_networks ? 0 : load_endpoints(store, scope, model, err);
 	if (r == 0)
 		r = load_networks(store, scope, first_endpoint, model, err);
+	if (r == 0 && scope->policies && !model->n_policies)
+		r = weir_store_read_policies(store, model, err);
 	weir_model_sort(model);
 	return r;
 }

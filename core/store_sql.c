@@ -60,6 +60,20 @@ const char *const weir_store_migrations[] = {
 	"CREATE TABLE host_port("
 	"  addr BLOB, proto INT, port INT, endpoint TEXT NOT NULL,"
 	"  PRIMARY KEY(addr, proto, port)) WITHOUT ROWID;",
+
+	/* A policy's lists are rows in the order of writing (enum weir_policy_item). */
+	"ALTER TABLE network ADD COLUMN egress INT NOT NULL DEFAULT 0;"
+	"ALTER TABLE network ADD COLUMN ingress INT NOT NULL DEFAULT 0;"
+	"ALTER TABLE network ADD COLUMN filtered INT NOT NULL DEFAULT 0;"
+	"CREATE INDEX network_default ON network(name) WHERE egress <> 0 OR ingress <> 0;"
+	"CREATE TABLE policy("
+	"  name TEXT PRIMARY KEY, action INT NOT NULL, gate INT NOT NULL, log INT NOT NULL,"
+	"  priority INT NOT NULL, declared INT NOT NULL, file TEXT NOT NULL, line INT NOT NULL,"
+	"  col INT NOT NULL) WITHOUT ROWID;"
+	"CREATE TABLE policy_item("
+	"  policy TEXT REFERENCES policy ON DELETE CASCADE, seq INT, kind INT NOT NULL, a, b INT,"
+	"  c INT, PRIMARY KEY(policy, seq)) WITHOUT ROWID;"
+	"CREATE INDEX policy_names ON policy_item(kind, a);",
 };
 
 const int weir_store_version = sizeof(weir_store_migrations) / sizeof(weir_store_migrations[0]);
@@ -80,17 +94,17 @@ const char *const weir_store_sql[] = {
 	[WEIR_SQL_NETWORKS] = "SELECT name FROM network ORDER BY name",
 	[WEIR_SQL_NETWORK] = "SELECT mode, ifname, gateway_endpoint, gateway4, gateway6, nat, "
 			     "nat4, nat6, mtu, mac,"
-			     " internal, isolate, host_deny, filter_bridged, declared FROM network "
-			     "WHERE name = ?",
+			     " internal, isolate, host_deny, filter_bridged, declared, egress, "
+			     "ingress, filtered FROM network WHERE name = ?",
 	[WEIR_SQL_ADD_NETWORK] = "INSERT INTO network VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, "
 				 "?10, ?11, ?12, ?13, ?14,"
-				 " ?15, ?16) ON CONFLICT(name) DO NOTHING",
+				 " ?15, ?16, ?17, ?18, ?19) ON CONFLICT(name) DO NOTHING",
 	[WEIR_SQL_CHANGE_NETWORK] =
 		"UPDATE network SET mode = ?2, ifname = ?3, gateway_endpoint = ?4, gateway4 = ?5,"
 		" gateway6 = ?6, nat = ?7, nat4 = ?8, nat6 = ?9, mtu = ?10, mac = ?11, internal = "
 		"?12,"
-		" isolate = ?13, host_deny = ?14, filter_bridged = ?15, declared = ?16 WHERE name "
-		"= ?1",
+		" isolate = ?13, host_deny = ?14, filter_bridged = ?15, declared = ?16,"
+		" egress = ?17, ingress = ?18, filtered = ?19 WHERE name = ?1",
 	[WEIR_SQL_REMOVE_NETWORK] = "DELETE FROM network WHERE name = ?",
 	[WEIR_SQL_NETWORK_ITEMS] =
 		"SELECT kind, a, b FROM network_item WHERE network = ? ORDER BY kind, seq",
@@ -183,5 +197,18 @@ const char *const weir_store_sql[] = {
 		" AND last >= ?1 AND network = ?2",
 	[WEIR_SQL_OLDEST_FREED] = "SELECT seq, addr FROM freed WHERE base = ? ORDER BY seq LIMIT 1",
 	[WEIR_SQL_FORGET_FREED] = "DELETE FROM freed WHERE base = ? AND seq = ?",
+
+	[WEIR_SQL_HAS_POLICIES] =
+		"SELECT EXISTS(SELECT 1 FROM policy)"
+		" OR EXISTS(SELECT 1 FROM network WHERE egress <> 0 OR ingress <> 0)",
+	[WEIR_SQL_POLICIES] = "SELECT name, action, gate, log, priority, declared, file, line, col"
+			      " FROM policy ORDER BY name",
+	[WEIR_SQL_PUT_POLICY] = "INSERT INTO policy VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)",
+	[WEIR_SQL_REMOVE_POLICY] = "DELETE FROM policy WHERE name = ?",
+	[WEIR_SQL_POLICY_ITEMS] =
+		"SELECT kind, a, b, c FROM policy_item WHERE policy = ? ORDER BY seq",
+	[WEIR_SQL_ADD_POLICY_ITEM] = "INSERT INTO policy_item VALUES(?, ?, ?, ?, ?, ?)",
+	[WEIR_SQL_POLICY_NAMING] = "SELECT policy FROM policy_item WHERE kind = ? AND a = ?"
+				   " ORDER BY policy LIMIT 1",
 };
 static_assert(sizeof(weir_store_sql) / sizeof(weir_store_sql[0]) == WEIR_NUM_SQL, "one text each");

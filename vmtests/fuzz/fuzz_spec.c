@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/selector.h"
 #include "core/spec.h"
 #include "policy/compile.h"
 
@@ -36,6 +37,21 @@ static void check_endpoints(const struct weir_model *model, struct weir_model *c
 		assert(copy && weir_endpoint_copy(copies, copy, ep) == 0);
 		assert(weir_endpoint_equal(copy, ep));
 	}
+}
+
+static void check_policies(struct weir_model *model, struct weir_model *copies)
+{
+	for (size_t i = 0; i < model->n_policies; i++) {
+		const struct weir_policy *policy = &model->policies[i];
+		struct weir_policy *copy = weir_model_add_policy(copies);
+
+		assert(weir_policy_check(policy, NULL) == 0);
+		assert(!i || weir_policy_cmp(&model->policies[i - 1], policy) < 0);
+		assert(copy && weir_policy_copy(copies, copy, policy) == 0);
+		assert(weir_policy_equal(copy, policy));
+		assert(weir_model_policy(model, policy->name) == policy);
+	}
+	assert(weir_policies_bind(model, NULL) == 0);
 }
 
 /* Just enough that the compiler has something to do. */
@@ -96,6 +112,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	check_networks(&model, &copies);
 	check_endpoints(&model, &copies);
+	check_policies(&model, &copies);
 	check_compiles(&model);
 	return 0;
 }

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "core/selector.h"
 #include "core/spec.h"
 #include "vmtests/unit/golden.h"
 
@@ -49,6 +50,9 @@ static void print_network(FILE *out, const struct weir_network *net)
 		      net->host_deny ? " host-deny" : "",
 		      net->filter_bridged ? " filter-bridged" : "",
 		      net->ifname[0] ? " bridge " : "", net->ifname);
+	if (net->ingress || net->egress)
+		(void)fprintf(out, " default ingress %s egress %s", weir_default_name(net->ingress),
+			      weir_default_name(net->egress));
 	(void)fprintf(out, net->mtu ? " mtu %u\n" : "\n", net->mtu);
 	for (size_t i = 0; i < net->n_subnets; i++)
 		(void)fprintf(out, "  %u:%u subnet %s\n", net->subnets[i].origin.line,
@@ -116,6 +120,31 @@ static void print_endpoint(FILE *out, const struct weir_endpoint *ep)
 	print_routes(out, ep);
 }
 
+static void print_selectors(FILE *out, const char *end, const struct weir_selector *sels, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		(void)fprintf(out, "  %u:%u %s ", sels[i].origin.line, sels[i].origin.column, end);
+		weir_selectors_print(&sels[i], 1, out);
+		(void)fprintf(out, "\n");
+	}
+}
+
+static void print_policy(FILE *out, const struct weir_policy *policy)
+{
+	char text[WEIR_SERVICE_TEXT];
+
+	(void)fprintf(out, "%u:%u policy %s %s at %s priority %d log %s\n", policy->origin.line,
+		      policy->origin.column, policy->name, weir_policy_action_name(policy->action),
+		      weir_policy_gate_name(policy->gate), policy->priority,
+		      weir_policy_log_name(policy->log));
+	print_selectors(out, "from", policy->from, policy->n_from);
+	print_selectors(out, "to", policy->to, policy->n_to);
+	for (size_t i = 0; i < policy->n_services; i++)
+		(void)fprintf(out, "  %u:%u port %s\n", policy->services[i].origin.line,
+			      policy->services[i].origin.column,
+			      weir_service_text(&policy->services[i], text));
+}
+
 static void print_model(FILE *out, const struct weir_model *model)
 {
 	char text[WEIR_PREFIX_TEXT];
@@ -129,6 +158,8 @@ static void print_model(FILE *out, const struct weir_model *model)
 			      model->pools[i].origin.column,
 			      weir_prefix_text(&model->pools[i].prefix, text),
 			      model->pools[i].size);
+	for (size_t i = 0; i < model->n_policies; i++)
+		print_policy(out, &model->policies[i]);
 }
 
 /* ---- goldens ---- */
@@ -187,6 +218,18 @@ static void files_add_up(void **state)
 	assert_string_equal(model.endpoints[1].origin.file, "b");
 	assert_true(model.endpoints[1].declared);
 	assert_non_null(weir_model_network(&model, "db"));
+}
+
+static void policies_are_named_once(void **state)
+{
+	struct weir_err err = { 0 };
+	WEIR_CLEAN_MODEL struct weir_model model = { 0 };
+	const char *late = "policies:\n- {name: p, priority: 9, action: deny}";
+
+	(void)state;
+	assert_int_equal(parse(&model, "a.yaml", "policies: [{name: p, action: allow}]", NULL), 0);
+	assert_int_equal(parse(&model, "b.yaml", late, &err), -EEXIST);
+	assert_non_null(strstr(err.text, "policy \"p\" is declared twice"));
 }
 
 static void one_name_in_two_files_is_refused(void **state)
@@ -395,6 +438,7 @@ int main(void)
 		cmocka_unit_test(goldens_are_as_they_were),
 		cmocka_unit_test(files_add_up),
 		cmocka_unit_test(one_name_in_two_files_is_refused),
+		cmocka_unit_test(policies_are_named_once),
 		cmocka_unit_test(nothing_declares_nothing),
 		cmocka_unit_test(broken_bytes_are_refused_with_their_line),
 		cmocka_unit_test(aliases_cannot_blow_up),

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The store's objects: that they come back as they went in, that what must be unique is, with the
  * owner's name, and that a transaction is all or nothing. */
+#include "core/spec.h"
 #include "store_fixture.h"
 
 static void load(struct fixture *f, const struct weir_scope *scope, struct weir_model *model)
@@ -29,6 +30,9 @@ static struct weir_network full_network(struct fixture *f)
 	net.mtu = 1400;
 	net.mac = (struct weir_mac){ { 2, 0, 0, 0, 0, 1 } };
 	net.internal = net.isolate = net.host_deny = net.filter_bridged = net.declared = true;
+	net.filtered = true;
+	net.ingress = WEIR_DEFAULT_DENY;
+	net.egress = WEIR_DEFAULT_ALLOW;
 	return net;
 }
 
@@ -395,6 +399,88 @@ static void mappings_one_by_one(void **state)
 	      weir_store_add_mapping(f->store, "nobody", &added[0], &f->err));
 }
 
+/* ---- policies ---- */
+
+static const char policies[] =
+	"policies:\n"
+	"- {name: full, action: reject, direction: egress, log: kernel, priority: -7, ports: "
+	"[53/udp, 8000-8010/tcp, icmp/echo-request, sctp], from: [{networks: [web, db], endpoint: "
+	"nginx, labels: {role: [api, front], tier: }}, outside], to: [{cidr: [{block: 10.0.0.0/8, "
+	"except: [10.1.0.0/16, 10.2.0.0/16]}, '2001:db8::/32']}, host]}\n"
+	"- {name: bare, action: allow}\n";
+
+static void put_policies(struct fixture *f, const struct weir_model *model)
+{
+	OK(f, weir_store_begin(f->store, true, &f->err));
+	for (size_t i = 0; i < model->n_policies; i++)
+		OK(f, weir_store_put_policy(f->store, &model->policies[i], &f->err));
+	OK(f, weir_store_commit(f->store, &f->err));
+}
+
+static void policies_come_back(void **state)
+{
+	struct fixture *f = *state;
+	const struct weir_scope only = { .policies = true };
+	WEIR_CLEAN_MODEL struct weir_model model = { 0 }, stored = { 0 }, without = { 0 };
+	bool any = true;
+	OK(f, weir_spec_parse(policies, strlen(policies), "p.yaml", &model, &f->err));
+	OK(f, weir_store_has_policies(f->store, &any, &f->err));
+	assert_false(any);
+	put_policies(f, &model);
+	put_policies(f, &model); /* replaced */
+	reopen_store(f);
+	load(f, &only, &stored);
+	load(f, &everything, &without);
+	assert_int_equal(without.n_policies, 0);
+	assert_int_equal(stored.n_policies, 2);
+	for (size_t i = 0; i < 2; i++) {
+		const struct weir_policy *policy = &stored.policies[i];
+		assert_true(weir_policy_equal(policy, &model.policies[i]));
+		assert_true(policy->declared);
+		assert_string_equal(policy->origin.file, "p.yaml");
+		assert_int_equal(policy->origin.line, model.policies[i].origin.line);
+		assert_int_equal(policy->origin.column, 3);
+	}
+	OK(f, weir_store_has_policies(f->store, &any, &f->err));
+	assert_true(any);
+	OK(f, weir_store_verify(f->store, &f->err));
+}
+
+static void policies_name_what_they_need(void **state)
+{
+	struct fixture *f = *state;
+	const struct weir_scope only = { .policies = true };
+	WEIR_CLEAN_MODEL struct weir_model model = { 0 }, stored = { 0 };
+	const char *name = NULL;
+	bool any = true;
+	OK(f, weir_spec_parse(policies, strlen(policies), "p.yaml", &model, &f->err));
+	put_policies(f, &model);
+	OK(f, weir_store_policy_naming_network(f->store, "db", &f->arena, &name, &f->err));
+	assert_string_equal(name, "full");
+	OK(f, weir_store_policy_naming_endpoint(f->store, "db", &f->arena, &name, &f->err));
+	assert_null(name);
+	OK(f, weir_store_policy_naming_endpoint(f->store, "nginx", &f->arena, &name, &f->err));
+	assert_string_equal(name, "full");
+	OK(f, weir_store_begin(f->store, true, &f->err));
+	OK(f, weir_store_remove_policy(f->store, "full", &f->err));
+	OK(f, weir_store_remove_policy(f->store, "bare", &f->err));
+	OK(f, weir_store_commit(f->store, &f->err));
+	OK(f, weir_store_begin(f->store, true, &f->err));
+	FAILS(f, ENOENT, "no policy named \"full\"",
+	      weir_store_remove_policy(f->store, "full", &f->err));
+	weir_store_rollback(f->store);
+	load(f, &only, &stored);
+	assert_int_equal(stored.n_policies, 0);
+	OK(f, weir_store_policy_naming_network(f->store, "db", &f->arena, &name, &f->err));
+	assert_null(name);
+	OK(f, weir_store_has_policies(f->store, &any, &f->err));
+	assert_false(any);
+	struct weir_network net = full_network(f); /* a default counts as well */
+	put_network(f, &net);
+	OK(f, weir_store_has_policies(f->store, &any, &f->err));
+	assert_true(any);
+}
+
 static void facts_about_the_host(void **state)
 {
 	struct fixture *f = *state;
@@ -483,6 +569,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(scopes_load_what_they_name, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(mappings_one_by_one, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(facts_about_the_host, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(policies_come_back, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(policies_name_what_they_need, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(namespaces_are_noted, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(rollback_takes_all_back, set_up, tear_down),
 	};

@@ -217,8 +217,7 @@ static void newer_is_refused(void **state)
 {
 	struct fixture *f = *state;
 	run_sql(make_store(f), "PRAGMA user_version=4711");
-	refused(f, EPROTO,
-		"was made by a newer weir (version 4711, this one knows 1): update weir");
+	refused(f, EPROTO, "was made by a newer weir (version 4711, this one knows");
 }
 
 static void older_is_migrated_by_writers(void **state)
@@ -238,6 +237,32 @@ static void older_is_migrated_by_writers(void **state)
 	put_network(f, &net);
 }
 
+/* A store of the first version, with a network in it, is one of today's. */
+static void first_version_is_migrated(void **state)
+{
+	struct fixture *f = *state;
+	const char *path = path_of(f, "weir.db");
+	WEIR_CLEAN_MODEL struct weir_model model = { 0 };
+	const struct weir_scope everything = { .all = true, .policies = true };
+	run_sql(path, "PRAGMA application_id=0x77656972; PRAGMA journal_mode=WAL");
+	run_sql(path, weir_store_migrations[0]);
+	run_sql(path,
+		"PRAGMA user_version=1;"
+		"INSERT INTO meta VALUES(1, '01234567-89ab-4cde-8123-456789abcdef', 0, 0, '', "
+		"'', 0, 0);"
+		"INSERT INTO network VALUES('web', 0, 'wb-web', NULL, NULL, NULL, 0, NULL, "
+		"NULL, 0, NULL, 1, 0, 0, 0, 1)");
+	open_store(f);
+	OK(f, weir_store_load(f->store, &everything, &model, &f->err));
+	assert_int_equal(model.n_networks, 1);
+	assert_true(model.networks[0].internal && model.networks[0].declared);
+	assert_int_equal(model.networks[0].ingress, WEIR_AS_USUAL);
+	assert_false(model.networks[0].filtered);
+	struct weir_network net = network(f, "db", "10.88.2.0/24", NULL);
+	put_network(f, &net);
+	OK(f, weir_store_verify(f->store, &f->err));
+}
+
 static void migrations_go_on_from_where_a_store_is(void **state)
 {
 	struct fixture *f = *state;
@@ -247,6 +272,7 @@ static void migrations_go_on_from_where_a_store_is(void **state)
 	(void)make_store(f);
 	open_store(f);
 	FAILS(f, EPROTO, "newer weir", weir_store_migrate(f->store, steps, 0, &f->err));
+	OK(f, weir_store_exec_text(f->store, "PRAGMA user_version=1", &f->err));
 	OK(f, weir_store_migrate(f->store, steps, 3, &f->err)); /* from 1: the broken one is past */
 	OK(f, weir_store_migrate(f->store, steps, 3, &f->err)); /* done already */
 	sqlite3_stmt *row;
@@ -257,7 +283,7 @@ static void migrations_go_on_from_where_a_store_is(void **state)
 	assert_int_equal(sqlite3_finalize(row), SQLITE_OK);
 	weir_store_close(f->store);
 	f->store = NULL;
-	refused(f, EPROTO, "version 3, this one knows 1");
+	refused(f, EPROTO, "version 3, this one knows");
 }
 
 static void log_does_not_grow(void **state)
@@ -378,6 +404,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(contradictions_are_found, set_up_folder, tear_down),
 		cmocka_unit_test_setup_teardown(newer_is_refused, set_up_folder, tear_down),
 		cmocka_unit_test_setup_teardown(older_is_migrated_by_writers, set_up_folder,
+						tear_down),
+		cmocka_unit_test_setup_teardown(first_version_is_migrated, set_up_folder,
 						tear_down),
 		cmocka_unit_test_setup_teardown(migrations_go_on_from_where_a_store_is,
 						set_up_folder, tear_down),
