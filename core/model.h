@@ -217,6 +217,12 @@ const struct weir_subnet *weir_network_subnet(const struct weir_network *net,
 const struct weir_subnet *weir_network_subnet_of(const struct weir_network *net,
 						 const struct weir_addr *addr);
 
+/* Does bridged traffic of the network meet the host's IP hooks? */
+static inline bool weir_network_is_filtered(const struct weir_network *net)
+{
+	return net->filter_bridged || net->filtered;
+}
+
 const char *weir_mode_name(enum weir_mode mode);
 
 #endif

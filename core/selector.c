@@ -112,7 +112,7 @@ static void bind_policy(struct weir_model *model, const struct weir_policy *poli
 	}
 	for (size_t i = 0; i < model->n_networks; i++) {
 		struct weir_network *net = &model->networks[i];
-		net->filtered |= net->mode == WEIR_MODE_BRIDGE && meet(&ends[i]);
+		net->filtered |= can_bind(net) && meet(&ends[i]);
 	}
 }
 

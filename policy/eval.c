@@ -266,7 +266,7 @@ static bool refused_on_the_way(struct walk *w)
  * the same bridge instead of routing it, and an isolated port takes nothing from another one. */
 static bool stays_on_bridge(const struct walk *w)
 {
-	return w->to->filter_bridged || w->host->filter_bridged[w->flow->dst.family];
+	return weir_network_is_filtered(w->to) || w->host->filter_bridged[w->flow->dst.family];
 }
 
 static void forward_within(struct walk *w)

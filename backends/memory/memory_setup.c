@@ -28,7 +28,7 @@ void weir_memory_describe_bridge(const struct weir_network *net, char buf[WEIR_M
 
 	buf[0] = '\0';
 	say(buf, "bridge mac %s mtu %u filter %d", weir_mac_text(&net->mac, mac), net->mtu,
-	    net->filter_bridged);
+	    weir_network_is_filtered(net));
 	for (size_t i = 0; !net->gateway_endpoint && i < net->n_subnets; i++)
 		say_addr(buf, &net->subnets[i].gateway, net->subnets[i].prefix.len);
 }

@@ -65,7 +65,7 @@ static void plan_bridge(const struct weir_links *links, const struct weir_networ
 			.mac = net->mac, /* else it would follow the lowest port's */
 			.addr_gen_none = true,
 			.bridge = true,
-			.nf_call = net->filter_bridged,
+			.nf_call = weir_network_is_filtered(net),
 			.ipv6 = WEIR_IPV6_CONF_ANY,
 		},
 	};
