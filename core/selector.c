@@ -70,6 +70,13 @@ bool weir_selectors_pick(const struct weir_selector *sels, size_t n, const struc
 
 /* ---- what is bound within a network ---- */
 
+/* A wire never meets the host; between isolated ports nothing passes that a policy could let through or
+ * stop, and what is translated from one to another would have to stay on the bridge. */
+static bool can_bind(const struct weir_network *net)
+{
+	return net->mode == WEIR_MODE_BRIDGE && !net->isolate;
+}
+
 /* Of one network, while one policy is looked at: who was picked at each end. */
 struct ends {
 	size_t n_from, n_to;

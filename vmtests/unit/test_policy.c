@@ -257,12 +257,14 @@ static void defaults_bind_their_network(void **state)
 
 	(void)state;
 	read_spec(&model, "networks: {a: {default: {ingress: deny}}, b: {default: {egress: deny}},"
-			  " c: {default: {ingress: allow, egress: allow}}}");
+			  " c: {default: {ingress: allow, egress: allow}}, d: {isolate: true, "
+			  "default: {ingress: deny}}}");
 	model.networks[2].filtered = true; /* of before */
 	assert_int_equal(weir_policies_bind(&model, NULL), 0);
 	assert_true(model.networks[0].filtered);
 	assert_true(model.networks[1].filtered);
 	assert_false(model.networks[2].filtered);
+	assert_false(model.networks[3].filtered); /* isolation says it all */
 }
 
 /* ---- objects ---- */
