@@ -132,9 +132,8 @@ int weir_policies_bind(struct weir_model *model, struct weir_err *err)
 		return weir_err_set(err, ENOMEM, "out of memory");
 	for (size_t i = 0; i < model->n_networks; i++) {
 		struct weir_network *net = &model->networks[i];
-		net->filtered =
-			net->mode == WEIR_MODE_BRIDGE &&
-			(net->ingress == WEIR_DEFAULT_DENY || net->egress == WEIR_DEFAULT_DENY);
+		net->filtered = can_bind(net) && (net->ingress == WEIR_DEFAULT_DENY ||
+						  net->egress == WEIR_DEFAULT_DENY);
 	}
 	for (size_t i = 0; i < model->n_policies; i++)
 		for (enum weir_family f = WEIR_IPV4; f < WEIR_NUM_FAMILIES; f++)
