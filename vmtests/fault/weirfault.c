@@ -1,19 +1,26 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Faults on demand, preloaded into weir (LD_PRELOAD): the Nth call of some kinds fails or is the last.
  *
- *	WEIR_FAULT      kinds, with commas: netlink, reply, store, files; any is all of them
+ *	WEIR_FAULT      kinds, with commas: netlink, xtables, reply, store, files; any is all of them
  *	WEIR_FAULT_AT   N, from 1; 0 only counts
- *	WEIR_FAULT_DO   fail:ERRNO (by name: fail:ENOMEM), kill (before the call), kill-after
+ *	WEIR_FAULT_DO   fail:ERRNO (by name: fail:ENOMEM), kill (before the call), kill-after,
+ *			slow:MS (before every call)
  *	WEIR_FAULT_LOG  a file: every counted call, a line each
+ *	WEIR_FAULT_HIDE what this kernel is not to have, with commas: parts of paths, and nfnetlink
+ *	WEIR_FAULT_MEDDLE  a command for the shell, run before every commit of rules, whose number is $1
  *
  * How it works: each wrapper says which kind its call is of. netlink is what is sent on netlink
- * sockets. reply is what is read from them: failing, the answer has been taken from the socket and is
+ * sockets, xtables what changes legacy iptables. reply is what is read from either: failing, the answer has been taken from the socket and is
  * lost, so that the caller does not know what the kernel did. store is every write below the state
  * folder. files is what changes the file system or the namespaces elsewhere, sysctls included. */
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <netinet/in.h>
+
+#include <linux/netfilter/nfnetlink.h>
+#include <linux/netfilter_ipv4/ip_tables.h>
 #include <linux/netlink.h>
 #include <sched.h>
 #include <signal.h>
@@ -28,10 +35,11 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum kind { NONE, NETLINK, REPLY, STORE, FILES, NUM_KINDS };
-enum action { COUNT, FAIL, KILL, KILL_AFTER };
+enum kind { NONE, NETLINK, XTABLES, REPLY, STORE, FILES, NUM_KINDS };
+enum action { COUNT, FAIL, KILL, KILL_AFTER, SLOW };
 
-static const char *const kind_names[NUM_KINDS] = { "none", "netlink", "reply", "store", "files" };
+static const char *const kind_names[NUM_KINDS] = { "none",  "netlink", "xtables",
+						   "reply", "store",   "files" };
 
 static struct {
 	bool kinds[NUM_KINDS];
@@ -39,7 +47,9 @@ static struct {
 	int error;
 	unsigned long at, counted;
 	int log_fd;
-	const char *state_dir;
+	unsigned slow_ms;
+	const char *state_dir, *hide, *meddle;
+	unsigned commits;
 } plan = { .log_fd = -1 };
 
 #define REAL(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
@@ -60,6 +70,9 @@ static void plan_action(const char *text)
 	if (strncmp(text, "fail:", 5) == 0) {
 		plan.action = FAIL;
 		plan.error = errno_by_name(text + 5);
+	} else if (strncmp(text, "slow:", 5) == 0) {
+		plan.action = SLOW;
+		plan.slow_ms = (unsigned)strtoul(text + 5, NULL, 10);
 	} else if (strcmp(text, "kill") == 0) {
 		plan.action = KILL;
 	} else if (strcmp(text, "kill-after") == 0) {
@@ -79,6 +92,9 @@ __attribute__((constructor)) static void plan_read(void)
 	plan.state_dir = getenv("WEIR_STATE_DIR");
 	if (!plan.state_dir)
 		plan.state_dir = "/var/lib/weir";
+	plan.hide = getenv("WEIR_FAULT_HIDE");
+	plan.meddle = getenv("WEIR_FAULT_MEDDLE");
+	unsetenv("LD_PRELOAD"); /* what weir starts is left alone */
 	if (log)
 		plan.log_fd = (int)syscall(SYS_openat, AT_FDCWD, log,
 					   O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
@@ -106,6 +122,8 @@ static bool strikes(enum kind kind, const char *call, const char *where)
 		return false;
 	plan.counted++;
 	log_call(kind, call, where ? where : "");
+	if (plan.action == SLOW)
+		(void)usleep(plan.slow_ms * 1000);
 	return plan.counted == plan.at;
 }
 
@@ -175,6 +193,46 @@ static const char *netlink_family(int fd)
 	return protocol == NETLINK_NETFILTER ? "netfilter" : "netlink";
 }
 
+/* Somebody else is faster. */
+static void meddle(void)
+{
+	char command[1024];
+
+	if (!plan.meddle)
+		return;
+	snprintf(command, sizeof(command), "set -- %u; %s", ++plan.commits, plan.meddle);
+	(void)!system(command);
+}
+
+static enum kind kind_of_message(int fd, const void *data)
+{
+	const struct nlmsghdr *first = data;
+	enum kind kind = kind_of_socket(fd, NETLINK);
+
+	if (kind == NETLINK && first->nlmsg_type == NFNL_MSG_BATCH_BEGIN)
+		meddle();
+	return kind;
+}
+
+/* The two numbers are those of IPv6 as well. */
+static enum kind kind_of_option(int level, int option, enum kind kind)
+{
+	if (level != IPPROTO_IP && level != IPPROTO_IPV6)
+		return NONE;
+	return option == IPT_SO_SET_REPLACE || option == IPT_SO_SET_ADD_COUNTERS ? kind : NONE;
+}
+
+static bool is_hidden(const char *path)
+{
+	char list[256], *rest = NULL;
+
+	snprintf(list, sizeof(list), "%s", plan.hide ? plan.hide : "");
+	for (char *part = strtok_r(list, ",", &rest); part; part = strtok_r(NULL, ",", &rest))
+		if (strstr(path, part))
+			return true;
+	return false;
+}
+
 /* A wrapper of a call that is lost when it fails. */
 #define WRAP(type, name, params, args, kind, where)        \
 	type name params                                   \
@@ -228,10 +286,10 @@ static const char *netlink_family(int fd)
 	}
 
 WRAP(ssize_t, sendmsg, (int fd, const struct msghdr *msg, int flags), (fd, msg, flags),
-     kind_of_socket(fd, NETLINK), netlink_family(fd))
+     kind_of_message(fd, msg->msg_iov[0].iov_base), netlink_family(fd))
 WRAP(ssize_t, sendto,
      (int fd, const void *buf, size_t n, int flags, const struct sockaddr *addr, socklen_t len),
-     (fd, buf, n, flags, addr, len), kind_of_socket(fd, NETLINK), NULL)
+     (fd, buf, n, flags, addr, len), kind_of_message(fd, buf), netlink_family(fd))
 WRAP(ssize_t, send, (int fd, const void *buf, size_t n, int flags), (fd, buf, n, flags),
      kind_of_socket(fd, NETLINK), netlink_family(fd))
 WRAP_REPLY(recvmsg, (int fd, struct msghdr *msg, int flags), (fd, msg, flags))
@@ -258,6 +316,55 @@ WRAP(int, mount,
 WRAP(int, umount2, (const char *path, int flags), (path, flags), FILES, path)
 WRAP(int, setns, (int fd, int type), (fd, type), FILES, NULL)
 WRAP(int, unshare, (int flags), (flags), FILES, NULL)
+
+int setsockopt(int fd, int level, int option, const void *value, socklen_t len)
+{
+	enum kind kind = kind_of_option(level, option, XTABLES);
+	bool struck;
+	int result;
+
+	if (kind == XTABLES && option == IPT_SO_SET_REPLACE)
+		meddle();
+	struck = strikes(kind, option == IPT_SO_SET_REPLACE ? "replace" : "add-counters",
+			 level == IPPROTO_IP ? "IPv4" : "IPv6");
+	if (before(struck))
+		return -1;
+	result = REAL(setsockopt)(fd, level, option, value, len);
+	after(struck);
+	return result;
+}
+
+/* GET_INFO and GET_ENTRIES have the same numbers. */
+int getsockopt(int fd, int level, int option, void *value, socklen_t *len)
+{
+	bool struck = strikes(kind_of_option(level, option, REPLY), "getsockopt", "xtables");
+
+	return before(struck) ? -1 : REAL(getsockopt)(fd, level, option, value, len);
+}
+
+int access(const char *path, int mode)
+{
+	if (!is_hidden(path))
+		return REAL(access)(path, mode);
+	errno = ENOENT;
+	return -1;
+}
+
+FILE *fopen(const char *path, const char *mode)
+{
+	if (!is_hidden(path))
+		return REAL(fopen)(path, mode);
+	errno = ENOENT;
+	return NULL;
+}
+
+int socket(int domain, int type, int protocol)
+{
+	if (domain != AF_NETLINK || protocol != NETLINK_NETFILTER || !is_hidden("nfnetlink"))
+		return REAL(socket)(domain, type, protocol);
+	errno = EPROTONOSUPPORT;
+	return -1;
+}
 
 /* open() counts when it makes a file; its writes count by themselves. */
 #define WRAP_OPEN(name, params, where, call)                                                  \

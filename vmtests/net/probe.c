@@ -94,12 +94,14 @@ int main(int argc, char **argv)
 {
 	if (argc > 1 && strcmp(argv[1], "enter") == 0)
 		return probe_enter(argc, argv);
-	if (argc == 4 && strcmp(argv[1], "flood") == 0)
-		return probe_flood(argv + 2);
+	if ((argc == 4 || argc == 5) && strcmp(argv[1], "flood") == 0)
+		return probe_flood(argv + 2); /* argv ends with NULL */
+	if (argc == 5 && strcmp(argv[1], "stream") == 0)
+		return probe_stream(argv + 2);
 	if (argc != 2) {
 		fprintf(stderr,
 			"usage: probe NAME | probe enter MOUNTS NETWORK FOLDER COMMAND... | "
-			"probe flood ADDR PORT\n");
+			"probe flood ADDR PORT [PAUSE-US] | probe stream PROTO ADDR PORT\n");
 		return 2;
 	}
 	probe_name = argv[1];

@@ -63,7 +63,8 @@ void probe_raw(char **words);
 /* enter.c: run a command in another mount and network namespace. Returns only on failure. */
 int probe_enter(int argc, char **argv);
 
-/* flood.c: datagrams, a new flow each, until it is killed. */
+/* flood.c: datagrams, a new flow each, until it is killed; and one flow that goes on. */
 int probe_flood(char **words);
+int probe_stream(char **words);
 
 #endif
