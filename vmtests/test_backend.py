@@ -120,7 +120,8 @@ class Traffic:
                 self.ways.update(there_and_back(name, source, at, ip, proto, dst, port, client, at_port))
                 self.plan.append((name, source, proto, dst, port))
         for name, source, dst, port, at, client, at_port in (
-                ("new out", nginx, f.outside, 4000, lan, f.host, 4000), ("new in", lan, f.host, 6000, nginx, f.lan, 4000),
+                ("new out", nginx, f.outside, 4000, lan, f.host, 4000),
+                ("new in", lan, f.host, 6000, nginx, f.lan, 4000),
                 ("direct", lan, addr[nginx], 4001, nginx, f.lan, 4001),
                 ("internal", nginx, addr[self.pg], 4002, self.pg, addr[nginx], 4002)):
             self.ways["%s %s" % (name, ip)] = Way(source, "%s daddr %s udp dport %d" % (ip, dst, port),
@@ -292,7 +293,7 @@ def test_foreign_rules_in_the_other_one(world):
 # -- filters that are not as they should be ----------------------------------------------------------
 
 MEDDLE = {
-    "nftables": "nft add chain ip meddler c$1 2>/dev/null || { nft add table ip meddler; nft add chain ip meddler c$1; }",
+    "nftables": "nft add table ip meddler; nft add chain ip meddler c$1",
     "iptables": "XTABLES_LOCKFILE=/run/meddler.lock iptables-legacy -A FORWARD -s 203.0.113.$1 -j ACCEPT; "
                 "XTABLES_LOCKFILE=/run/meddler.lock ip6tables-legacy -A FORWARD -s 2001:db8:77::$1 -j ACCEPT; "
                 "XTABLES_LOCKFILE=/run/meddler.lock iptables-legacy -t nat -A OUTPUT -d 203.0.113.$1 -j ACCEPT; "

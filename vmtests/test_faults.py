@@ -41,9 +41,12 @@ SCENARIOS = {
     "delete": Scenario([["apply", "spec.yaml"]], ["delete", "spec.yaml"], [["apply", "spec.yaml"]]),
     "network add": Scenario([["apply", "spec.yaml"]], ["network", "add", "more", "--subnet", "10.88.3.0/24"],
                             [["network", "rm", "more"]]),
+    # as whoever says nothing of backends, which a test's world else does
+    "backend use": Scenario([["backend", "use", "{this}"], ["apply", "spec.yaml"]], ["backend", "use", "{other}"],
+                            [["backend", "use", "{this}"]]),
 }
 
-FAULTS = {"netlink": "ENOMEM", "reply": "ENOBUFS", "store": "ENOSPC", "files": "ENOMEM"}
+FAULTS = {"netlink": "ENOMEM", "xtables": "ENOMEM", "reply": "ENOBUFS", "store": "ENOSPC", "files": "ENOMEM"}
 FAILURES_MAX = 4  # told in one report; then the scenario ends
 EXHAUSTIVE = bool(os.environ.get("WEIR_TEST_EXHAUSTIVE"))
 
@@ -55,11 +58,21 @@ def sample(numbers, most):
     return [numbers[i * (len(numbers) - 1) // (most - 1)] for i in range(most)]
 
 
+def of_this_world(world, scenario):
+    """With the names of its backend and of the other one."""
+    names = {"this": world.backend, "other": "iptables" if world.backend == "nftables" else "nftables"}
+    filled = [[word.format(**names) for word in argv] for argv in (*scenario.prepare, scenario.do, *scenario.undo)]
+    if "{other}" in scenario.do:
+        world.backend = "auto"
+    n = len(scenario.prepare)
+    return Scenario(filled[:n], filled[n], filled[n + 1:])
+
+
 class Run:
     """A scenario in a world, with the states before and after."""
 
     def __init__(self, world, name):
-        self.world, self.scenario, self.wrong = world, SCENARIOS[name], []
+        self.world, self.scenario, self.wrong = world, of_this_world(world, SCENARIOS[name]), []
         self.log = world.folder / "calls"
         world.spec(SPEC)
         for argv in self.scenario.prepare:
@@ -83,7 +96,7 @@ class Run:
 
     def kills(self, most):
         """Numbers of the calls before which a kill differs from one before the call that precedes it."""
-        calls = self.calls("netlink,store,files")
+        calls = self.calls(KILLED)
         return sample([i for i, call in enumerate(calls, 1)
                        if not (call.startswith("store pwrite") and i > 1 and call == calls[i - 2])], most)
 
@@ -116,7 +129,7 @@ class Run:
         return min((snapshot.difference(known, state) for known in (self.before, self.after)), key=len)
 
 
-KILLED = "netlink,store,files"
+KILLED = "netlink,xtables,store,files"
 
 
 @slow
@@ -127,7 +140,7 @@ def test_each_call_fails_once(world, name):
     for kind, error in FAULTS.items():
         calls = run.calls(kind)
         # the rules' transaction is one call among many, and the one that matters most
-        rules = [at for at, call in enumerate(calls, 1) if call.endswith(" netfilter")]
+        rules = [at for at, call in enumerate(calls, 1) if call.endswith(" netfilter") or call.startswith("xtables")]
         for at in sorted({*sample(range(1, len(calls) + 1), 5), *sample(rules, 4)}):
             fail_once(run, kind, at, error)
     assert not run.wrong, "\n\n".join(run.wrong)
@@ -179,7 +192,7 @@ def kill_once(run, at):
 
 @slow
 @behaviour("R2")
-@pytest.mark.parametrize("name", ["apply", "endpoint add", "endpoint rm"])
+@pytest.mark.parametrize("name", ["apply", "endpoint add", "endpoint rm", "backend use"])
 def test_next_command_converges_without_repair(world, name):
     """Killed, and then simply run again."""
     run = Run(world, name)
