@@ -202,7 +202,7 @@ static bool has_taken(const struct weir_ipt_step *step)
 	struct weir_ipt_image there = { 0 };
 	int r = weir_ipt_table_open(&weir_ipt_places[step->place], &handle, NULL);
 	if (r == 0)
-		r = weir_ipt_table_read(&handle, &there, NULL);
+		r = weir_ipt_table_read(&handle, NULL, &there, NULL);
 	bool taken = r == 0 && weir_ipt_image_equal(&there, step->after);
 	weir_ipt_table_close(&handle);
 	weir_ipt_image_free(&there);
