@@ -53,6 +53,9 @@ enum weir_option_id {
 	OPT_FORWARD,
 	OPT_NET,
 	OPT_FORMAT,
+	OPT_PARENT,
+	OPT_VLAN,
+	OPT_ADOPT,
 	WEIR_NUM_OPTIONS
 };
 

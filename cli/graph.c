@@ -60,8 +60,11 @@ static const char *addrs_text(const struct weir_attachment *att, const char *bet
 /* How a network meets the outside; NULL: not at all. */
 static const char *way_out(const struct weir_network *net)
 {
-	if (net->internal || (net->mode == WEIR_MODE_P2P && !net->gateway_endpoint))
+	const struct weir_mode_traits *mode = weir_mode_traits(net->mode);
+	if (net->internal || (mode->wire && !net->gateway_endpoint))
 		return NULL;
+	if (mode->parent)
+		return net->parent;
 	if (net->gateway_endpoint)
 		return net->gateway_endpoint;
 	return net->nat == WEIR_NAT_NONE      ? "routed"

@@ -235,7 +235,7 @@ static int read_bridge(struct weir_cli *cli, const char *store, struct shown *s,
 		       struct weir_err *err)
 {
 	struct weir_links *links = NULL;
-	if (s->net->mode != WEIR_MODE_BRIDGE)
+	if (!weir_mode_traits(s->net->mode)->bridge)
 		return 0;
 	int r = weir_cli_engine(cli, err);
 	if (r == 0)

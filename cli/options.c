@@ -42,7 +42,8 @@ static const struct option_def defs[] = {
 			 "a subnet; again for more (default: one per family from the pools)" },
 	[OPT_GATEWAY] = { "gateway", 0, "ADDR|ENDPOINT", false,
 			  "the host's address, or the endpoint that routes" },
-	[OPT_MODE] = { "mode", 0, "MODE", false, "network: bridge, p2p; endpoint: host, none" },
+	[OPT_MODE] = { "mode", 0, "MODE", false,
+		       "network: bridge, p2p, macvlan, ipvlan, vlan; endpoint: host, none" },
 	[OPT_MTU] = { "mtu", 0, "BYTES", false, "of the network's links" },
 	[OPT_NAT] = { "nat", 0, "masquerade|none|ADDR", false,
 		      "the source address outside (default: masquerade)" },
@@ -70,6 +71,11 @@ static const struct option_def defs[] = {
 	[OPT_ROUTE] = { "route", 0, "PREFIX,via=ADDR", false, "an extra route; again for more" },
 	[OPT_FORWARD] = { "forward", 0, NULL, false, "the endpoint is a router" },
 	[OPT_NET] = { "net", 0, "NET", false, "the network of the endpoint to publish from" },
+	[OPT_PARENT] = { "parent", 0, "IFNAME", false,
+			 "the host's interface beneath macvlan, ipvlan and vlan" },
+	[OPT_VLAN] = { "vlan", 0, "N", false, "the VLAN id, 1 to 4094" },
+	[OPT_ADOPT] = { "adopt", 0, NULL, false,
+			"the bridge is there: use it as it is, and leave it so" },
 	[OPT_FORMAT] = { "format", 0, "text|dot|mermaid", false, "how to draw (default: text)" },
 };
 static_assert(sizeof(defs) / sizeof(*defs) == WEIR_NUM_OPTIONS, "one for each option");

@@ -145,6 +145,9 @@ static const struct word_def network_words[] = {
 	{ OPT_EXCLUDE, "exclude", true, NULL },
 	{ OPT_TRUSTED, "trusted", true, NULL },
 	{ OPT_FILTER_BRIDGED, "filter_bridged", false, yes },
+	{ OPT_PARENT, "parent", false, NULL },
+	{ OPT_VLAN, "vlan", false, NULL },
+	{ OPT_ADOPT, "adopt", false, yes },
 };
 static const struct word_def endpoint_words[] = {
 	{ OPT_PUBLISH, "publish", true, mapping },

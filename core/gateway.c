@@ -27,7 +27,9 @@ int weir_network_resolve_gateways(struct weir_network *net, struct weir_err *err
 {
 	char text[WEIR_ADDR_TEXT];
 
-	if (net->mode != WEIR_MODE_BRIDGE || net->gateway_endpoint)
+	const struct weir_mode_traits *mode = weir_mode_traits(net->mode);
+
+	if (mode->wire || net->gateway_endpoint)
 		return 0;
 	for (int family = WEIR_IPV4; family < WEIR_NUM_FAMILIES; family++) {
 		const struct weir_addr *wish = &net->gateways[family];
@@ -43,7 +45,7 @@ int weir_network_resolve_gateways(struct weir_network *net, struct weir_err *err
 
 		if (weir_prefix_contains(&subnet->prefix, wish))
 			subnet->gateway = *wish;
-		else
+		else if (mode->bridge)
 			(void)weir_addr_add(&base, 1,
 					    &subnet->gateway); /* the check refuses a last one */
 	}

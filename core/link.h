@@ -64,8 +64,10 @@ struct weir_link_ops {
 	/* The namespace that the handle works in: who owns the store. */
 	int (*identity)(struct weir_links *links, struct weir_netns_id *ret, struct weir_err *err);
 
-	/* The network's bridge, with addresses, MTU, MAC, STP off, forward delay 0, host end settings;
-	 * left down when made. Does nothing for p2p. -EEXIST: a foreign interface has the name. */
+	/* The network's bridge, with addresses, MTU, MAC, STP off, forward delay 0, host end settings; an
+	 * adopted one is only looked at; or the VLAN's interface on its parent. Left down when made.
+	 * Nothing to make for p2p, macvlan and ipvlan. -EEXIST: a foreign interface has the name;
+	 * -ENOENT: no such parent, or nothing to adopt; -EOPNOTSUPP: the kernel has no such interfaces. */
 	int (*network_ensure)(struct weir_links *links, const struct weir_network *net,
 			      bool *ret_changed, struct weir_err *err);
 	int (*network_up)(struct weir_links *links, const struct weir_network *net,
@@ -102,8 +104,8 @@ struct weir_link_ops {
 			 const struct weir_endpoint *ep, const struct weir_attachment *att,
 			 struct weir_err *err);
 
-	/* Takes a p2p attachment out of its namespace, where no interface of the host's is left to remove;
-	 * the other end of the wire goes with it. Absent is fine. */
+	/* Takes an attachment out of its namespace, in modes where no interface of the host's leads there;
+	 * the other end of a wire goes with it. Absent is fine. */
 	int (*wire_remove)(struct weir_links *links, const struct weir_endpoint *ep,
 			   const struct weir_attachment *att, struct weir_err *err);
 	/* /etc/netns/<endpoint>/resolv.conf and hosts of an own namespace, where `ip netns exec` and

@@ -26,7 +26,19 @@ static const struct weir_link_ops *ops_of(const struct weir_session *s)
 
 static bool is_wire(const struct weir_network *net)
 {
-	return net->mode == WEIR_MODE_P2P;
+	return weir_mode_traits(net->mode)->wire;
+}
+
+/* An interface that is weir's to remove. */
+static bool has_own_device(const struct weir_network *net)
+{
+	return weir_mode_traits(net->mode)->device && !net->adopt;
+}
+
+/* No interface of the host's leads to its endpoints: what they have is taken away from inside. */
+static bool is_portless(const struct weir_network *net)
+{
+	return !weir_mode_traits(net->mode)->bridge;
 }
 
 /* ---- taking steps back ---- */
@@ -36,7 +48,7 @@ static int undo_make_network(struct weir_session *s, const void *a, const void *
 	const struct link_ref *ref = a;
 	const char *name = ref->net->ifname;
 	(void)b;
-	if (is_wire(ref->net))
+	if (!has_own_device(ref->net))
 		return 0;
 	int r = ops_of(s)->remove(s->links, &name, 1, NULL);
 	return r == -EPERM ? 0 : r; /* somebody else's: it was in our way, we made nothing */
@@ -95,7 +107,8 @@ static int undo_attach(struct weir_session *s, const void *a, const void *b)
 	const struct link_ref *ref = a;
 	const char *name = ref->att->host_ifname;
 	(void)b;
-	int r = is_wire(ref->net) ? ops_of(s)->wire_remove(s->links, ref->ep, ref->att, NULL) : 0;
+	int r = is_portless(ref->net) ? ops_of(s)->wire_remove(s->links, ref->ep, ref->att, NULL)
+				      : 0;
 	if (r == 0 || r == -ENOENT)
 		r = ops_of(s)->remove(s->links, &name, 1, NULL);
 	return r == -EPERM ? 0 : r;
@@ -202,14 +215,14 @@ static int add_name(struct weir_session *s, struct names *names, const char *nam
 	return 0;
 }
 
-/* The host's end joins `names`, which are removed in one go; a wire has none. */
+/* The host's end joins `names`, which are removed in one go; where there is none, what is inside goes. */
 static int detach(struct weir_session *s, const struct weir_model *model,
 		  const struct weir_endpoint *ep, const struct weir_attachment *att,
 		  struct names *names, struct weir_err *err)
 {
 	const struct weir_network *net = weir_model_network(model, att->network);
 	int r = push(s, undo_detach, model, net, ep, att, err);
-	if (r == 0 && is_wire(net))
+	if (r == 0 && is_portless(net))
 		r = ops_of(s)->wire_remove(s->links, ep, att, err);
 	return r < 0 ? r : add_name(s, names, att->host_ifname, err);
 }
@@ -477,7 +490,7 @@ static int withdraw_links(struct weir_session *s, const struct weir_resolution *
 	/* Going back, the bridge comes before what hangs on it: its undo is pushed last. */
 	for (size_t i = 0; r == 0 && i < res->before.n_networks; i++) {
 		const struct weir_network *net = &res->before.networks[i];
-		if (weir_model_network(&res->after, net->name) || is_wire(net))
+		if (weir_model_network(&res->after, net->name) || !has_own_device(net))
 			continue;
 		r = push(s, undo_change_network, &res->before, net, NULL, NULL, err);
 		if (r == 0)

@@ -7,15 +7,23 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const modes[] = {
-	[WEIR_MODE_BRIDGE] = "bridge",
-	[WEIR_MODE_P2P] = "p2p",
+static const struct weir_mode_traits modes[] = {
+	[WEIR_MODE_BRIDGE] = { "bridge", .bridge = true, .device = true },
+	[WEIR_MODE_P2P] = { "p2p", .wire = true },
+	[WEIR_MODE_MACVLAN] = { "macvlan", .parent = true },
+	[WEIR_MODE_IPVLAN] = { "ipvlan", .parent = true },
+	[WEIR_MODE_VLAN] = { "vlan", .parent = true, .device = true },
 };
-static_assert(sizeof(modes) / sizeof(modes[0]) == WEIR_NUM_MODES, "a name for each");
+static_assert(sizeof(modes) / sizeof(modes[0]) == WEIR_NUM_MODES, "a row for each");
+
+const struct weir_mode_traits *weir_mode_traits(enum weir_mode mode)
+{
+	return &modes[mode];
+}
 
 const char *weir_mode_name(enum weir_mode mode)
 {
-	return modes[mode];
+	return modes[mode].name;
 }
 
 void weir_model_free(struct weir_model *model)
@@ -315,7 +323,8 @@ bool weir_network_equal(const struct weir_network *a, const struct weir_network 
 	       weir_mac_cmp(&a->mac, &b->mac) == 0 && a->internal == b->internal &&
 	       a->isolate == b->isolate && a->host_deny == b->host_deny &&
 	       a->filter_bridged == b->filter_bridged && a->egress == b->egress &&
-	       a->ingress == b->ingress && a->filtered == b->filtered;
+	       a->ingress == b->ingress && a->filtered == b->filtered &&
+	       strcmp(a->parent, b->parent) == 0 && a->vlan == b->vlan && a->adopt == b->adopt;
 }
 
 bool weir_attachment_equal(const struct weir_attachment *a, const struct weir_attachment *b)

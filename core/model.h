@@ -17,13 +17,22 @@
 #include "core/publish.h"
 
 enum {
-	WEIR_NAME_MAX = 63,	 /* a DNS label, RFC 1035 2.3.4: names become host names */
-	WEIR_IFNAME_SIZE = 16,	 /* IFNAMSIZ, linux/if.h, with the closing zero */
-	WEIR_SUBNETS_MAX = 8,	 /* per network; a limit that no real network meets */
+	WEIR_NAME_MAX = 63,    /* a DNS label, RFC 1035 2.3.4: names become host names */
+	WEIR_IFNAME_SIZE = 16, /* IFNAMSIZ, linux/if.h, with the closing zero */
+	WEIR_SUBNETS_MAX = 8,  /* per network; a limit that no real network meets */
+	WEIR_VLAN_MIN = 1,     /* IEEE 802.1Q 9.6: 0 is for priority tags, 4095 reserved */
+	WEIR_VLAN_MAX = 4094,
 	WEIR_BRIDGE_PORTS = 1023 /* BR_MAX_PORTS, net/bridge/br_private.h */
 };
 
-enum weir_mode { WEIR_MODE_BRIDGE, WEIR_MODE_P2P, WEIR_NUM_MODES };
+enum weir_mode {
+	WEIR_MODE_BRIDGE,
+	WEIR_MODE_P2P,
+	WEIR_MODE_MACVLAN,
+	WEIR_MODE_IPVLAN,
+	WEIR_MODE_VLAN,
+	WEIR_NUM_MODES
+};
 enum weir_nat { WEIR_NAT_MASQUERADE, WEIR_NAT_NONE, WEIR_NAT_ADDRESS, WEIR_NUM_NATS };
 
 struct weir_range { /* inclusive */
@@ -39,8 +48,12 @@ struct weir_subnet {
 struct weir_network {
 	const char *name;
 	enum weir_mode mode;
-	char ifname[WEIR_IFNAME_SIZE]; /* the bridge; empty until chosen; unused by p2p */
-	struct weir_subnet *subnets;   /* none: the engine takes one per family from the pools */
+	/* the bridge, or the VLAN's interface; empty until chosen, and where the mode has none */
+	char ifname[WEIR_IFNAME_SIZE];
+	char parent[WEIR_IFNAME_SIZE]; /* macvlan, ipvlan, vlan: the host's interface beneath */
+	unsigned vlan;		       /* VLAN id, with WEIR_MODE_VLAN */
+	bool adopt; /* the bridge is somebody else's: used as it is, never changed or removed */
+	struct weir_subnet *subnets; /* none: the engine takes one per family from the pools */
 	size_t n_subnets;
 	struct weir_range *excluded; /* never handed out */
 	size_t n_excluded;
@@ -197,8 +210,9 @@ int weir_endpoint_check(const struct weir_endpoint *ep, struct weir_err *err);
 int weir_policy_check(const struct weir_policy *policy, struct weir_err *err);
 
 /* Fills subnets[].gateway of a bridge network whose gateway is the host: what the user wished, where
- * it lies in the subnet, else the subnet's first host address. Leaves p2p networks and those with
- * gateway_endpoint alone. -EINVAL: a wished gateway lies in no subnet. */
+ * it lies in the subnet, else the subnet's first host address. On a parent the gateway is a neighbour's
+ * address: only what the user wished. Leaves p2p networks and those with gateway_endpoint alone.
+ * -EINVAL: a wished gateway lies in no subnet. */
 int weir_network_resolve_gateways(struct weir_network *net, struct weir_err *err);
 /* The same for a network with gateway_endpoint: att is that endpoint's attachment in it, with its
  * addresses; NULL (not there yet): no gateway. */
@@ -223,6 +237,15 @@ static inline bool weir_network_is_filtered(const struct weir_network *net)
 	return net->filter_bridged || net->filtered;
 }
 
+/* What a mode has. */
+struct weir_mode_traits {
+	const char *name;
+	bool bridge; /* ports on a bridge of the host's: packets meet the host, which may be the gateway */
+	bool device; /* an interface of the network's own on the host: ifname */
+	bool parent; /* on an interface of the host's: packets pass the host by */
+	bool wire;   /* one veth pair between two endpoints */
+};
+const struct weir_mode_traits *weir_mode_traits(enum weir_mode mode);
 const char *weir_mode_name(enum weir_mode mode);
 
 #endif

@@ -129,8 +129,8 @@ static int check_host_bits(const char *what, const struct weir_prefix *prefix, s
 static int check_length(const struct weir_prefix *prefix, enum weir_mode mode, struct weir_err *err)
 {
 	enum weir_family family = prefix->addr.family;
-	unsigned longest = mode == WEIR_MODE_P2P ? lengths[family].longest_p2p
-						 : lengths[family].longest;
+	unsigned longest = weir_mode_traits(mode)->wire ? lengths[family].longest_p2p
+							: lengths[family].longest;
 	char text[WEIR_PREFIX_TEXT];
 
 	if (prefix->len >= lengths[family].shortest && prefix->len <= longest)
@@ -239,7 +239,7 @@ static int check_gateway(const struct weir_network *net, enum weir_family family
 	if (!weir_addr_is_set(gateway))
 		return 0;
 	(void)weir_addr_text(gateway, text);
-	if (net->mode == WEIR_MODE_P2P)
+	if (weir_mode_traits(net->mode)->wire)
 		return weir_err_set(
 			err, EINVAL,
 			"gateway %s: the host has no address in a p2p network; the gateway "
@@ -307,13 +307,11 @@ static int check_nat(const struct weir_network *net, struct weir_err *err)
 
 	if (net->nat != WEIR_NAT_ADDRESS)
 		return 0;
-	if (net->internal || net->gateway_endpoint || net->mode == WEIR_MODE_P2P)
+	if (net->internal || net->gateway_endpoint)
 		return weir_err_set(err, EINVAL,
 				    "nat to an address: nothing leaves the host from %s",
 				    net->internal ? "an internal network"
-				    : net->gateway_endpoint
-					    ? "a network whose gateway is an endpoint"
-					    : "a p2p network");
+						  : "a network whose gateway is an endpoint");
 	for (int family = WEIR_IPV4; family < WEIR_NUM_FAMILIES; family++) {
 		const struct weir_addr *addr = &net->nat_addr[family];
 		int r = weir_addr_is_set(addr) ? check_nat_address(net, addr, err) : 0;
@@ -350,15 +348,16 @@ static int check_trusted(const struct weir_network *net, struct weir_err *err)
 	return 0;
 }
 
-/* A p2p network is one veth pair: there is no bridge, and its packets never meet the host's
- * hooks. */
-static int check_p2p(const struct weir_network *net, struct weir_err *err)
+/* Without a bridge there is none to be named, and packets never meet the host's hooks. */
+static int check_bridgeless(const struct weir_network *net, struct weir_err *err)
 {
 	const struct {
 		bool set;
 		const char *what;
 	} bridge_only[] = {
-		{ net->ifname[0], "a bridge name" },
+		{ net->ifname[0] && !weir_mode_traits(net->mode)->device, "a bridge name" },
+		{ net->adopt, "adopt" },
+		{ net->nat == WEIR_NAT_ADDRESS, "nat to an address" },
 		{ weir_mac_is_set(&net->mac), "a bridge address" },
 		{ net->internal, "internal" },
 		{ net->isolate, "isolate" },
@@ -368,15 +367,63 @@ static int check_p2p(const struct weir_network *net, struct weir_err *err)
 		{ net->ingress || net->egress, "default" },
 	};
 
-	if (net->mode != WEIR_MODE_P2P)
+	if (weir_mode_traits(net->mode)->bridge)
 		return 0;
 	for (size_t i = 0; i < sizeof(bridge_only) / sizeof(bridge_only[0]); i++)
 		if (bridge_only[i].set)
 			return weir_err_set(
 				err, EINVAL,
-				"%s has no meaning in a p2p network: its packets go from "
-				"endpoint to endpoint and never meet the host",
-				bridge_only[i].what);
+				"%s has no meaning in a %s network: its packets %s and never meet "
+				"the host",
+				bridge_only[i].what, weir_mode_name(net->mode),
+				weir_mode_traits(net->mode)->wire ? "go from endpoint to endpoint"
+								  : "go out by the parent");
+	return 0;
+}
+
+static int check_parent(const struct weir_network *net, struct weir_err *err)
+{
+	const struct weir_mode_traits *mode = weir_mode_traits(net->mode);
+
+	if (mode->parent && !net->parent[0])
+		return weir_err_set(err, EINVAL, "a %s network needs a parent interface",
+				    mode->name);
+	if (!mode->parent && net->parent[0])
+		return weir_err_set(err, EINVAL, "a %s network has no parent interface",
+				    mode->name);
+	if (net->mode == WEIR_MODE_VLAN && !net->vlan)
+		return weir_err_set(err, EINVAL, "a vlan network needs a VLAN id, %d to %d",
+				    WEIR_VLAN_MIN, WEIR_VLAN_MAX);
+	if (net->mode != WEIR_MODE_VLAN && net->vlan)
+		return weir_err_set(err, EINVAL, "a %s network has no VLAN id", mode->name);
+	if (net->gateway_endpoint && mode->parent)
+		return weir_err_set(err, EINVAL,
+				    "the gateway of a %s network is a neighbour of its parent, by "
+				    "address",
+				    mode->name);
+	return net->parent[0] ? weir_ifname_check(net->parent, err) : 0;
+}
+
+/* Somebody else's bridge is taken as it is. */
+static int check_adopted(const struct weir_network *net, struct weir_err *err)
+{
+	const struct {
+		bool set;
+		const char *what;
+	} ours_only[] = {
+		{ weir_mac_is_set(&net->mac), "its MAC address" },
+		{ net->filter_bridged, "filter_bridged" },
+	};
+
+	if (!net->adopt)
+		return 0;
+	if (!net->ifname[0])
+		return weir_err_set(err, EINVAL, "adopt: name the bridge (bridge: IFNAME)");
+	for (size_t i = 0; i < sizeof(ours_only) / sizeof(ours_only[0]); i++)
+		if (ours_only[i].set)
+			return weir_err_set(err, EINVAL,
+					    "%s: bridge %s is adopted, and its owner's to set",
+					    ours_only[i].what, net->ifname);
 	return 0;
 }
 
@@ -392,7 +439,8 @@ static int check_bridge(const struct weir_network *net, struct weir_err *err)
 int weir_network_check(const struct weir_network *net, struct weir_err *err)
 {
 	static int (*const checks[])(const struct weir_network *net, struct weir_err *err) = {
-		check_p2p, check_bridge, check_subnets, check_excluded, check_nat, check_trusted,
+		check_parent,  check_bridgeless, check_adopted, check_bridge,
+		check_subnets, check_excluded,	 check_nat,	check_trusted,
 	};
 
 	int r = weir_name_check("network", net->name, err);

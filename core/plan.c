@@ -70,6 +70,12 @@ static void say_network(FILE *out, const struct weir_network *net)
 	fputs(weir_mode_name(net->mode), out);
 	if (net->ifname[0])
 		fprintf(out, " %s", net->ifname);
+	if (net->adopt)
+		fputs(" (adopted)", out);
+	if (net->parent[0])
+		fprintf(out, " on %s", net->parent);
+	if (net->vlan)
+		fprintf(out, " VLAN %u", net->vlan);
 	for (size_t i = 0; i < net->n_subnets; i++)
 		fprintf(out, "%s %s", i ? "," : "",
 			weir_prefix_text(&net->subnets[i].prefix, text));

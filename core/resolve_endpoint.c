@@ -26,19 +26,21 @@ static int find_network(const struct weir_model *model, const struct weir_endpoi
 			   att->network);
 }
 
-/* A wire has two ends, a bridge 1,023 ports. */
+/* A wire has two ends, a bridge 1,023 ports; a parent takes as many as there are addresses. */
 static int check_room(struct weir_session *s, const struct weir_network *net,
 		      const struct weir_endpoint *ep, const struct weir_attachment *att,
 		      struct weir_err *err)
 {
-	size_t attached = 0, room = net->mode == WEIR_MODE_P2P ? 2 : WEIR_BRIDGE_PORTS;
+	const struct weir_mode_traits *mode = weir_mode_traits(net->mode);
+	size_t attached = 0, room = mode->wire ? 2 : WEIR_BRIDGE_PORTS;
+	if (mode->parent)
+		return 0;
 	int r = weir_store_count_attached(s->store, net->name, &attached, err);
 	if (r < 0 || attached < room)
 		return r;
 	return weir_err_at(err, ENOSPC, place_of(att, ep),
 			   "endpoint \"%s\": network \"%s\" has %zu endpoints, all that a %s takes",
-			   ep->name, net->name, attached,
-			   net->mode == WEIR_MODE_P2P ? "p2p network" : "bridge");
+			   ep->name, net->name, attached, mode->wire ? "p2p network" : "bridge");
 }
 
 /* An address that the user left open stays what it was. */
@@ -77,10 +79,22 @@ static const struct weir_addr *first_addr(const struct weir_attachment *att)
 
 /* A MAC address that was derived follows its address; one that was given and is no longer asked for
  * goes back to the derived one. */
-static void resolve_mac(struct weir_attachment *att)
+static int resolve_mac(const struct weir_network *net, const struct weir_endpoint *ep,
+		       struct weir_attachment *att, struct weir_err *err)
 {
-	if (!weir_mac_is_set(&att->mac))
+	bool given = weir_mac_is_set(&att->mac);
+
+	if (net->mode == WEIR_MODE_IPVLAN)
+		return !given ? 0
+			      : weir_err_at(
+					err, EINVAL, place_of(att, ep),
+					"endpoint \"%s\": in the ipvlan network \"%s\" every "
+					"endpoint has its parent's MAC address (macvlan: one of "
+					"its own)",
+					ep->name, net->name);
+	if (!given)
 		weir_names_mac(first_addr(att), &att->mac);
+	return 0;
 }
 
 static bool ifname_used(const struct weir_endpoint *ep, const char *ifname)
@@ -123,9 +137,10 @@ static int resolve_attachment(struct weir_session *s, const struct weir_model *m
 		r = check_room(s, net, ep, att, err);
 	if (r == 0)
 		r = resolve_addrs(s, net, ep, prev, att, err);
+	if (r == 0)
+		r = resolve_mac(net, ep, att, err);
 	if (r < 0)
 		return r;
-	resolve_mac(att);
 	if (!att->ifname[0])
 		choose_ifname(ep, att);
 	if (!prev)

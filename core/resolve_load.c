@@ -223,7 +223,7 @@ int weir_resolve_members(struct weir_session *s, struct weir_model *before,
 	for (size_t i = 0; i < after->n_networks; i++) {
 		const struct weir_network *net = &after->networks[i];
 		const struct weir_network *prev = weir_model_network(before, net->name);
-		if (!prev || (net->mode != WEIR_MODE_P2P && weir_network_equal(prev, net)))
+		if (!prev || (!weir_mode_traits(net->mode)->wire && weir_network_equal(prev, net)))
 			continue;
 		int r = add_name(s, &changed, net->name, err);
 		if (r < 0)

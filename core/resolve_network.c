@@ -29,6 +29,13 @@ static const struct weir_subnet *find_subnet(const struct weir_network *net,
 	return NULL;
 }
 
+/* The host's own way into the segment that the network is on, or into the adopted bridge. */
+static bool is_own_route(const struct weir_network *net, const struct weir_host_route *route)
+{
+	return strcmp(route->ifname, net->parent) == 0 ||
+	       (net->adopt && strcmp(route->ifname, net->ifname) == 0);
+}
+
 static int check_overlap(struct weir_session *s, const struct weir_network *net,
 			 const struct weir_subnet *subnet, struct weir_err *err)
 {
@@ -50,7 +57,8 @@ static int check_overlap(struct weir_session *s, const struct weir_network *net,
 	size_t n = 0;
 	r = load_routes(s, &routes, &n, err);
 	for (size_t i = 0; r == 0 && i < n; i++)
-		if (weir_prefix_overlaps(&routes[i].to, &subnet->prefix))
+		if (weir_prefix_overlaps(&routes[i].to, &subnet->prefix) &&
+		    !is_own_route(net, &routes[i]))
 			return weir_err_at(
 				err, EEXIST, at,
 				"network \"%s\": subnet %s overlaps the host's route to %s by %s "
@@ -120,7 +128,7 @@ static int choose_subnets(struct weir_session *s, const struct weir_change *chan
 static int choose_ifname(struct weir_session *s, const struct weir_network *prev,
 			 struct weir_network *net, struct weir_err *err)
 {
-	if (net->mode == WEIR_MODE_P2P || net->ifname[0])
+	if (!weir_mode_traits(net->mode)->device || net->ifname[0])
 		return 0;
 	if (prev && prev->ifname[0]) {
 		memcpy(net->ifname, prev->ifname, sizeof(net->ifname));
@@ -141,11 +149,14 @@ static int check_change(const struct weir_network *prev, const struct weir_netwo
 {
 	if (!prev)
 		return 0;
-	if (prev->mode != net->mode || strcmp(prev->ifname, net->ifname) != 0)
-		return weir_err_at(err, EBUSY, &net->origin,
-				   "network \"%s\" is there: its mode and bridge cannot change "
-				   "(weir network rm)",
-				   net->name);
+	if (prev->mode != net->mode || strcmp(prev->ifname, net->ifname) != 0 ||
+	    prev->adopt != net->adopt || strcmp(prev->parent, net->parent) != 0 ||
+	    prev->vlan != net->vlan)
+		return weir_err_at(
+			err, EBUSY, &net->origin,
+			"network \"%s\" is there: its mode, bridge, parent and VLAN cannot "
+			"change (weir network rm)",
+			net->name);
 	for (size_t i = 0; attached && i < prev->n_subnets; i++)
 		if (!find_subnet(net, &prev->subnets[i].prefix)) {
 			char text[WEIR_PREFIX_TEXT];
@@ -184,7 +195,8 @@ int weir_resolve_network(struct weir_session *s, const struct weir_change *chang
 		r = weir_network_check(net, err);
 	if (r == 0)
 		r = choose_ifname(s, prev, net, err);
-	if (r == 0 && net->mode == WEIR_MODE_BRIDGE && !weir_mac_is_set(&net->mac))
+	if (r == 0 && weir_mode_traits(net->mode)->bridge && !net->adopt &&
+	    !weir_mac_is_set(&net->mac))
 		weir_names_bridge_mac(net->name, &net->mac);
 	if (r == 0 && prev)
 		r = weir_store_count_attached(s->store, net->name, &attached, err);

@@ -74,7 +74,7 @@ bool weir_selectors_pick(const struct weir_selector *sels, size_t n, const struc
  * stop, and what is translated from one to another would have to stay on the bridge. */
 static bool can_bind(const struct weir_network *net)
 {
-	return net->mode == WEIR_MODE_BRIDGE && !net->isolate;
+	return weir_mode_traits(net->mode)->bridge && !net->isolate && !net->adopt;
 }
 
 /* Of one network, while one policy is looked at: who was picked at each end. */

@@ -211,6 +211,26 @@ static int read_mtu(struct weir_spec *spec, const struct weir_spec_node *value, 
 	return r;
 }
 
+static int read_parent(struct weir_spec *spec, const struct weir_spec_node *value, void *object)
+{
+	return weir_spec_read_ifname(spec, value, ((struct reading *)object)->net->parent);
+}
+
+static int read_vlan(struct weir_spec *spec, const struct weir_spec_node *value, void *object)
+{
+	long vlan;
+
+	int r = weir_spec_read_number(spec, value, WEIR_VLAN_MIN, WEIR_VLAN_MAX, &vlan);
+	if (r == 0)
+		((struct reading *)object)->net->vlan = (unsigned)vlan;
+	return r;
+}
+
+static int read_adopt(struct weir_spec *spec, const struct weir_spec_node *value, void *object)
+{
+	return weir_spec_read_bool(spec, value, &((struct reading *)object)->net->adopt);
+}
+
 static int read_bridge(struct weir_spec *spec, const struct weir_spec_node *value, void *object)
 {
 	return weir_spec_read_ifname(spec, value, ((struct reading *)object)->net->ifname);
@@ -279,19 +299,14 @@ static int read_default(struct weir_spec *spec, const struct weir_spec_node *val
 }
 
 static const struct weir_spec_key network_keys[] = {
-	{ "subnet", read_subnets },
-	{ "subnets", read_subnets },
-	{ "gateway", read_gateway },
-	{ "mode", read_mode },
-	{ "nat", read_nat },
-	{ "internal", read_internal },
-	{ "isolate", read_isolate },
-	{ "host", read_host },
-	{ "mtu", read_mtu },
-	{ "bridge", read_bridge },
-	{ "exclude", read_exclude },
-	{ "trusted", read_trusted },
-	{ "filter_bridged", read_filter_bridged },
+	{ "subnet", read_subnets },  { "subnets", read_subnets },
+	{ "gateway", read_gateway }, { "mode", read_mode },
+	{ "nat", read_nat },	     { "internal", read_internal },
+	{ "isolate", read_isolate }, { "host", read_host },
+	{ "mtu", read_mtu },	     { "bridge", read_bridge },
+	{ "adopt", read_adopt },     { "parent", read_parent },
+	{ "vlan", read_vlan },	     { "exclude", read_exclude },
+	{ "trusted", read_trusted }, { "filter_bridged", read_filter_bridged },
 	{ "default", read_default },
 };
 

@@ -43,6 +43,7 @@ enum weir_sql {
 	WEIR_SQL_PUT_SUBNET,
 	WEIR_SQL_MARK_SUBNETS,
 	WEIR_SQL_SWEEP_SUBNETS,
+	WEIR_SQL_VLAN_OWNER,
 	WEIR_SQL_OVERLAP,
 	WEIR_SQL_ATTACHED,
 	WEIR_SQL_COUNT_ATTACHED,
@@ -101,7 +102,12 @@ enum weir_sql {
 
 enum { WEIR_STORE_APPLICATION = 0x77656972 }; /* the file's application id: "weir" in ASCII */
 
-enum weir_network_item { WEIR_ITEM_EXCLUDED, WEIR_ITEM_TRUSTED };
+enum weir_network_item {
+	WEIR_ITEM_EXCLUDED,
+	WEIR_ITEM_TRUSTED,
+	WEIR_ITEM_PARENT, /* and VLAN id */
+	WEIR_ITEM_ADOPTED
+};
 enum weir_endpoint_item { WEIR_ITEM_LABEL, WEIR_ITEM_ROUTE, WEIR_ITEM_DNS };
 
 /* Each belongs to the last one before it that can have it. */

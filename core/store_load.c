@@ -71,15 +71,33 @@ static int add_trusted(struct weir_model *model, struct weir_network *net, sqlit
 	return 0;
 }
 
+static int add_item(struct weir_store *store, struct weir_model *model, struct weir_network *net,
+		    sqlite3_stmt *row, struct weir_err *err)
+{
+	switch (sqlite3_column_int(row, 0)) {
+	case WEIR_ITEM_EXCLUDED:
+		return add_excluded(model, net, row, err);
+	case WEIR_ITEM_TRUSTED:
+		return add_trusted(model, net, row, err);
+	case WEIR_ITEM_PARENT:
+		weir_store_ifname(row, 1, net->parent);
+		net->vlan = (unsigned)sqlite3_column_int(row, 2);
+		return 0;
+	case WEIR_ITEM_ADOPTED:
+		net->adopt = true;
+		return 0;
+	default:
+		return weir_store_damaged(store, "an impossible network", err);
+	}
+}
+
 static int read_network_lists(struct weir_store *store, struct weir_model *model,
 			      struct weir_network *net, struct weir_err *err)
 {
 	WEIR_CLEAN_QUERY sqlite3_stmt *row = NULL;
 	int r = weir_store_query(store, WEIR_SQL_NETWORK_ITEMS, &row, err, "t", net->name);
 	while (r == 0 && (r = weir_store_step(store, row, err)) == 1)
-		r = sqlite3_column_int(row, 0) == WEIR_ITEM_EXCLUDED
-			    ? add_excluded(model, net, row, err)
-			    : add_trusted(model, net, row, err);
+		r = add_item(store, model, net, row, err);
 	return r;
 }
 

@@ -105,9 +105,38 @@ static int put_subnets(struct weir_store *store, const struct weir_network *net,
 	return 0;
 }
 
-static int put_lists(struct weir_store *store, const struct weir_network *net, struct weir_err *err)
+static int check_vlan(struct weir_store *store, const struct weir_network *net,
+		      struct weir_err *err)
+{
+	WEIR_CLEAN_QUERY sqlite3_stmt *row = NULL;
+	int r = weir_store_query(store, WEIR_SQL_VLAN_OWNER, &row, err, "ti", net->parent,
+				 (int)net->vlan);
+	if (r == 0)
+		r = weir_store_step(store, row, err);
+	if (r <= 0)
+		return r;
+	return weir_err_at(err, EEXIST, &net->origin,
+			   "network \"%s\": VLAN %u on %s is network \"%s\" already", net->name,
+			   net->vlan, net->parent, weir_store_text(row, 0));
+}
+
+static int put_place(struct weir_store *store, const struct weir_network *net, struct weir_err *err)
 {
 	int r = 0;
+	if (net->vlan)
+		r = check_vlan(store, net, err);
+	if (r == 0 && net->parent[0])
+		r = weir_store_exec(store, WEIR_SQL_ADD_NETWORK_ITEM, NULL, err, "tiiti", net->name,
+				    WEIR_ITEM_PARENT, 0, net->parent, (int)net->vlan);
+	if (r == 0 && net->adopt)
+		r = weir_store_exec(store, WEIR_SQL_ADD_NETWORK_ITEM, NULL, err, "tiitt", net->name,
+				    WEIR_ITEM_ADOPTED, 0, net->ifname, (const char *)NULL);
+	return r;
+}
+
+static int put_lists(struct weir_store *store, const struct weir_network *net, struct weir_err *err)
+{
+	int r = put_place(store, net, err);
 	for (size_t i = 0; r == 0 && i < net->n_excluded; i++)
 		r = weir_store_exec(store, WEIR_SQL_ADD_NETWORK_ITEM, NULL, err, "tiiaa", net->name,
 				    WEIR_ITEM_EXCLUDED, (int)i, &net->excluded[i].lo,

@@ -74,6 +74,8 @@ const char *const weir_store_migrations[] = {
 	"  policy TEXT REFERENCES policy ON DELETE CASCADE, seq INT, kind INT NOT NULL, a, b INT,"
 	"  c INT, PRIMARY KEY(policy, seq)) WITHOUT ROWID;"
 	"CREATE INDEX policy_names ON policy_item(kind, a);",
+	/* the VLANs on a parent: kind is WEIR_ITEM_PARENT */
+	"CREATE UNIQUE INDEX vlan ON network_item(a, b) WHERE kind = 2 AND b <> 0;",
 };
 
 const int weir_store_version = sizeof(weir_store_migrations) / sizeof(weir_store_migrations[0]);
@@ -117,6 +119,8 @@ const char *const weir_store_sql[] = {
 				" gateway = excluded.gateway, cursor = excluded.cursor",
 	[WEIR_SQL_MARK_SUBNETS] = "UPDATE subnet SET seq = -1 WHERE network = ?",
 	[WEIR_SQL_SWEEP_SUBNETS] = "DELETE FROM subnet WHERE network = ? AND seq = -1",
+	[WEIR_SQL_VLAN_OWNER] = "SELECT network FROM network_item"
+				" WHERE kind = 2 AND b <> 0 AND a = ? AND b = ?",
 	/* Stored subnets are disjoint: when any overlaps, the one with the highest base does. */
 	[WEIR_SQL_OVERLAP] = "SELECT network, base, len, last FROM subnet"
 			     " WHERE base <= ?2 AND network IS NOT ?3 ORDER BY base DESC LIMIT 1",

@@ -110,7 +110,7 @@ static int add_trusted(struct compiler *c, const struct weir_network *net, const
 
 static int compile_network(struct compiler *c, const struct weir_network *net)
 {
-	if (net->mode != WEIR_MODE_BRIDGE)
+	if (!weir_mode_traits(net->mode)->bridge)
 		return 0;
 	int r = add_network(c, net);
 	for (size_t i = 0; r == 0 && i < net->n_subnets; i++) {
@@ -153,7 +153,7 @@ static int compile_attachment(struct compiler *c, const struct weir_endpoint *ep
 		return weir_err_at(c->err, ENOENT, &att->origin,
 				   "endpoint \"%s\": no network named \"%s\" (weir network ls)",
 				   ep->name, att->network);
-	return net->mode == WEIR_MODE_BRIDGE ? add_sources(c, ep, att, net) : 0;
+	return weir_mode_traits(net->mode)->bridge ? add_sources(c, ep, att, net) : 0;
 }
 
 /* ---- mappings ---- */
@@ -161,8 +161,12 @@ static int compile_attachment(struct compiler *c, const struct weir_endpoint *ep
 /* Why nothing can be published in a network; NULL when it can. */
 static const char *unpublishable(const struct weir_network *net)
 {
-	if (net->mode == WEIR_MODE_P2P)
+	const struct weir_mode_traits *mode = weir_mode_traits(net->mode);
+
+	if (mode->wire)
 		return "is p2p: its packets never meet the host";
+	if (mode->parent)
+		return "is on a parent interface: its packets pass the host by";
 	if (net->internal)
 		return "is internal: nothing comes in from outside";
 	if (net->gateway_endpoint)

@@ -77,7 +77,7 @@ static void accept_published(struct walk *w)
 /* Does the host route for this network? */
 static bool host_routes(const struct weir_network *net)
 {
-	return net->mode == WEIR_MODE_BRIDGE && !net->gateway_endpoint;
+	return weir_mode_traits(net->mode)->bridge && !net->gateway_endpoint;
 }
 
 /* The network that the host would send addr into. */
@@ -364,6 +364,11 @@ static bool passes_by(struct walk *w)
 		forward_within(w);
 		return true;
 	}
+	if (weir_mode_traits(from->mode)->parent) {
+		w->answer->src = w->flow->src;
+		accept(w, "by the parent interface", from);
+		return true;
+	}
 	if (!from->gateway_endpoint)
 		return false;
 	w->answer->src = w->flow->src;
@@ -393,7 +398,7 @@ static int check_flow(struct walk *w, struct weir_err *err)
 	if (!w->from)
 		return weir_err_set(err, ENOENT, "no network named \"%s\"",
 				    flow->network ? flow->network : "");
-	if (w->from->mode == WEIR_MODE_P2P && !w->from->gateway_endpoint &&
+	if (weir_mode_traits(w->from->mode)->wire && !w->from->gateway_endpoint &&
 	    !weir_network_subnet_of(w->from, &flow->dst))
 		return weir_err_set(err, EINVAL, "network \"%s\" is p2p and leads nowhere else",
 				    w->from->name);

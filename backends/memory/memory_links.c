@@ -102,7 +102,7 @@ static int network_ensure(struct weir_links *links, const struct weir_network *n
 	int r = weir_memory_step("making a bridge", err);
 	if (r < 0)
 		return r;
-	if (net->mode == WEIR_MODE_BRIDGE) {
+	if (weir_mode_traits(net->mode)->device && !net->adopt) {
 		(void)snprintf(alias, sizeof(alias), "weir %s network %s", links->store, net->name);
 		struct weir_memory_link *link = weir_memory_find_link(net->ifname);
 		if (link && (r = refuse_foreign(links, link, alias, err)) < 0)
@@ -123,7 +123,7 @@ static int network_up(struct weir_links *links, const struct weir_network *net,
 {
 	(void)links;
 	int r = weir_memory_step("setting a bridge up", err);
-	if (r < 0 || net->mode != WEIR_MODE_BRIDGE)
+	if (r < 0 || !weir_mode_traits(net->mode)->device || net->adopt)
 		return r;
 	struct weir_memory_link *link = weir_memory_find_link(net->ifname);
 	if (!link)
@@ -138,7 +138,7 @@ static int network_check(struct weir_links *links, const struct weir_network *ne
 	char setup[WEIR_MEMORY_SETUP];
 
 	int r = weir_memory_step("checking a bridge", err);
-	if (r < 0 || net->mode != WEIR_MODE_BRIDGE)
+	if (r < 0 || !weir_mode_traits(net->mode)->device || net->adopt)
 		return r;
 	const struct weir_memory_link *link = weir_memory_find_link(net->ifname);
 	if (!link || !is_ours(links, link))
@@ -179,7 +179,7 @@ static int make_attachment(struct weir_links *links, const struct weir_network *
 
 	if (r < 0)
 		return r;
-	if (net->mode == WEIR_MODE_BRIDGE && !weir_memory_find_link(net->ifname))
+	if (weir_mode_traits(net->mode)->device && !weir_memory_find_link(net->ifname))
 		return weir_err_set(err, ENODEV, "no bridge named %s", net->ifname);
 	(void)snprintf(alias, sizeof(alias), "weir %s endpoint %s network %s", links->store,
 		       ep->name, net->name);
@@ -191,7 +191,8 @@ static int make_attachment(struct weir_links *links, const struct weir_network *
 	if (!link)
 		return weir_err_set(err, ENOMEM, "no memory for an interface");
 	link->netns = netns->id.ino;
-	if (net->mode == WEIR_MODE_P2P)
+	link->hidden = weir_mode_traits(net->mode)->parent;
+	if (weir_mode_traits(net->mode)->wire)
 		complete_pair(link);
 	*ret = link;
 	return 0;
@@ -236,7 +237,7 @@ static int attach_up(struct weir_links *links, const struct weir_model *model,
 		return weir_err_set(err, ENODEV, "endpoint \"%s\" has no interface in \"%s\"",
 				    ep->name, att->network);
 	const struct weir_network *net = weir_model_network(model, att->network);
-	link->info.up = link->hidden || !net || net->mode == WEIR_MODE_BRIDGE;
+	link->info.up = link->hidden || !net || weir_mode_traits(net->mode)->bridge;
 	weir_memory_describe_routes(model, ep, att, link->routes);
 	return 0;
 }
@@ -263,7 +264,7 @@ static int attach_check(struct weir_links *links, const struct weir_model *model
 	if (strcmp(link->routes, routes) != 0)
 		return weir_err_set(err, ESTALE, "endpoint \"%s\" routes \"%s\", not \"%s\"",
 				    ep->name, link->routes, routes);
-	if (!link->info.up && net->mode == WEIR_MODE_BRIDGE)
+	if (!link->info.up && weir_mode_traits(net->mode)->bridge)
 		return weir_err_set(err, ESTALE, "interface %s is down", link->ifname);
 	return 0;
 }

@@ -169,7 +169,7 @@ static int check_present(const struct weir_addresses *addresses, const struct pr
 			return weir_err_set(err, ESTALE, "%s %s has lost %s", addresses->what,
 					    addresses->ifname,
 					    weir_prefix_text(&addresses->want[i], text));
-	for (size_t i = 0; i < present->n; i++)
+	for (size_t i = 0; !addresses->others && i < present->n; i++)
 		if (is_unwanted(addresses, &present->items[i]))
 			return weir_err_set(err, ESTALE, "%s %s has %s, which it should not",
 					    addresses->what, addresses->ifname,

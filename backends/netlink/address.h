@@ -12,6 +12,7 @@ struct weir_addresses {
 	int index;
 	const struct weir_prefix *want;
 	size_t n_want;
+	bool others; /* for checking: more may be there, the interface is somebody else's */
 };
 
 /* Removes what is not wanted, then adds what is missing. fresh: the interface has none yet. */

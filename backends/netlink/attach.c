@@ -22,7 +22,7 @@ static int find_bridge(const struct weir_attach *a, struct weir_iface *ret, stru
 	if (r == 0 && ret->index == 0)
 		return weir_err_set(err, ENOENT, "network \"%s\" has lost its bridge %s",
 				    a->net->name, a->net->ifname);
-	if (r < 0)
+	if (r < 0 || a->net->adopt)
 		return r;
 	return weir_alias_check(ret->name, ret->alias, ret->group,
 				weir_alias_text(a->links->store, NULL, a->net->name, alias), err);
@@ -120,8 +120,10 @@ int weir_attach_ensure(struct weir_links *links, const struct weir_network *net,
 	bool changed = false;
 	int r = attach_open(&a, err);
 
-	if (r == 0 && net->mode == WEIR_MODE_P2P)
+	if (r == 0 && weir_mode_traits(net->mode)->wire)
 		r = weir_p2p_ensure(&a, &changed, err);
+	else if (r == 0 && weir_mode_traits(net->mode)->parent)
+		r = weir_on_parent_ensure(&a, &changed, err);
 	else if (r == 0)
 		r = bridge_ensure(&a, &changed, err);
 	if (r < 0)
@@ -144,7 +146,7 @@ static int open_in_model(struct weir_attach *a, const struct weir_model *model,
 static void settle(const struct weir_attach *a)
 {
 	weir_iface_settle(&a->inside->channel, a->att->ifname);
-	if (a->net->mode != WEIR_MODE_BRIDGE)
+	if (!weir_mode_traits(a->net->mode)->bridge)
 		return;
 	weir_iface_settle(&a->links->host, a->att->host_ifname);
 	weir_iface_settle(&a->links->host, a->net->ifname);
@@ -164,7 +166,7 @@ int weir_attach_up(struct weir_links *links, const struct weir_model *model,
 		r = weir_inside_end_up(&a, model, err);
 	if (r == 0)
 		r = weir_neighbours_may_be_wrong(&a, &tell, err);
-	if (r == 0 && a.net->mode == WEIR_MODE_BRIDGE)
+	if (r == 0 && weir_mode_traits(a.net->mode)->bridge)
 		r = weir_iface_set_up(&links->host, att->host_ifname, true, err);
 	if (r == 0)
 		settle(&a);
@@ -213,7 +215,7 @@ int weir_attach_check(struct weir_links *links, const struct weir_model *model,
 
 	if (r == -ENOENT && a.net) /* what is gone differs */
 		r = weir_err_set(err, ESTALE, "the namespace of endpoint \"%s\" is gone", ep->name);
-	if (r == 0 && a.net->mode == WEIR_MODE_BRIDGE)
+	if (r == 0 && weir_mode_traits(a.net->mode)->bridge)
 		r = check_host_end(&a, err);
 	if (r == 0)
 		r = weir_inside_end_check(&a, model, err);

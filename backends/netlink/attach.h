@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Attachments: one interface of an endpoint in a network, by a veth pair. Private to backends/netlink.
+/* Attachments: one interface of an endpoint in a network. Private to backends/netlink.
  *
- * attach.c carries them out; host_end.c and inside_end.c know what either end should be; p2p.c finds
- * the pair of a network without a bridge. */
+ * attach.c carries them out; veth.c and inside_end.c know what either end should be; p2p.c finds the
+ * pair of a network without a bridge; on_parent.c makes what needs no pair. */
 #ifndef WEIR_BACKENDS_NETLINK_ATTACH_H
 #define WEIR_BACKENDS_NETLINK_ATTACH_H
 
@@ -37,6 +37,8 @@ int weir_inside_end_check(const struct weir_attach *a, const struct weir_model *
 int weir_inside_end_up(const struct weir_attach *a, const struct weir_model *model,
 		       struct weir_err *err);
 
+/* An interface on the network's parent, born inside; nothing of it stays on the host. */
+int weir_on_parent_ensure(const struct weir_attach *a, bool *changed, struct weir_err *err);
 int weir_p2p_ensure(const struct weir_attach *a, bool *changed, struct weir_err *err);
 
 /* Of struct weir_link_ops. */

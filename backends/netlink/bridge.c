@@ -33,7 +33,7 @@ static struct weir_prefix link_local(const struct weir_mac *mac)
 	};
 }
 
-static void plan_addresses(const struct weir_network *net, struct plan *plan)
+static void plan_addresses(const struct weir_network *net, struct plan *plan, bool ours)
 {
 	bool ipv6 = false;
 	if (net->gateway_endpoint)
@@ -48,7 +48,7 @@ static void plan_addresses(const struct weir_network *net, struct plan *plan)
 			plan->want.route_localnet = true; /* ports published on 127.0.0.1 */
 		ipv6 |= subnet->gateway.family == WEIR_IPV6;
 	}
-	if (ipv6)
+	if (ipv6 && ours)
 		plan->addrs[plan->n_addrs++] = link_local(&plan->want.mac);
 }
 
@@ -75,7 +75,7 @@ static void plan_bridge(const struct weir_links *links, const struct weir_networ
 		plan->want.ipv6.accept_ra = 0;
 	if (!weir_mac_is_set(&net->mac))
 		weir_names_bridge_mac(net->name, &plan->want.mac);
-	plan_addresses(net, plan);
+	plan_addresses(net, plan, true);
 }
 
 static int create_bridge(struct weir_channel *host, const struct weir_iface_want *want,
@@ -146,37 +146,55 @@ int weir_bridge_ensure(struct weir_links *links, const struct weir_network *net,
 {
 	struct weir_iface now = { 0 };
 	struct plan plan;
-	bool made = false, changed = false;
-	int r = 0;
+	bool changed = false;
 
-	if (net->mode == WEIR_MODE_BRIDGE) {
-		plan_bridge(links, net, &plan);
-		r = weir_iface_find(&links->host, net->ifname, &now, err);
-		made = r == 0 && now.index == 0;
-		if (made) {
-			r = create_bridge(&links->host, &plan.want, err);
-			if (r < 0)
-				return r;
-			r = weir_iface_get(&links->host, net->ifname, &now, err);
-		} else if (r == 0) {
-			r = check_owner(&now, &plan.want, err);
-		}
-		if (r == 0)
-			r = mend_bridge(links, &plan, &now, made, &changed, err);
-		if (r < 0 && made)
-			(void)weir_iface_delete(&links->host, net->ifname, NULL); /* undoing */
+	plan_bridge(links, net, &plan);
+	int r = weir_iface_find(&links->host, net->ifname, &now, err);
+	bool made = r == 0 && now.index == 0;
+	if (made) {
+		r = create_bridge(&links->host, &plan.want, err);
+		if (r < 0)
+			return r;
+		r = weir_iface_get(&links->host, net->ifname, &now, err);
+	} else if (r == 0) {
+		r = check_owner(&now, &plan.want, err);
 	}
-	if (r == 0 && ret_changed)
+	if (r == 0)
+		r = mend_bridge(links, &plan, &now, made, &changed, err);
+	if (r < 0 && made)
+		(void)weir_iface_delete(&links->host, net->ifname, NULL); /* undoing */
+	if (r == 0)
 		*ret_changed = made || changed;
 	return r;
 }
 
-int weir_bridge_set_up(struct weir_links *links, const struct weir_network *net,
-		       struct weir_err *err)
+/* Somebody else's bridge carries us as it is: an address or a link that it lacks is for its owner to give. */
+int weir_bridge_check_adopted(struct weir_links *links, const struct weir_network *net,
+			      struct weir_err *err)
 {
-	if (net->mode != WEIR_MODE_BRIDGE)
-		return 0;
-	return weir_iface_set_up(&links->host, net->ifname, true, err);
+	struct weir_iface now;
+	struct plan plan = { .want = { .name = net->ifname } };
+
+	int r = weir_iface_find(&links->host, net->ifname, &now, err);
+	if (r < 0)
+		return r;
+	if (now.index == 0)
+		return weir_err_set(err, ESTALE, "there is no bridge %s to adopt (ip link)",
+				    net->ifname);
+	if (strcmp(now.kind, "bridge") != 0)
+		return weir_err_set(err, ESTALE,
+				    "interface %s, which is to be adopted, is no bridge",
+				    net->ifname);
+	if (!now.up)
+		return weir_err_set(err, ESTALE,
+				    "the adopted bridge %s is down (ip link set %s up)",
+				    net->ifname, net->ifname);
+	plan_addresses(net, &plan, false);
+	struct weir_addresses addresses = plan_to_addresses(&plan, now.index);
+	addresses.others = true;
+	r = weir_addresses_check(&links->host, &addresses, err);
+	return r < 0 ? weir_err_wrap(err, r, "adopted bridge (ip addr add … dev %s)", net->ifname)
+		     : 0;
 }
 
 int weir_bridge_check(struct weir_links *links, const struct weir_network *net,
@@ -186,8 +204,6 @@ int weir_bridge_check(struct weir_links *links, const struct weir_network *net,
 	struct plan plan;
 	char difference[160];
 
-	if (net->mode != WEIR_MODE_BRIDGE)
-		return 0;
 	plan_bridge(links, net, &plan);
 	plan.want.up = true;
 	int r = weir_iface_find(&links->host, net->ifname, &now, err);

@@ -5,13 +5,16 @@
 
 #include "backends/netlink/handle.h"
 
-/* Of struct weir_link_ops. */
+/* weir's own bridge */
 int weir_bridge_ensure(struct weir_links *links, const struct weir_network *net, bool *ret_changed,
-		       struct weir_err *err);
-int weir_bridge_set_up(struct weir_links *links, const struct weir_network *net,
 		       struct weir_err *err);
 int weir_bridge_check(struct weir_links *links, const struct weir_network *net,
 		      struct weir_err *err);
+/* Somebody else's: -ESTALE with what it lacks. */
+int weir_bridge_check_adopted(struct weir_links *links, const struct weir_network *net,
+			      struct weir_err *err);
+
+/* Of struct weir_link_ops. */
 int weir_bridge_fdb(struct weir_links *links, const struct weir_network *net,
 		    struct weir_arena *arena, struct weir_fdb_entry **ret, size_t *ret_n,
 		    struct weir_err *err);

@@ -87,7 +87,7 @@ int weir_bridge_fdb(struct weir_links *links, const struct weir_network *net,
 	struct ndmsg header = { .ndm_family = AF_BRIDGE };
 	struct weir_iface bridge;
 
-	if (net->mode != WEIR_MODE_BRIDGE) {
+	if (!weir_mode_traits(net->mode)->bridge) {
 		*ret = NULL;
 		*ret_n = 0;
 		return 0;

@@ -76,7 +76,7 @@ int weir_neighbours_may_be_wrong(const struct weir_attach *a, bool *ret, struct 
 	bool wrong = false;
 
 	/* on a wire there is one neighbour, and nobody to look into its cache for us */
-	if (a->net->mode != WEIR_MODE_BRIDGE || !is_derived(a, &mac)) {
+	if (!weir_mode_traits(a->net->mode)->bridge || !is_derived(a, &mac)) {
 		*ret = true;
 		return 0;
 	}

@@ -22,6 +22,7 @@
 #include "backends/netlink/host.h"
 #include "backends/netlink/names.h"
 #include "backends/netlink/namespace.h"
+#include "backends/netlink/segment.h"
 #include "backends/netlink/sysctl.h"
 #include "backends/netns.h"
 
@@ -109,9 +110,9 @@ const struct weir_link_ops weir_netlink = {
 	.open = open_links,
 	.close = close_links,
 	.identity = identity,
-	.network_ensure = weir_bridge_ensure,
-	.network_up = weir_bridge_set_up,
-	.network_check = weir_bridge_check,
+	.network_ensure = weir_segment_ensure,
+	.network_up = weir_segment_up,
+	.network_check = weir_segment_check,
 	.netns_ensure = weir_namespace_ensure,
 	.netns_check = weir_namespace_check,
 	.netns_taken = weir_namespace_taken,

@@ -94,6 +94,11 @@ void weir_request_u8(struct weir_request *request, int type, uint8_t value)
 	put(request, type, &value, sizeof(value));
 }
 
+void weir_request_u16(struct weir_request *request, int type, uint16_t value)
+{
+	put(request, type, &value, sizeof(value));
+}
+
 void weir_request_u32(struct weir_request *request, int type, uint32_t value)
 {
 	put(request, type, &value, sizeof(value));

@@ -36,6 +36,7 @@ void weir_request_free(struct weir_request *request);
 #define WEIR_CLEAN_REQUEST __attribute__((cleanup(weir_request_free)))
 
 void weir_request_u8(struct weir_request *request, int type, uint8_t value);
+void weir_request_u16(struct weir_request *request, int type, uint16_t value);
 void weir_request_u32(struct weir_request *request, int type, uint32_t value);
 void weir_request_text(struct weir_request *request, int type, const char *text);
 void weir_request_mac(struct weir_request *request, int type, const struct weir_mac *mac);

@@ -12,17 +12,32 @@ enum { DEFAULT_MTU = 1500 }; /* ETH_DATA_LEN, linux/if_ether.h */
 
 unsigned weir_attach_mtu(const struct weir_attach *a)
 {
-	return a->att->mtu ? a->att->mtu : a->net->mtu ? a->net->mtu : DEFAULT_MTU;
+	unsigned usual = weir_mode_traits(a->net->mode)->parent ? 0
+								: DEFAULT_MTU; /* the parent's */
+
+	return a->att->mtu ? a->att->mtu : a->net->mtu ? a->net->mtu : usual;
 }
 
 struct weir_mac weir_attach_mac(const struct weir_attach *a)
 {
 	struct weir_mac mac = a->att->mac;
 
+	if (a->net->mode == WEIR_MODE_IPVLAN) /* it has its parent's */
+		return (struct weir_mac){ 0 };
 	for (int family = WEIR_IPV4; family < WEIR_NUM_FAMILIES && !weir_mac_is_set(&mac); family++)
 		if (weir_addr_is_set(&a->att->addrs[family]))
 			weir_names_mac(&a->att->addrs[family], &mac);
 	return mac;
+}
+
+/* A bridge whose own address nobody has set takes the lowest of its ports': not one of ours, while there
+ * is another. */
+static void put_high_mac(struct weir_request *request, const struct weir_attach *a)
+{
+	struct weir_mac mac = weir_attach_mac(a);
+
+	mac.bytes[0] = 0xfe; /* the highest that is unicast */
+	weir_request_mac(request, IFLA_ADDRESS, &mac);
 }
 
 /* The far end is born in its namespace: moving it there would wait for RCU. */
@@ -55,6 +70,8 @@ int weir_veth_create(const struct weir_attach *a, uint32_t master, struct weir_e
 	weir_request_u32(&request, IFLA_MTU, weir_attach_mtu(a));
 	if (master)
 		weir_request_u32(&request, IFLA_MASTER, master);
+	if (a->net->adopt)
+		put_high_mac(&request, a);
 	struct nlattr *info = weir_request_open(&request, IFLA_LINKINFO);
 	weir_request_text(&request, IFLA_INFO_KIND, "veth");
 	struct nlattr *data = weir_request_open(&request, IFLA_INFO_DATA);

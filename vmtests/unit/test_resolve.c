@@ -171,7 +171,7 @@ static void test_a_network_in_use(void **state)
 	char *before = dump(h);
 	FAILS(h, EBUSY, "\"a\"", remove_network(h, "web"));
 	FAILS(h, EBUSY, "cannot be taken away", apply(h, "networks: {web: {subnet: 10.6.0.0/24}}"));
-	FAILS(h, EBUSY, "mode and bridge",
+	FAILS(h, EBUSY, "mode, bridge",
 	      apply(h, "networks: {web: {subnet: 10.1.0.0/24, bridge: br9}}"));
 	FAILS(h, EEXIST, "another form", add(h, "networks: {web: {subnet: 10.6.0.0/24}}"));
 	FAILS(h, EEXIST, "another form", add(h, "endpoints: {a: {networks: [both]}}"));

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What a network has on the host. */
+#include "backends/netlink/segment.h"
+
+#include <errno.h>
+#include <linux/if_link.h>
+#include <linux/rtnetlink.h>
+#include <string.h>
+
+#include "backends/netlink/bridge.h"
+
+/* ---- parents ---- */
+
+static int find_parent(struct weir_links *links, const struct weir_network *net,
+		       struct weir_iface *ret, struct weir_err *err)
+{
+	int r = weir_iface_find(&links->host, net->parent, ret, err);
+
+	if (r == 0 && ret->index == 0)
+		r = weir_err_set(err, ENOENT, "network \"%s\": parent %s is not there (ip link)",
+				 net->name, net->parent);
+	return r;
+}
+
+int weir_segment_parent(struct weir_links *links, const struct weir_network *net,
+			struct weir_iface *ret, struct weir_err *err)
+{
+	if (net->mode != WEIR_MODE_VLAN)
+		return find_parent(links, net, ret, err);
+	int r = weir_iface_find(&links->host, net->ifname, ret, err);
+	if (r == 0 && ret->index == 0)
+		r = weir_err_set(err, ENOENT, "network \"%s\" has lost its interface %s", net->name,
+				 net->ifname);
+	return r;
+}
+
+/* ---- VLANs ---- */
+
+static struct weir_iface_want vlan_want(const struct weir_links *links,
+					const struct weir_network *net, char alias[WEIR_ALIAS_SIZE])
+{
+	return (struct weir_iface_want){
+		.name = net->ifname,
+		.alias = weir_alias_text(links->store, NULL, net->name, alias),
+		.what = "VLAN interface",
+		.mtu = net->mtu,
+		.addr_gen_none = true, /* the host has no part in it */
+		.ipv6 = WEIR_IPV6_CONF_ANY,
+	};
+}
+
+/* ip link add link PARENT name IFNAME type vlan id N */
+static int create_vlan(struct weir_links *links, const struct weir_network *net,
+		       struct weir_err *err)
+{
+	struct ifinfomsg header = { 0 };
+	struct weir_err why = { 0 };
+	struct weir_iface parent;
+	int r = find_parent(links, net, &parent, err);
+
+	if (r < 0)
+		return r;
+	WEIR_CLEAN_REQUEST struct weir_request request =
+		weir_request_make(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, &header, sizeof(header));
+	weir_request_text(&request, IFLA_IFNAME, net->ifname);
+	weir_request_u32(&request, IFLA_LINK, (uint32_t)parent.index);
+	weir_request_u32(&request, IFLA_GROUP, WEIR_LINK_GROUP);
+	struct nlattr *info = weir_request_open(&request, IFLA_LINKINFO);
+	weir_request_text(&request, IFLA_INFO_KIND, "vlan");
+	struct nlattr *data = weir_request_open(&request, IFLA_INFO_DATA);
+	weir_request_u16(&request, IFLA_VLAN_ID, (uint16_t)net->vlan);
+	weir_request_close(&request, data);
+	weir_request_close(&request, info);
+	r = weir_request_send(&links->host, &request, &why, "link add %s link %s type vlan id %u",
+			      net->ifname, net->parent, net->vlan);
+	if (r == -EOPNOTSUPP)
+		return weir_err_set(err, EOPNOTSUPP,
+				    "network \"%s\": this kernel has no VLANs (CONFIG_VLAN_8021Q)",
+				    net->name);
+	if (r == -EEXIST)
+		return weir_err_set(
+			err, EEXIST,
+			"network \"%s\": VLAN %u on %s is an interface already, and not "
+			"weir's (ip -d link)",
+			net->name, net->vlan, net->parent);
+	return weir_request_allow(r, 0, &why, err);
+}
+
+static int check_vlan_owner(const struct weir_network *net, const struct weir_iface *now,
+			    const struct weir_iface_want *want, const struct weir_iface *parent,
+			    struct weir_err *err)
+{
+	int r = weir_alias_check(net->ifname, now->alias, now->group, want->alias, err);
+
+	if (r == 0 && (strcmp(now->kind, "vlan") != 0 || now->peer != (uint32_t)parent->index))
+		r = weir_err_set(err, EEXIST, "interface %s is no VLAN on %s", net->ifname,
+				 net->parent);
+	return r;
+}
+
+static int ensure_vlan(struct weir_links *links, const struct weir_network *net, bool *ret_changed,
+		       struct weir_err *err)
+{
+	char alias[WEIR_ALIAS_SIZE], difference[160];
+	struct weir_iface_want want = vlan_want(links, net, alias);
+	struct weir_iface now, parent;
+
+	int r = find_parent(links, net, &parent, err);
+	if (r == 0)
+		r = weir_iface_find(&links->host, net->ifname, &now, err);
+	if (r < 0)
+		return r;
+	bool made = now.index == 0;
+	if (made) {
+		r = create_vlan(links, net, err);
+		if (r < 0)
+			return r;
+		r = weir_iface_get(&links->host, net->ifname, &now, err);
+	} else {
+		r = check_vlan_owner(net, &now, &want, &parent, err);
+	}
+	bool differs = r == 0 && weir_iface_differs(&now, &want, difference, sizeof(difference));
+	if (differs)
+		r = weir_iface_configure(&links->host, &now, &want, err);
+	if (r < 0 && made)
+		(void)weir_iface_delete(&links->host, net->ifname, NULL); /* undoing */
+	if (r == 0)
+		*ret_changed = made || differs;
+	return r;
+}
+
+static int check_vlan(struct weir_links *links, const struct weir_network *net,
+		      struct weir_err *err)
+{
+	char alias[WEIR_ALIAS_SIZE], difference[160];
+	struct weir_iface_want want = vlan_want(links, net, alias);
+	struct weir_iface now, parent;
+
+	want.up = true;
+	int r = find_parent(links, net, &parent, err);
+	if (r == 0)
+		r = weir_iface_find(&links->host, net->ifname, &now, err);
+	if (r < 0)
+		return r;
+	if (now.index == 0)
+		return weir_err_set(err, ESTALE, "interface %s is gone", net->ifname);
+	r = check_vlan_owner(net, &now, &want, &parent, err);
+	if (r == 0 && weir_iface_differs(&now, &want, difference, sizeof(difference)))
+		r = weir_err_set(err, ESTALE, "%s", difference);
+	return r;
+}
+
+/* ---- by mode ---- */
+
+static int as_absent(int r) /* what there is to adopt is wanted, not mended */
+{
+	return r == -ESTALE ? -ENOENT : r;
+}
+
+int weir_segment_ensure(struct weir_links *links, const struct weir_network *net, bool *ret_changed,
+			struct weir_err *err)
+{
+	struct weir_iface parent;
+	bool changed = false;
+	int r = 0;
+
+	if (net->adopt)
+		r = as_absent(weir_bridge_check_adopted(links, net, err));
+	else if (weir_mode_traits(net->mode)->bridge)
+		r = weir_bridge_ensure(links, net, &changed, err);
+	else if (net->mode == WEIR_MODE_VLAN)
+		r = ensure_vlan(links, net, &changed, err);
+	else if (weir_mode_traits(net->mode)->parent)
+		r = find_parent(links, net, &parent, err);
+	if (r == 0 && ret_changed)
+		*ret_changed = changed;
+	return r;
+}
+
+int weir_segment_up(struct weir_links *links, const struct weir_network *net, struct weir_err *err)
+{
+	if (!weir_mode_traits(net->mode)->device || net->adopt)
+		return 0;
+	return weir_iface_set_up(&links->host, net->ifname, true, err);
+}
+
+int weir_segment_check(struct weir_links *links, const struct weir_network *net,
+		       struct weir_err *err)
+{
+	struct weir_iface parent;
+
+	if (net->adopt)
+		return weir_bridge_check_adopted(links, net, err);
+	if (weir_mode_traits(net->mode)->bridge)
+		return weir_bridge_check(links, net, err);
+	if (!weir_mode_traits(net->mode)->parent)
+		return 0;
+	int r = net->mode == WEIR_MODE_VLAN ? check_vlan(links, net, err)
+					    : find_parent(links, net, &parent, err);
+	return r == -ENOENT ? -ESTALE : r;
+}

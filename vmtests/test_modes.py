@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""L14: networks on an interface of the host's, and on a bridge that is somebody else's."""
+import pytest
+
+from marks import behaviour
+from specs import dual, on
+from world import FAMILIES, V4, V6
+
+# On the lan's own segment: 192.0.2.0/24 and 2001:db8::/64, whose gateway is the lan.
+LAN = {"subnets": ["192.0.2.0/24", "2001:db8::/64"], "gateway": [V4.lan, V6.lan],
+       "exclude": ["192.0.2.0-192.0.2.63", "2001:db8::/120"]}
+KINDS = {
+    "macvlan": {"mode": "macvlan", "parent": "eth0"},
+    "ipvlan": {"mode": "ipvlan", "parent": "eth0"},
+    "vlan": {"mode": "vlan", "parent": "eth0", "vlan": 30},
+}
+
+
+def on_lan(kind, **more):
+    return {**LAN, **KINDS[kind], **more}
+
+
+def can(world, kind):
+    """Does this kernel have such interfaces? Asked of `ip`, so that weir's own word is checked by it."""
+    words = ["type", "vlan", "id", "99"] if kind == "vlan" else ["type", kind]
+    made = world.host.run("ip", "link", "add", "link", "eth0", "name", "probe0", *words, check=False)
+    if made.code == 0:
+        world.host.run("ip", "link", "del", "probe0")
+    return made.code == 0
+
+
+def needs(world, kind):
+    """Refused with the kernel's reason where it cannot be; true where the test goes on."""
+    if can(world, kind):
+        return True
+    world.refused(4, "network", "add", "lan", "--mode", kind, "--parent", "eth0", "--subnet", "10.9.0.0/24",
+                  *(["--vlan", "30"] if kind == "vlan" else []), says=["kernel has no", "CONFIG_"]) \
+        if kind == "vlan" else refused_at_endpoint(world, kind)
+    return False
+
+
+def refused_at_endpoint(world, kind):
+    spec = {"networks": {"lan": on_lan(kind)}, "endpoints": {"a": on("lan")}}
+    world.refused(4, "apply", world.spec(spec), says=["kernel has no " + kind, "CONFIG_"])
+
+
+@behaviour("L14")
+@pytest.mark.parametrize("kind", ["macvlan", "ipvlan"])
+def test_endpoints_stand_on_the_segment_of_the_parent(world, kind):
+    if not needs(world, kind):
+        return
+    before = world.snapshot()
+    world.apply({"networks": {"lan": on_lan(kind)}, "endpoints": {"a": on("lan"), "b": on("lan")}})
+    a, b, links = world.ns("a"), world.ns("b"), world.host.ip("link")
+    assert not [link for link in links if link["ifname"].startswith("w")], "nothing of it is on the host"
+    mac = {name: world.ns(name).mac() for name in ("a", "b")}
+    parent = world.host.mac("eth0")
+    world.lan.serve(80)
+    a.serve(8080)
+    assert (mac["a"] == parent) == (kind == "ipvlan") and (mac["a"] == mac["b"]) == (kind == "ipvlan")
+    for family in FAMILIES:
+        address = world.address("a", family.version)
+        got = a.connect(family.lan, 80, src=address)
+        assert got.outcome == "ok" and got.client == address, "untranslated: %s" % (got,)
+        assert world.lan.connect(address, 8080).outcome == "ok"
+        assert a.ping(world.address("b", family.version))
+        assert a.ping(family.outside), "the gateway is the lan"
+    assert b.ping(V4.lan)
+    world.weir("plan", "spec.yaml")
+    assert world.weir("repair").out.startswith("nothing")
+    world.weir("delete", "--all")
+    world.same(before, world.snapshot())
+
+
+@behaviour("L14")
+def test_a_vlan_of_the_parent(world):
+    if not needs(world, "vlan"):
+        return
+    before = world.snapshot()
+    world.host.run("true")
+    world.apply({"networks": {"tagged": {**dual(9), **KINDS["vlan"], "gateway": ["10.88.9.1", "fd00:88:9::1"]}},
+                 "endpoints": {"a": on("tagged")}})
+    world.lan.run("ip", "link", "add", "link", "eth0", "name", "v30", "type", "vlan", "id", "30")
+    world.lan.run("ip", "addr", "add", "10.88.9.1/24", "dev", "v30")
+    world.lan.run("ip", "addr", "add", "fd00:88:9::1/64", "dev", "v30", "nodad")
+    world.lan.run("ip", "link", "set", "v30", "up")
+    a = world.ns("a")
+    assert a.ping("10.88.9.1") and a.ping("fd00:88:9::1")
+    world.refused(1, "network", "add", "other", "--mode", "vlan", "--parent", "eth0", "--vlan", "30",
+                  "--subnet", "10.88.10.0/24", says=["VLAN 30 on eth0", '"tagged"'])
+    ifname = world.weir("network", "show", "tagged", json=True)["network"]["ifname"]
+    world.host.run("ip", "link", "del", ifname)
+    assert world.weir("status", check=False).code == 1
+    world.weir("repair")
+    assert world.ns("a").ping("10.88.9.1")
+    world.lan.run("ip", "link", "del", "v30")
+    world.weir("delete", "--all")
+    world.same(before, world.snapshot())
+
+
+@behaviour("L14", "R2")
+def test_what_is_lost_is_made_anew(world):
+    world.apply({"networks": {"lan": on_lan("macvlan")}, "endpoints": {"a": on("lan")}})
+    address = world.address("a")
+    world.ns("a").run("ip", "link", "del", "eth0")
+    assert "eth0" in world.weir("status", check=False).out
+    world.weir("repair")
+    assert world.address("a") == address and world.ns("a").ping(V4.lan)
+    # killed between its birth and its name
+    a = world.ns("a")
+    host_ifname = world.endpoint("a")["attachments"][0]["host_ifname"]
+    a.run("ip", "link", "set", "eth0", "down")
+    a.run("ip", "link", "set", "eth0", "name", host_ifname)
+    world.weir("repair")
+    assert {link["ifname"] for link in a.ip("link")} == {"lo", "eth0"}
+    assert a.ping(V4.lan)
+
+
+@behaviour("L14", "A3")
+@pytest.mark.parametrize("network, says", [
+    ({"mode": "macvlan"}, "needs a parent"),
+    ({"mode": "macvlan", "parent": "eth7"}, "parent eth7 is not there"),
+    ({"mode": "vlan", "parent": "eth0"}, "needs a VLAN id"),
+    ({"mode": "macvlan", "parent": "eth0", "vlan": 3}, "has no VLAN id"),
+    ({"parent": "eth0"}, "a bridge network has no parent"),
+    ({"mode": "macvlan", "parent": "eth0", "isolate": True}, "isolate has no meaning in a macvlan network"),
+    ({"mode": "ipvlan", "parent": "eth0", "nat": "192.0.2.1"}, "nat to an address has no meaning"),
+    ({"mode": "macvlan", "parent": "eth0", "bridge": "br9"}, "a bridge name has no meaning"),
+    ({"mode": "macvlan", "parent": "a-name-much-too-long"}, "too long"),
+])
+def test_contradictions_are_told_with_their_place(world, network, says):
+    spec = {"networks": {"lan": {"subnet": "10.9.0.0/24", **network}}, "endpoints": {"a": on("lan")}}
+    world.refused(1, "apply", world.spec(spec), says=["spec.yaml:", says])
+
+
+@behaviour("L14")
+def test_publishing_is_refused_where_the_host_is_not_on_the_way(world):
+    spec = {"networks": {"lan": on_lan("macvlan")}, "endpoints": {"a": on("lan", publish=["8080:80"])}}
+    world.refused(1, "apply", world.spec(spec), says=["8080:80 cannot be published", "pass the host by"])
+    spec = {"networks": {"lan": on_lan("macvlan"), "web": dual(1)},
+            "endpoints": {"a": on("lan", "web", publish=[{"net": "web", "port": "8080:80"}])}}
+    world.apply(spec)
+    world.ns("a").serve(80)
+    assert world.lan.connect(V4.host, 8080).outcome in ("ok", "timeout")
+
+
+@behaviour("L14", "C1")
+def test_an_adopted_bridge_is_used_and_left_alone(world):
+    world.host.run("ip", "-batch", "-", stdin="""
+        link add br0 address 02:00:00:00:00:b0 type bridge
+        addr add 10.88.1.1/24 dev br0
+        addr add 10.77.0.1/24 dev br0
+        link set br0 addrgenmode none
+        link set br0 up
+        addr add fd00:88:1::1/64 dev br0 nodad
+        addr add fe80::b0/64 dev br0 nodad
+    """)
+    before = world.snapshot()
+    world.apply({"networks": {"web": dual(1, bridge="br0", adopt=True)},
+                 "endpoints": {"nginx": on("web", publish=["8080:80"]), "api": on("web")}})
+    nginx = world.ns("nginx")
+    nginx.serve(80)
+    for family in FAMILIES:
+        assert world.lan.connect(family.host, 8080).outcome == "ok", family
+        assert nginx.ping(world.address("api", family.version)) and nginx.ping(family.outside)
+    assert world.weir("plan", "spec.yaml").code == 0 and world.weir("status").code == 0
+    world.host.run("ip", "addr", "del", "10.88.1.1/24", "dev", "br0")
+    assert "10.88.1.1" in world.weir("status", check=False).out, "what its owner takes away is told"
+    world.host.run("ip", "addr", "add", "10.88.1.1/24", "dev", "br0")
+    world.weir("delete", "--all")
+    world.same(before, world.snapshot())
+
+
+@behaviour("L14")
+def test_what_cannot_be_adopted(world):
+    def refused(*says, **network):
+        spec = {"networks": {"web": {"subnet": "10.88.1.0/24", "adopt": True, **network}}}
+        world.refused(1, "apply", world.spec(spec), says=["spec.yaml:", *says])
+    refused("name the bridge")
+    refused("there is no bridge br7", bridge="br7")
+    refused("is no bridge", bridge="eth0")
+    refused("filter_bridged", "its owner's", bridge="br0", filter_bridged=True)
+    world.host.run("ip", "link", "add", "br0", "type", "bridge")
+    refused("down", bridge="br0")
+    world.host.run("ip", "link", "set", "br0", "up")
+    refused("10.88.1.1", "ip addr add", bridge="br0")
