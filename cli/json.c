@@ -162,7 +162,7 @@ json_t *weir_json_steps(const struct weir_step *steps, size_t n)
 		json_t *step = json_pack("{s:s, s:s, s:s, s:s}", "action", actions[steps[i].action],
 					 "object", steps[i].object, "name", steps[i].name, "detail",
 					 steps[i].detail);
-		if (steps[i].origin.file[0])
+		if (steps[i].origin.file)
 			json_object_set_new(step, "place", weir_json_place(&steps[i].origin));
 		json_array_append_new(list, step);
 	}

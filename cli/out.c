@@ -19,8 +19,8 @@ static const char *errno_word(int code)
 static void error_json(const struct weir_err *err)
 {
 	json_t *error = json_pack("{s:s, s:s}", "code", errno_word(err->code), "text", err->text);
-	if (err->at.file[0])
-		json_object_set_new(error, "file", json_string(err->at.file));
+	if (err->at.file)
+		json_object_set_new(error, "file", json_string(weir_place_file(&err->at)));
 	if (err->at.line)
 		json_object_set_new(error, "line", json_integer(err->at.line));
 	if (err->at.column)
@@ -43,7 +43,7 @@ void weir_print_error(const struct weir_cli *cli, const struct weir_err *err)
 	}
 	weir_place_text(&err->at, place, sizeof(place));
 	if (is_word(&err->at))
-		fprintf(stderr, "weir: %s\n  %s\n  %*s^\n", err->text, err->at.file,
+		fprintf(stderr, "weir: %s\n  %s\n  %*s^\n", err->text, weir_place_file(&err->at),
 			(int)err->at.column - 1, "");
 	else
 		fprintf(stderr, "weir: %s%s%s\n", place, place[0] ? ": " : "", err->text);

@@ -82,26 +82,58 @@ int weir_err_wrap(struct weir_err *err, int code, const char *fmt, ...)
 
 void weir_err_place(struct weir_err *err, const struct weir_place *at)
 {
-	if (err && at && !err->at.file[0] && !err->at.line)
+	if (err && at && !err->at.file && !err->at.line)
 		err->at = *at;
+}
+
+/* ---- places ---- */
+
+enum { FILE_TEXT = 96 };
+
+/* The few files that a run of the program reads; a place holds its number, from 1. */
+static struct {
+	char (*names)[FILE_TEXT];
+	unsigned n;
+} files;
+
+/* 0 when there is no memory: a place without a file is still a place. */
+static unsigned remember(const char *file)
+{
+	char name[FILE_TEXT] = "";
+	memcpy(name, file, strnlen(file, sizeof(name) - 1));
+	escape_controls(name);
+	if (!name[0])
+		return 0;
+	for (unsigned i = files.n; i-- > 0;) /* most likely that of the last place */
+		if (strcmp(files.names[i], name) == 0)
+			return i + 1;
+	char(*names)[FILE_TEXT] = realloc(files.names, (files.n + 1) * sizeof(*names));
+	if (!names)
+		return 0;
+	files.names = names;
+	memcpy(names[files.n], name, sizeof(name));
+	return ++files.n;
 }
 
 struct weir_place weir_place_make(const char *file, unsigned line, unsigned column)
 {
-	struct weir_place at = { .line = line, .column = column };
-	if (file)
-		memcpy(at.file, file, strnlen(file, sizeof(at.file) - 1));
-	escape_controls(at.file);
-	return at;
+	return (struct weir_place){ .line = line,
+				    .column = column,
+				    .file = file ? remember(file) : 0 };
+}
+
+const char *weir_place_file(const struct weir_place *at)
+{
+	return at->file ? files.names[at->file - 1] : "";
 }
 
 const char *weir_place_text(const struct weir_place *at, char *buf, unsigned long size)
 {
 	if (at->line && at->column)
-		(void)snprintf(buf, size, "%s:%u:%u", at->file, at->line, at->column);
+		(void)snprintf(buf, size, "%s:%u:%u", weir_place_file(at), at->line, at->column);
 	else if (at->line)
-		(void)snprintf(buf, size, "%s:%u", at->file, at->line);
+		(void)snprintf(buf, size, "%s:%u", weir_place_file(at), at->line);
 	else
-		(void)snprintf(buf, size, "%s", at->file);
+		(void)snprintf(buf, size, "%s", weir_place_file(at));
 	return buf;
 }

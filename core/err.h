@@ -5,12 +5,12 @@
 
 #include <stdarg.h>
 
-/* A place in the user's input. Lines and columns count from 1; 0 means unknown.
- * file is a path, "-" for standard input, or the option's name ("-p"). */
+/* A place in the user's input. Lines and columns count from 1; 0 means unknown. Every object and every
+ * entry has one, so the file is a number; weir_place_file() tells which. */
 struct weir_place {
-	char file[96];
 	unsigned line;
 	unsigned column;
+	unsigned file;
 };
 
 /* Lives on the caller's stack; nothing to free. { 0 } is "no error". */
@@ -42,8 +42,11 @@ int weir_err_wrap(struct weir_err *err, int code, const char *fmt, ...)
 /* Gives an error a place if it has none yet. */
 void weir_err_place(struct weir_err *err, const struct weir_place *at);
 
-/* A place from its parts; file is cut to fit. */
+/* A place from its parts. file is a path, "-" for standard input, or the user's word; it is remembered
+ * until the program ends, and cut to what a message holds. */
 struct weir_place weir_place_make(const char *file, unsigned line, unsigned column);
+/* Its file; "" when there is none. */
+const char *weir_place_file(const struct weir_place *at);
 
 /* "web.yaml:14:5", "web.yaml:14", "-p" or "" into buf; returns buf. */
 const char *weir_place_text(const struct weir_place *at, char *buf, unsigned long size);

@@ -11,7 +11,7 @@
 static const struct weir_place *place_of(const struct weir_attachment *att,
 					 const struct weir_endpoint *ep)
 {
-	return att->origin.file[0] ? &att->origin : &ep->origin;
+	return att->origin.file ? &att->origin : &ep->origin;
 }
 
 static int find_network(const struct weir_model *model, const struct weir_endpoint *ep,

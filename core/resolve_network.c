@@ -40,7 +40,7 @@ static int check_overlap(struct weir_session *s, const struct weir_network *net,
 			 const struct weir_subnet *subnet, struct weir_err *err)
 {
 	char text[WEIR_PREFIX_TEXT], other[WEIR_PREFIX_TEXT];
-	const struct weir_place *at = subnet->origin.file[0] ? &subnet->origin : &net->origin;
+	const struct weir_place *at = subnet->origin.file ? &subnet->origin : &net->origin;
 	const char *name = NULL;
 	struct weir_prefix prefix;
 	int r = weir_store_overlap(s->store, &subnet->prefix, net->name, &s->arena, &name, &prefix,

@@ -309,9 +309,9 @@ static void subnets_from_the_built_in_pools(void **state)
 static void subnets_from_declared_pools(void **state)
 {
 	struct fixture *f = *state;
-	const struct weir_pool pools[] = { { prefix("172.30.0.0/25"), 26, { { 0 }, 0, 0 } },
-					   { prefix("fd99::/63"), 64, { { 0 }, 0, 0 } },
-					   { prefix("192.168.8.0/23"), 24, { { 0 }, 0, 0 } } };
+	const struct weir_pool pools[] = { { prefix("172.30.0.0/25"), 26, { 0 } },
+					   { prefix("fd99::/63"), 64, { 0 } },
+					   { prefix("192.168.8.0/23"), 24, { 0 } } };
 	struct weir_prefix none, wide = prefix("192.168.0.0/16");
 	take_subnet(f, pools, 3, WEIR_IPV4, NULL, 0, "172.30.0.0/26");
 	begin(f);
@@ -328,10 +328,10 @@ static void subnets_from_declared_pools(void **state)
 	take_subnet(f, NULL, 0, WEIR_IPV6, NULL, 0, "fd99:0:0:1::/64");
 	FAILS(f, ENOSPC, "no pool of IPv6 subnets is declared",
 	      weir_ipam_choose_subnet(f->store, pools, 1, WEIR_IPV6, NULL, 0, &none, &f->err));
-	const struct weir_pool vast = { prefix("fd00::/16"), 64, { { 0 }, 0, 0 } };
+	const struct weir_pool vast = { prefix("fd00::/16"), 64, { 0 } };
 	wide = prefix("fd00::/17");
 	take_subnet(f, &vast, 1, WEIR_IPV6, &wide, 1, "fd00:8000::/64");
-	const struct weir_pool end = { prefix("255.255.255.0/24"), 25, { { 0 }, 0, 0 } };
+	const struct weir_pool end = { prefix("255.255.255.0/24"), 25, { 0 } };
 	take_subnet(f, &end, 1, WEIR_IPV4, NULL, 0, "255.255.255.0/25");
 	take_subnet(f, &end, 1, WEIR_IPV4, NULL, 0, "255.255.255.128/25");
 	FAILS(f, ENOSPC, "no free IPv4 subnet is left in 255.255.255.0/24",

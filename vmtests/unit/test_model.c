@@ -462,7 +462,8 @@ static void overlapping_subnets_are_refused(void **state)
 {
 	WEIR_CLEAN_MODEL struct weir_model model = { 0 };
 	struct weir_network *net = add_network(&model, "web", "10.88.0.0/16");
-	struct weir_subnet two[2] = { net->subnets[0], { .origin = { "web.yaml", 5, 9 } } };
+	struct weir_subnet two[2] = { net->subnets[0],
+				      { .origin = weir_place_make("web.yaml", 5, 9) } };
 	struct weir_err err = { 0 };
 
 	(void)state;

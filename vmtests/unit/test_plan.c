@@ -44,7 +44,7 @@ static void test_made(void **state)
 		"+ endpoint b: \n");
 	assert_int_equal(h->plan.steps[0].origin.line, 2);
 	assert_int_equal(h->plan.steps[2].origin.line, 5);
-	assert_string_equal(h->plan.steps[2].origin.file, "spec");
+	assert_string_equal(weir_place_file(&h->plan.steps[2].origin), "spec");
 	assert_non_null(weir_model_endpoint(&h->plan.after, "a"));
 	assert_non_null(weir_model_network(&h->plan.after, "web"));
 }

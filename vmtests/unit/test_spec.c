@@ -215,7 +215,7 @@ static void files_add_up(void **state)
 	assert_int_equal(model.n_networks, 2);
 	assert_int_equal(model.n_endpoints, 3);
 	assert_string_equal(model.endpoints[1].name, "m");
-	assert_string_equal(model.endpoints[1].origin.file, "b");
+	assert_string_equal(weir_place_file(&model.endpoints[1].origin), "b");
 	assert_true(model.endpoints[1].declared);
 	assert_non_null(weir_model_network(&model, "db"));
 }
@@ -243,7 +243,7 @@ static void one_name_in_two_files_is_refused(void **state)
 		assert_int_equal(parse(&model, "a.yaml", text, NULL), 0);
 		assert_int_equal(parse(&model, "b.yaml", text, &err), -EEXIST);
 		assert_non_null(strstr(err.text, "\"web\" is declared twice, first at "));
-		assert_string_not_equal(err.at.file, "");
+		assert_string_not_equal(weir_place_file(&err.at), "");
 	}
 }
 
@@ -396,7 +396,7 @@ static void a_file_is_read_whole(void **state)
 	(void)unlink(path);
 	assert_int_equal(model.n_networks, 1);
 	assert_int_equal(model.networks[0].origin.line, 50001);
-	assert_string_equal(model.networks[0].origin.file, path);
+	assert_string_equal(weir_place_file(&model.networks[0].origin), path);
 }
 
 /* ---- words ---- */

@@ -494,8 +494,8 @@ static void facts_about_the_host(void **state)
 	meta.generation = 0x80000001;
 	const struct weir_stored_sysctl forward = { "net/ipv4/ip_forward", 0, 1 },
 					later = { forward.key, 1, 2 };
-	const struct weir_pool pools[] = { { prefix("10.200.0.0/16"), 24, { { 0 }, 0, 0 } },
-					   { prefix("fd99::/48"), 64, { { 0 }, 0, 0 } } };
+	const struct weir_pool pools[] = { { prefix("10.200.0.0/16"), 24, { 0 } },
+					   { prefix("fd99::/48"), 64, { 0 } } };
 	OK(f, weir_store_begin(f->store, true, &f->err));
 	OK(f, weir_store_set_meta(f->store, &meta, &f->err));
 	OK(f, weir_store_put_sysctl(f->store, &forward, &f->err));
