@@ -141,25 +141,45 @@ void weir_ruleset_free(struct weir_ruleset *rules)
 {
 	weir_arena_free(&rules->arena);
 	rules->entries = NULL;
-	rules->n = 0;
+	rules->n = rules->room = 0;
+}
+
+static int refuse_memory(const struct weir_ruleset *rules, size_t more, struct weir_err *err)
+{
+	return weir_err_set(err, ENOMEM, "no memory for a ruleset of %zu entries", rules->n + more);
+}
+
+int weir_ruleset_reserve(struct weir_ruleset *rules, size_t n, struct weir_err *err)
+{
+	size_t room = rules->n + n;
+	if (room <= rules->room)
+		return 0;
+	struct weir_entry *entries = weir_arena_alloc(&rules->arena, room * sizeof(*entries));
+	if (!entries)
+		return refuse_memory(rules, n, err);
+	if (rules->n)
+		memcpy(entries, rules->entries, rules->n * sizeof(*entries));
+	rules->entries = entries;
+	rules->room = room;
+	return 0;
 }
 
 int weir_ruleset_add(struct weir_ruleset *rules, const struct weir_entry *entry,
 		     struct weir_err *err)
 {
-	struct weir_entry *entries =
-		weir_arena_grow(&rules->arena, rules->entries, rules->n, sizeof(*entries));
 	const char *owner = entry->owner ? entry->owner : "";
 	size_t len = strnlen(owner, WEIR_OWNER_MAX);
 	const char *copy = len ? weir_arena_strndup(&rules->arena, owner, len) : "";
 
-	if (!entries || !copy)
-		return weir_err_set(err, ENOMEM, "no memory for a ruleset of %zu entries",
-				    rules->n + 1);
-	entries[rules->n] = *entry;
-	entries[rules->n].owner = copy;
-	rules->entries = entries;
-	rules->n++;
+	if (!copy)
+		return refuse_memory(rules, 1, err);
+	if (rules->n == rules->room) {
+		int r = weir_ruleset_reserve(rules, rules->n ? rules->n : 8, err);
+		if (r < 0)
+			return r;
+	}
+	rules->entries[rules->n] = *entry;
+	rules->entries[rules->n++].owner = copy;
 	return 0;
 }
 
@@ -196,6 +216,13 @@ static int report_collision(const struct weir_entry *a, const struct weir_entry 
 			   b->owner, weir_entry_text(a, text));
 }
 
+int weir_entry_check_neighbours(const struct weir_entry *a, const struct weir_entry *b,
+				struct weir_err *err)
+{
+	return weir_entry_key_cmp(a, b) == 0 || mappings_collide(a, b) ? report_collision(a, b, err)
+								       : 0;
+}
+
 static bool is_sorted(const struct weir_ruleset *rules)
 {
 	for (size_t i = 1; i < rules->n; i++)
@@ -208,12 +235,10 @@ int weir_ruleset_sort(struct weir_ruleset *rules, struct weir_err *err)
 {
 	if (!is_sorted(rules)) /* often it is, and always the second time */
 		qsort(rules->entries, rules->n, sizeof(rules->entries[0]), compare_entries);
-	for (size_t i = 1; i < rules->n; i++) {
-		const struct weir_entry *a = &rules->entries[i - 1], *b = &rules->entries[i];
-		if (weir_entry_key_cmp(a, b) == 0 || mappings_collide(a, b))
-			return report_collision(a, b, err);
-	}
-	return 0;
+	int r = 0;
+	for (size_t i = 1; r == 0 && i < rules->n; i++)
+		r = weir_entry_check_neighbours(&rules->entries[i - 1], &rules->entries[i], err);
+	return r;
 }
 
 /* ---- difference ---- */

@@ -131,11 +131,14 @@ struct weir_entry {
 struct weir_ruleset {
 	struct weir_arena arena;
 	struct weir_entry *entries;
-	size_t n;
+	size_t n, room; /* room: what reserve() has made */
 };
 
 void weir_ruleset_free(struct weir_ruleset *rules);
 #define WEIR_CLEAN_RULESET __attribute__((cleanup(weir_ruleset_free)))
+
+/* Makes room for n more entries at once, where there may be many; -ENOMEM. */
+int weir_ruleset_reserve(struct weir_ruleset *rules, size_t n, struct weir_err *err);
 
 /* Appends a copy (owner copied too); -ENOMEM. */
 int weir_ruleset_add(struct weir_ruleset *rules, const struct weir_entry *entry,
@@ -144,6 +147,10 @@ int weir_ruleset_add(struct weir_ruleset *rules, const struct weir_entry *entry,
 /* Sorts by key. Two entries with one key, or mappings whose host ports overlap, are -EEXIST, naming
  * both owners. */
 int weir_ruleset_sort(struct weir_ruleset *rules, struct weir_err *err);
+
+/* Of two that stand next to each other in order: -EEXIST when no ruleset can hold both. */
+int weir_entry_check_neighbours(const struct weir_entry *a, const struct weir_entry *b,
+				struct weir_err *err);
 
 int weir_entry_key_cmp(const struct weir_entry *a, const struct weir_entry *b);
 /* key and value, not origin */

@@ -57,7 +57,7 @@ static int refuse_twin(const char *what, const char *name, const struct weir_pla
 static int refuse_policy_twin(const struct weir_policy *a, const struct weir_policy *b,
 			      struct weir_err *err)
 {
-	bool swap = strcmp(a->origin.file, b->origin.file) == 0 && a->origin.line > b->origin.line;
+	bool swap = a->origin.file == b->origin.file && a->origin.line > b->origin.line;
 
 	return swap ? refuse_twin("policy", a->name, &b->origin, &a->origin, err)
 		    : refuse_twin("policy", a->name, &a->origin, &b->origin, err);

@@ -94,8 +94,8 @@ int weir_store_put_policy(struct weir_store *store, const struct weir_policy *po
 	if (r == 0)
 		r = weir_store_exec(store, WEIR_SQL_PUT_POLICY, NULL, err, "tiiiiitii",
 				    policy->name, (int)policy->action, (int)policy->gate,
-				    (int)policy->log, policy->priority, policy->declared, at->file,
-				    (int)at->line, (int)at->column);
+				    (int)policy->log, policy->priority, policy->declared,
+				    weir_place_file(at), (int)at->line, (int)at->column);
 	if (r == 0)
 		r = put_lists(&w, policy);
 	return r < 0 ? weir_store_spoil(store, r) : 0;

@@ -287,10 +287,19 @@ static int compile_endpoint(struct compiler *c, const struct weir_endpoint *ep)
 	return r;
 }
 
+/* Mappings are what there may be very many of; each is an entry of one family or of both. */
+static size_t guess_entries(const struct weir_model *model)
+{
+	size_t n = 16;
+	for (size_t i = 0; i < model->n_endpoints; i++)
+		n += 2 * model->endpoints[i].n_mappings + 2;
+	return n;
+}
+
 int weir_compile(const struct weir_model *model, struct weir_ruleset *ret, struct weir_err *err)
 {
 	struct compiler c = { .model = model, .rules = ret, .err = err };
-	int r = 0;
+	int r = weir_ruleset_reserve(ret, guess_entries(model), err);
 
 	for (size_t i = 0; r == 0 && i < model->n_networks; i++)
 		r = compile_network(&c, &model->networks[i]);

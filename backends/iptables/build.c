@@ -2,9 +2,11 @@
 /* The chains of every table, and the entries that their rules stand for. */
 #include "backends/iptables/build.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <netinet/in.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "backends/iptables/policies.h"
@@ -64,8 +66,28 @@ static void build_epoch(const struct weir_epoch *epoch, struct weir_ipt_image *i
 	weir_ipt_image_rule(image, chain, &rule, 0);
 }
 
+void weir_ipt_view_free(struct weir_ipt_view *view)
+{
+	free(view->entries);
+	*view = (struct weir_ipt_view){ 0 };
+}
+
 int weir_ipt_build(const struct weir_ipt_place *place, const struct weir_ruleset *rules,
 		   const struct weir_epoch *epoch, struct weir_ipt_image *ret)
+{
+	WEIR_CLEAN_IPT_VIEW struct weir_ipt_view view = {
+		.entries = calloc(rules->n + 1, sizeof(const struct weir_entry *)),
+		.n = rules->n,
+	};
+	if (!view.entries)
+		return -ENOMEM;
+	for (size_t i = 0; i < rules->n; i++)
+		view.entries[i] = &rules->entries[i];
+	return weir_ipt_build_view(place, &view, epoch, ret);
+}
+
+int weir_ipt_build_view(const struct weir_ipt_place *place, const struct weir_ipt_view *rules,
+			const struct weir_epoch *epoch, struct weir_ipt_image *ret)
 {
 	struct weir_ipt_image image = { 0 };
 	if (place->table == WEIR_IPT_FILTER)
@@ -82,12 +104,12 @@ int weir_ipt_build(const struct weir_ipt_place *place, const struct weir_ruleset
 	return r;
 }
 
-void weir_ipt_find_kinds(const struct weir_ruleset *rules, size_t first[WEIR_NUM_ENTRY_KINDS + 1])
+void weir_ipt_find_kinds(const struct weir_ipt_view *rules, size_t first[WEIR_NUM_ENTRY_KINDS + 1])
 {
 	size_t i = 0;
 	for (int kind = 0; kind < WEIR_NUM_ENTRY_KINDS; kind++) {
 		first[kind] = i;
-		while (i < rules->n && rules->entries[i].kind == (enum weir_entry_kind)kind)
+		while (i < rules->n && rules->entries[i]->kind == (enum weir_entry_kind)kind)
 			i++;
 	}
 	first[WEIR_NUM_ENTRY_KINDS] = i;

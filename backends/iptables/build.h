@@ -36,17 +36,27 @@ extern const struct weir_ipt_place weir_ipt_places[WEIR_IPT_PLACES];
 #define WEIR_IPT_SAYS_OUTSIDE "outside"
 #define WEIR_IPT_SAYS_HOST "host"
 
-/* Chains of filter and of nat for a sorted ruleset; -ENOMEM. epoch: written into WEIR_IPT_HOME; NULL:
+/* Entries of several rulesets in one order; they, and their texts, belong to those. */
+struct weir_ipt_view {
+	const struct weir_entry **entries; /* from malloc */
+	size_t n;
+};
+void weir_ipt_view_free(struct weir_ipt_view *view);
+#define WEIR_CLEAN_IPT_VIEW __attribute__((cleanup(weir_ipt_view_free)))
+
+/* Chains of filter and of nat for sorted entries; -ENOMEM. epoch: written into WEIR_IPT_HOME; NULL:
  * into none. The image is finished. */
+int weir_ipt_build_view(const struct weir_ipt_place *place, const struct weir_ipt_view *rules,
+			const struct weir_epoch *epoch, struct weir_ipt_image *ret);
 int weir_ipt_build(const struct weir_ipt_place *place, const struct weir_ruleset *rules,
 		   const struct weir_epoch *epoch, struct weir_ipt_image *ret);
-void weir_ipt_build_filter(enum weir_family family, const struct weir_ruleset *rules,
+void weir_ipt_build_filter(enum weir_family family, const struct weir_ipt_view *rules,
 			   struct weir_ipt_image *image);
-void weir_ipt_build_nat(enum weir_family family, const struct weir_ruleset *rules,
+void weir_ipt_build_nat(enum weir_family family, const struct weir_ipt_view *rules,
 			struct weir_ipt_image *image);
 
-/* Where the entries of each kind begin in a sorted ruleset; behind the last kind, where they end. */
-void weir_ipt_find_kinds(const struct weir_ruleset *rules, size_t first[WEIR_NUM_ENTRY_KINDS + 1]);
+/* Where the entries of each kind begin; behind the last kind, where they end. */
+void weir_ipt_find_kinds(const struct weir_ipt_view *rules, size_t first[WEIR_NUM_ENTRY_KINDS + 1]);
 
 /* The entry that a rule of this chain stands for; texts are the rule's own. False: it is part of the
  * frame, or follows from an entry that another rule says. */

@@ -8,7 +8,7 @@
 #include "backends/iptables/policies.h"
 
 bool weir_ipt_builder_init(struct weir_ipt_builder *b, enum weir_family family,
-			   const struct weir_ruleset *rules, struct weir_ipt_image *image)
+			   const struct weir_ipt_view *rules, struct weir_ipt_image *image)
 {
 	*b = (struct weir_ipt_builder){ .image = image, .family = family, .rules = rules };
 	weir_ipt_find_kinds(rules, b->first);
@@ -69,7 +69,7 @@ const struct weir_entry *weir_ipt_next_entry(const struct weir_ipt_builder *b,
 					     size_t *i)
 {
 	while (b->first[kind] + *i < b->first[kind + 1]) {
-		const struct weir_entry *e = &b->rules->entries[b->first[kind] + (*i)++];
+		const struct weir_entry *e = b->rules->entries[b->first[kind] + (*i)++];
 		if ((!e->family || e->family == b->family) &&
 		    (!ifname || strcmp(e->ifname, ifname) == 0))
 			return e;

@@ -9,7 +9,7 @@
 struct weir_ipt_builder {
 	struct weir_ipt_image *image;
 	enum weir_family family;
-	const struct weir_ruleset *rules;
+	const struct weir_ipt_view *rules;
 	size_t first[WEIR_NUM_ENTRY_KINDS + 1]; /* entry of each kind: they are sorted */
 	struct weir_ipt_item *items;		/* room for one of each entry, and one */
 	bool policies;				/* there are policies or defaults of networks */
@@ -19,7 +19,7 @@ struct weir_ipt_builder {
 
 /* False, noted in the image: no memory. */
 bool weir_ipt_builder_init(struct weir_ipt_builder *b, enum weir_family family,
-			   const struct weir_ruleset *rules, struct weir_ipt_image *image);
+			   const struct weir_ipt_view *rules, struct weir_ipt_image *image);
 void weir_ipt_builder_free(struct weir_ipt_builder *b);
 
 void weir_ipt_put(struct weir_ipt_builder *b, size_t chain, const struct weir_ipt_rule *rule);

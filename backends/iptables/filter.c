@@ -411,7 +411,7 @@ static void make_dispatch(struct weir_ipt_builder *b)
 		weir_ipt_make_networks(b, &trees[i].tree, trees[i].make);
 }
 
-void weir_ipt_build_filter(enum weir_family family, const struct weir_ruleset *rules,
+void weir_ipt_build_filter(enum weir_family family, const struct weir_ipt_view *rules,
 			   struct weir_ipt_image *image)
 {
 	struct weir_ipt_builder b;

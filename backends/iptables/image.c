@@ -42,20 +42,34 @@ static bool note_line(struct weir_ipt_image *image, struct weir_ipt_chain *chain
 	return true;
 }
 
+void weir_ipt_image_reserve(struct weir_ipt_image *image, size_t index, size_t n)
+{
+	if (image->no_memory || index >= image->n || n <= image->chains[index].room)
+		return;
+	struct weir_ipt_chain *chain = &image->chains[index];
+	struct weir_ipt_rule *rules = weir_arena_alloc(&image->arena, n * sizeof(*rules));
+	if (!rules) {
+		image->no_memory = true;
+		return;
+	}
+	if (chain->n)
+		memcpy(rules, chain->rules, chain->n * sizeof(*rules));
+	chain->rules = rules;
+	chain->room = n;
+}
+
 void weir_ipt_image_rule(struct weir_ipt_image *image, size_t index,
 			 const struct weir_ipt_rule *rule, unsigned line)
 {
 	if (image->no_memory || index >= image->n)
 		return; /* finish() tells */
 	struct weir_ipt_chain *chain = &image->chains[index];
-	struct weir_ipt_rule *rules =
-		weir_arena_grow(&image->arena, chain->rules, chain->n, sizeof(*rules));
-	if (!rules || (line && !note_line(image, chain, line))) {
+	if (chain->n == chain->room)
+		weir_ipt_image_reserve(image, index, chain->n ? 2 * chain->n : 1);
+	if (line && !note_line(image, chain, line))
 		image->no_memory = true;
-		return;
-	}
-	chain->rules = rules;
-	rules[chain->n++] = *rule;
+	if (!image->no_memory)
+		chain->rules[chain->n++] = *rule;
 }
 
 const char *weir_ipt_image_text(struct weir_ipt_image *image, const char *fmt, ...)

@@ -13,7 +13,7 @@ struct weir_ipt_chain {
 	bool builtin; /* rules: only weir's, those that lead into its chains */
 	struct weir_ipt_rule *rules;
 	unsigned *lines; /* of a builtin's rules in the kernel, from 1; else NULL */
-	size_t n;
+	size_t n, room;
 };
 
 /* { 0 } is empty: nothing of weir's. */
@@ -28,6 +28,8 @@ void weir_ipt_image_free(struct weir_ipt_image *image);
 
 /* A new chain; its index, valid until finish. */
 size_t weir_ipt_image_chain(struct weir_ipt_image *image, const char *name);
+/* So many rules will come: without it, room is found by doubling. */
+void weir_ipt_image_reserve(struct weir_ipt_image *image, size_t index, size_t n);
 /* Appends a rule to the chain of that index; its comment and target must live as long as the image. line: see lines; or 0. */
 void weir_ipt_image_rule(struct weir_ipt_image *image, size_t index,
 			 const struct weir_ipt_rule *rule, unsigned line);

@@ -12,6 +12,7 @@
 #include <netinet/in.h>
 
 #include "backends/conntrack.h"
+#include "backends/iptables/next.h"
 #include "backends/iptables/render.h"
 #include "backends/iptables/transaction.h"
 
@@ -196,117 +197,15 @@ static int refuse_foreign(const struct weir_firewall *fw, struct weir_err *err)
 
 /* ---- the change ---- */
 
-static int compare_keys(const void *a, const void *b)
-{
-	return weir_entry_key_cmp(*(const struct weir_entry *const *)a,
-				  *(const struct weir_entry *const *)b);
-}
-
-static const struct weir_entry *const *find(const struct weir_entry *const *sorted, size_t n,
-					    const struct weir_entry *entry)
-{
-	return n ? bsearch(&entry, sorted, n, sizeof(*sorted), compare_keys) : NULL;
-}
-
-static const struct weir_entry *find_entry(const struct weir_ruleset *rules,
-					   const struct weir_entry *key)
-{
-	size_t lo = 0, hi = rules->n;
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-		int order = weir_entry_key_cmp(key, &rules->entries[mid]);
-		if (order == 0)
-			return &rules->entries[mid];
-		if (order < 0)
-			hi = mid;
-		else
-			lo = mid + 1;
-	}
-	return NULL;
-}
-
-static int add_kept(const struct weir_ruleset *now, const struct weir_entry *const *removed,
-		    size_t n, struct weir_ruleset *next, struct weir_err *err)
-{
-	int r = 0;
-	for (size_t i = 0; r == 0 && i < now->n; i++)
-		if (!find(removed, n, &now->entries[i]))
-			r = weir_ruleset_add(next, &now->entries[i], err);
-	return r;
-}
-
-static int check_removed(const struct weir_ruleset *now, const struct weir_delta *delta,
-			 struct weir_err *err)
-{
-	char text[WEIR_ENTRY_TEXT];
-	for (size_t i = 0; i < delta->n_removed; i++)
-		if (!find_entry(now, delta->removed[i]))
-			return weir_err_at(err, ENOENT, &delta->removed[i]->origin,
-					   "deleting %s: it is not there",
-					   weir_entry_text(delta->removed[i], text));
-	return 0;
-}
-
-/* What is there already, and not removed, must be the same. */
-static int add_added(const struct weir_ruleset *now, const struct weir_delta *delta,
-		     const struct weir_entry *const *removed, struct weir_ruleset *next,
-		     struct weir_err *err)
-{
-	char text[WEIR_ENTRY_TEXT];
-	int r = 0;
-	for (size_t i = 0; r == 0 && i < delta->n_added; i++) {
-		const struct weir_entry *entry = delta->added[i];
-		const struct weir_entry *there = removed && find(removed, delta->n_removed, entry)
-							 ? NULL
-							 : find_entry(now, entry);
-		if (there && !weir_entry_equal(there, entry))
-			return weir_err_at(err, EEXIST, &entry->origin,
-					   "adding %s: it is there with another value",
-					   weir_entry_text(entry, text));
-		if (!there)
-			r = weir_ruleset_add(next, entry, err);
-	}
-	return r;
-}
-
-static int apply_delta(const struct weir_ruleset *now, const struct weir_delta *delta,
-		       struct weir_ruleset *next, struct weir_err *err)
-{
-	const struct weir_entry **removed =
-		calloc(delta->n_removed + 1, sizeof(const struct weir_entry *));
-	if (!removed)
-		return weir_err_set(err, ENOMEM, "no memory to prepare the rules");
-	for (size_t i = 0; i < delta->n_removed; i++)
-		removed[i] = delta->removed[i];
-	if (delta->n_removed)
-		qsort(removed, delta->n_removed, sizeof(const struct weir_entry *), compare_keys);
-	int r = check_removed(now, delta, err);
-	if (r == 0)
-		r = add_kept(now, removed, delta->n_removed, next, err);
-	if (r == 0)
-		r = add_added(now, delta, removed, next, err);
-	free(removed);
-	return r;
-}
-
-static int next_rules(const struct weir_ruleset *now, const struct weir_delta *delta, bool whole,
-		      struct weir_ruleset *next, struct weir_err *err)
-{
-	static const struct weir_ruleset nothing = { 0 };
-	int r = whole ? add_added(&nothing, delta, NULL, next, err)
-		      : apply_delta(now, delta, next, err);
-	return r < 0 ? r : weir_ruleset_sort(next, err);
-}
-
-static int refuse_ipv6(const struct weir_ruleset *rules, struct weir_err *err)
+static int refuse_ipv6(const struct weir_ipt_view *rules, struct weir_err *err)
 {
 	char text[WEIR_ENTRY_TEXT];
 	for (size_t i = 0; !weir_ipt_family_exists(WEIR_IPV6) && i < rules->n; i++)
-		if (rules->entries[i].family == WEIR_IPV6 &&
-		    rules->entries[i].kind != WEIR_ENTRY_GUARD)
-			return weir_err_at(err, EOPNOTSUPP, &rules->entries[i].origin,
+		if (rules->entries[i]->family == WEIR_IPV6 &&
+		    rules->entries[i]->kind != WEIR_ENTRY_GUARD)
+			return weir_err_at(err, EOPNOTSUPP, &rules->entries[i]->origin,
 					   "%s: this kernel has no IPv6",
-					   weir_entry_text(&rules->entries[i], text));
+					   weir_entry_text(rules->entries[i], text));
 	return 0;
 }
 
@@ -326,7 +225,8 @@ static int refuse_overtaken(const struct weir_ipt_transaction *t,
 static int plan(struct weir_firewall *fw, const struct weir_delta *delta, unsigned how,
 		const struct weir_epoch *epoch, struct weir_err *err)
 {
-	WEIR_CLEAN_RULESET struct weir_ruleset now = { 0 }, next = { 0 };
+	WEIR_CLEAN_RULESET struct weir_ruleset now = { 0 };
+	WEIR_CLEAN_IPT_VIEW struct weir_ipt_view next = { 0 };
 	struct weir_ipt_transaction *t = &fw->transaction;
 	bool whole = how & WEIR_FW_WHOLE;
 	int r = weir_ipt_kernel_entries(&t->now, &now, whole ? NULL : err);
@@ -335,7 +235,7 @@ static int plan(struct weir_firewall *fw, const struct weir_delta *delta, unsign
 		r = 0;
 	}
 	if (r == 0)
-		r = next_rules(&now, delta, whole, &next, err);
+		r = weir_ipt_next(whole ? NULL : &now, delta, &next, err);
 	if (r == 0)
 		r = refuse_ipv6(&next, err);
 	if (r < 0)

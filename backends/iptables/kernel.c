@@ -95,7 +95,13 @@ int weir_ipt_kernel_entries(const struct weir_ipt_kernel *kernel, struct weir_ru
 			    struct weir_err *err)
 {
 	struct reader reader = { .take = take_entry, .to = ret, .err = err };
-	int r = read_all(kernel, &reader);
+	size_t most = 0;
+	for (size_t i = 0; i < WEIR_IPT_PLACES; i++)
+		for (size_t j = 0; j < kernel->images[i].n; j++)
+			most += kernel->images[i].chains[j].n;
+	int r = weir_ruleset_reserve(ret, most, err);
+	if (r == 0)
+		r = read_all(kernel, &reader);
 	return r < 0 ? r : weir_ruleset_sort(ret, err);
 }
 

@@ -185,7 +185,7 @@ void weir_ipt_build_lists(struct weir_ipt_builder *b)
 		return;
 	}
 	for (size_t i = first; i < b->rules->n; i++)
-		lists[n++] = b->rules->entries[i].list;
+		lists[n++] = b->rules->entries[i]->list;
 	if (n)
 		qsort(lists, n, sizeof(*lists), compare_numbers);
 	for (size_t i = 0, cell = 0; i < n; i++)

@@ -29,13 +29,13 @@ static struct weir_entry join(const struct weir_entry *old, const struct weir_en
 	return entry;
 }
 
-int weir_ipt_middle(const struct weir_ruleset *old, const struct weir_ruleset *new,
+int weir_ipt_middle(const struct weir_ruleset *old, const struct weir_ipt_view *new,
 		    struct weir_ruleset *ret, struct weir_err *err)
 {
 	int r = 0;
 	for (size_t i = 0, j = 0; r == 0 && (i < old->n || j < new->n);) {
 		const struct weir_entry *a = i < old->n ? &old->entries[i] : NULL;
-		const struct weir_entry *b = j < new->n ? &new->entries[j] : NULL;
+		const struct weir_entry *b = j < new->n ? new->entries[j] : NULL;
 		int order = !a ? 1 : !b ? -1 : weir_entry_key_cmp(a, b);
 		assert(a || b);
 		struct weir_entry entry = order < 0 ? *a : *b;

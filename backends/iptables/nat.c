@@ -70,7 +70,7 @@ static size_t collect(struct weir_ipt_builder *b, size_t i, const struct weir_ad
 {
 	size_t n = 0;
 	for (; i < b->rules->n; i++) {
-		const struct weir_entry *e = &b->rules->entries[i];
+		const struct weir_entry *e = b->rules->entries[i];
 		if (!is_for(e, b->family, addr, proto)) {
 			if (n)
 				break;
@@ -146,7 +146,7 @@ static size_t make_addresses(struct weir_ipt_builder *b, struct lead *leads)
 	size_t n = 0;
 	const struct weir_entry *before = NULL;
 	for (size_t i = 0; i < b->rules->n && !b->image->no_memory; i++) {
-		const struct weir_entry *e = &b->rules->entries[i];
+		const struct weir_entry *e = b->rules->entries[i];
 		if (e->kind != WEIR_ENTRY_MAPPING || e->family != b->family ||
 		    !weir_addr_is_set(&e->addr) || same_lead(e, before))
 			continue;
@@ -247,7 +247,7 @@ static void make_hairpin(struct weir_ipt_builder *b, const char *root, const cha
 	uint8_t bits = (uint8_t)weir_family_bits(b->family);
 	size_t n = 0;
 	for (size_t i = b->first[WEIR_ENTRY_SOURCE]; i < b->first[WEIR_ENTRY_SOURCE + 1]; i++) {
-		const struct weir_entry *e = &b->rules->entries[i];
+		const struct weir_entry *e = b->rules->entries[i];
 		if (e->family == b->family && strcmp(e->ifname, ifname) == 0)
 			add_masquerade(b, &n, &e->addr, bits);
 	}
@@ -280,7 +280,7 @@ static void make_own(struct weir_ipt_builder *b)
 	if (b->family == WEIR_IPV4)
 		add_masquerade(b, &n, &loopback4.addr, loopback4.len);
 	for (size_t i = b->first[WEIR_ENTRY_GATEWAY]; i < b->first[WEIR_ENTRY_GATEWAY + 1]; i++) {
-		const struct weir_entry *e = &b->rules->entries[i];
+		const struct weir_entry *e = b->rules->entries[i];
 		if (e->family == b->family)
 			add_masquerade(b, &n, &e->addr, (uint8_t)weir_family_bits(e->family));
 	}
@@ -291,9 +291,9 @@ static void make_posts(struct weir_ipt_builder *b)
 {
 	size_t n = 0;
 	for (size_t i = b->first[WEIR_ENTRY_NETWORK]; i < b->first[WEIR_ENTRY_NETWORK + 1]; i++)
-		make_post(b, &b->rules->entries[i]);
+		make_post(b, b->rules->entries[i]);
 	for (size_t i = b->first[WEIR_ENTRY_NETWORK]; i < b->first[WEIR_ENTRY_NETWORK + 1]; i++) {
-		const char *ifname = b->rules->entries[i].ifname;
+		const char *ifname = b->rules->entries[i]->ifname;
 		b->items[n].rule = (struct weir_ipt_rule){
 			.verdict = WEIR_IPT_GOTO,
 			.target = weir_ipt_image_text(b->image, "WEIR-POST-%s", ifname)
@@ -329,7 +329,7 @@ static void make_snat(struct weir_ipt_builder *b)
 {
 	size_t n = 0;
 	for (size_t i = b->first[WEIR_ENTRY_SUBNET]; i < b->first[WEIR_ENTRY_SUBNET + 1]; i++) {
-		const struct weir_entry *e = &b->rules->entries[i];
+		const struct weir_entry *e = b->rules->entries[i];
 		if (e->family != b->family)
 			continue;
 		b->items[n].rule = subnet_rule(b, e);
@@ -356,7 +356,7 @@ static void make_jumps(struct weir_ipt_builder *b)
 	weir_ipt_put_jump(b, chain, "WEIR-SNAT");
 }
 
-void weir_ipt_build_nat(enum weir_family family, const struct weir_ruleset *rules,
+void weir_ipt_build_nat(enum weir_family family, const struct weir_ipt_view *rules,
 			struct weir_ipt_image *image)
 {
 	struct weir_ipt_builder b;

@@ -27,13 +27,13 @@
  * Packets of one network meet these rules when its bridge shows them to the host. Then neighbours must
  * still find each other, whatever policies say: in IPv6 that is ICMP. */
 
-bool weir_ipt_has_policies(const struct weir_ruleset *rules,
+bool weir_ipt_has_policies(const struct weir_ipt_view *rules,
 			   const size_t first[WEIR_NUM_ENTRY_KINDS + 1])
 {
 	static const uint8_t defaults = WEIR_FILTERED | WEIR_EGRESS_DENY | WEIR_INGRESS_DENY |
 					WEIR_INGRESS_ALLOW;
 	for (size_t i = first[WEIR_ENTRY_NETWORK]; i < first[WEIR_ENTRY_NETWORK + 1]; i++)
-		if (rules->entries[i].flags & defaults)
+		if (rules->entries[i]->flags & defaults)
 			return true;
 	return first[WEIR_ENTRY_CLASS] < rules->n;
 }
@@ -126,7 +126,7 @@ static void make_classes(struct weir_ipt_builder *b)
 		return;
 	}
 	for (size_t i = b->first[WEIR_ENTRY_CLASS]; i < end; i++)
-		classes[n++] = b->rules->entries[i].class;
+		classes[n++] = b->rules->entries[i]->class;
 	if (n)
 		qsort(classes, n, sizeof(*classes), compare_numbers);
 	for (size_t i = 0, pair = 0; i < n; i++) {

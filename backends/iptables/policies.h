@@ -15,7 +15,7 @@
 #define WEIR_IPT_WELCOME "WEIR-WELCOME" /* at the ingress gate only */
 
 /* Does anything that these chains are for stand in the ruleset? first: weir_ipt_find_kinds(). */
-bool weir_ipt_has_policies(const struct weir_ruleset *rules,
+bool weir_ipt_has_policies(const struct weir_ipt_view *rules,
 			   const size_t first[WEIR_NUM_ENTRY_KINDS + 1]);
 /* Are there policies about the host and endpoints of this family? */
 bool weir_ipt_has_host_pairs(const struct weir_ipt_builder *b);

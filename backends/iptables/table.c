@@ -115,6 +115,16 @@ static bool is_ours(const char *chain)
 	return strncmp(chain, WEIR_IPT_PREFIX, strlen(WEIR_IPT_PREFIX)) == 0;
 }
 
+static size_t count_rules(const struct weir_ipt_handle *handle, const char *chain)
+{
+	const struct weir_iptc *iptc = iptc_of(handle->place);
+	size_t n = 0;
+	for (const void *e = iptc->first_rule(chain, handle->iptc); e;
+	     e = iptc->next_rule(e, handle->iptc))
+		n++;
+	return n;
+}
+
 static int read_chain(const struct weir_ipt_handle *handle, const char *name,
 		      struct weir_ipt_image *image)
 {
@@ -122,8 +132,10 @@ static int read_chain(const struct weir_ipt_handle *handle, const char *name,
 	bool ours = is_ours(name);
 	size_t chain = SIZE_MAX;
 	unsigned line = 0;
-	if (ours)
+	if (ours) {
 		chain = weir_ipt_image_chain(image, name);
+		weir_ipt_image_reserve(image, chain, count_rules(handle, name));
+	}
 	for (const void *e = iptc->first_rule(name, handle->iptc); e;
 	     e = iptc->next_rule(e, handle->iptc)) {
 		const char *target = iptc->target(e, handle->iptc);

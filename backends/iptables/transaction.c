@@ -57,6 +57,7 @@ void weir_ipt_transaction_close(struct weir_ipt_transaction *t)
 	weir_ipt_kernel_free(&t->middle);
 	weir_ipt_kernel_free(&t->wanted);
 	weir_ruleset_free(&t->rules);
+	weir_ipt_view_free(&t->next);
 	weir_ruleset_free(&t->between);
 	if (t->lock >= 0)
 		(void)close(t->lock); /* nothing was written to it */
@@ -115,13 +116,13 @@ static int plan_family(struct weir_ipt_transaction *t, size_t filter,
 	return 0;
 }
 
-static int build_wanted(struct weir_ipt_transaction *t, const struct weir_ruleset *rules,
-			const struct weir_epoch *epoch)
+static int build_wanted(struct weir_ipt_transaction *t)
 {
 	int r = 0;
-	for (size_t i = 0; epoch && r == 0 && i < WEIR_IPT_PLACES; i++)
+	for (size_t i = 0; r == 0 && i < WEIR_IPT_PLACES; i++)
 		if (weir_ipt_family_exists(weir_ipt_places[i].family))
-			r = weir_ipt_build(&weir_ipt_places[i], rules, epoch, &t->wanted.images[i]);
+			r = weir_ipt_build_view(&weir_ipt_places[i], &t->next, &t->epoch,
+						&t->wanted.images[i]);
 	return r;
 }
 
@@ -134,19 +135,24 @@ static int load_modules(const struct weir_ipt_transaction *t, struct weir_err *e
 	return r;
 }
 
-int weir_ipt_transaction_plan(struct weir_ipt_transaction *t, const struct weir_ruleset *old,
-			      struct weir_ruleset *rules, const struct weir_epoch *epoch,
+int weir_ipt_transaction_plan(struct weir_ipt_transaction *t, struct weir_ruleset *old,
+			      struct weir_ipt_view *next, const struct weir_epoch *epoch,
 			      bool covered, struct weir_err *err)
 {
 	struct weir_firewall_state state;
 	weir_ipt_kernel_state(&t->now, &state);
 	const struct weir_epoch *before = state.epoch.store[0] ? &state.epoch : NULL;
-	t->rules = *rules;
-	*rules = (struct weir_ruleset){ 0 };
-	int r = weir_ipt_middle(old, &t->rules, &t->between, err);
+	t->rules = *old;
+	t->next = *next;
+	*old = (struct weir_ruleset){ 0 };
+	*next = (struct weir_ipt_view){ 0 };
+	int r = weir_ipt_middle(&t->rules, &t->next, &t->between, err);
 	if (r < 0)
 		return r;
-	r = build_wanted(t, &t->rules, epoch);
+	if (epoch) {
+		t->epoch = *epoch;
+		r = build_wanted(t);
+	}
 	for (size_t i = 0; r == 0 && i < WEIR_IPT_PLACES; i += 2)
 		if (weir_ipt_family_exists(weir_ipt_places[i].family))
 			r = plan_family(t, i, covered ? NULL : &t->between, before, epoch);
@@ -157,13 +163,39 @@ int weir_ipt_transaction_plan(struct weir_ipt_transaction *t, const struct weir_
 
 /* ---- running ---- */
 
+/* The image of a large table is no longer needed once libiptc has made its own of it, and that is copied
+ * again for the commit. */
+static void drop(struct weir_ipt_transaction *t, size_t place, const struct weir_ipt_image *image)
+{
+	if (image != &t->wanted.images[place] || weir_ipt_places[place].table != WEIR_IPT_NAT ||
+	    !image->n)
+		return;
+	weir_ipt_image_free(&t->wanted.images[place]);
+	t->dropped[place] = true;
+}
+
+/* For another try, and for the way back. */
+static int build_again(struct weir_ipt_transaction *t, size_t place,
+		       const struct weir_ipt_image *image, struct weir_err *err)
+{
+	if (image != &t->wanted.images[place] || !t->dropped[place])
+		return 0;
+	t->dropped[place] = false;
+	int r = weir_ipt_build_view(&weir_ipt_places[place], &t->next, &t->epoch,
+				    &t->wanted.images[place]);
+	return r < 0 ? weir_err_set(err, r, "no memory to prepare the rules") : 0;
+}
+
 /* A new snapshot, in which what is weir's must be as planned. */
-static int open_step(const struct weir_ipt_step *step, struct weir_ipt_handle *handle,
-		     struct weir_ipt_image *there, struct weir_err *err)
+static int open_step(struct weir_ipt_transaction *t, const struct weir_ipt_step *step,
+		     struct weir_ipt_handle *handle, struct weir_ipt_image *there,
+		     struct weir_err *err)
 {
 	int r = weir_ipt_table_open(&weir_ipt_places[step->place], handle, err);
 	if (r == 0)
 		r = weir_ipt_table_read(handle, NULL, there, err);
+	if (r == 0)
+		r = build_again(t, step->place, step->before, err);
 	if (r == 0 && !weir_ipt_image_equal(there, step->before))
 		r = weir_err_set(err, EAGAIN,
 				 "weir's own chains in table %s were changed meanwhile",
@@ -182,11 +214,14 @@ static int try_step(struct weir_ipt_transaction *t, const struct weir_ipt_step *
 	/* the snapshot that was read first serves the first step of its place */
 	t->handles[step->place] = (struct weir_ipt_handle){ 0 };
 	if (!handle.iptc) {
-		r = open_step(step, &handle, &read, err);
+		r = open_step(t, step, &handle, &read, err);
 		there = &read; /* with the lines of now */
 	}
 	if (r == 0)
+		r = build_again(t, step->place, step->after, err);
+	if (r == 0)
 		r = weir_ipt_table_change(&handle, there, step->after, t->trace, &changes, err);
+	drop(t, step->place, step->after);
 	if (r == 0)
 		r = weir_ipt_table_commit(&handle, err);
 	weir_ipt_table_close(&handle);

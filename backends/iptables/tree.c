@@ -236,14 +236,21 @@ static void split(struct weir_ipt_image *image, const struct weir_ipt_tree *tree
 	}
 }
 
+static void put_all(struct weir_ipt_image *image, size_t chain, const struct weir_ipt_item *items,
+		    size_t n, bool and_one)
+{
+	weir_ipt_image_reserve(image, chain, n + and_one);
+	for (size_t i = 0; i < n; i++)
+		weir_ipt_image_rule(image, chain, &items[i].rule, 0);
+}
+
 static void fill(struct weir_ipt_image *image, const struct weir_ipt_tree *tree, size_t chain,
 		 const struct weir_ipt_item *items, size_t n, size_t most)
 {
 	if (n > most)
 		split(image, tree, chain, items, n);
 	else
-		for (size_t i = 0; i < n; i++)
-			weir_ipt_image_rule(image, chain, &items[i].rule, 0);
+		put_all(image, chain, items, n, tree->otherwise != NULL);
 	if (tree->otherwise)
 		weir_ipt_image_rule(image, chain, tree->otherwise, 0);
 }

@@ -437,7 +437,7 @@ static void policies_come_back(void **state)
 		const struct weir_policy *policy = &stored.policies[i];
 		assert_true(weir_policy_equal(policy, &model.policies[i]));
 		assert_true(policy->declared);
-		assert_string_equal(policy->origin.file, "p.yaml");
+		assert_string_equal(weir_place_file(&policy->origin), "p.yaml");
 		assert_int_equal(policy->origin.line, model.policies[i].origin.line);
 		assert_int_equal(policy->origin.column, 3);
 	}
