@@ -12,8 +12,8 @@ import place  # noqa: E402
 from marks import behaviour, slow  # noqa: E402
 
 SEED = int(os.environ.get("WEIR_DIFFER_SEED", "1"))
-MODELS = int(os.environ.get("WEIR_DIFFER_MODELS", "30" if place.BUILD.name == "san" else "120"))
-FLOWS = 100  # a model costs its world; flows cost next to nothing
+MODELS = int(os.environ.get("WEIR_DIFFER_MODELS", "30" if place.BUILD.name == "san" else "200"))
+FLOWS = 50  # a model costs its world; flows cost next to nothing
 
 
 @behaviour("N1", "N2", "N3", "N5", "N9", "N10", "P1", "P2", "S1", "S2", "S3", "S5", "S6", "S9")

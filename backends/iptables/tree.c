@@ -143,6 +143,15 @@ static int compare_items(const void *a, const void *b)
 	return order ? order : (int)left->bits - (int)right->bits;
 }
 
+/* Ports are, as they come from sorted entries. */
+static bool is_sorted(const struct weir_ipt_item *items, size_t n)
+{
+	for (size_t i = 1; i < n; i++)
+		if (compare_items(&items[i - 1], &items[i]) > 0)
+			return false;
+	return true;
+}
+
 static bool same_start(const uint8_t *a, const uint8_t *b, unsigned bits)
 {
 	unsigned whole = bits / 8, rest = bits % 8;
@@ -258,7 +267,7 @@ static void fill(struct weir_ipt_image *image, const struct weir_ipt_tree *tree,
 void weir_ipt_tree_make(struct weir_ipt_image *image, const struct weir_ipt_tree *tree,
 			struct weir_ipt_item *items, size_t n)
 {
-	if (n)
+	if (!is_sorted(items, n))
 		qsort(items, n, sizeof(items[0]), compare_items);
 	fill(image, tree, weir_ipt_image_chain(image, tree->root), items, n, LINEAR);
 }
