@@ -92,7 +92,7 @@ enum { FILE_TEXT = 96 };
 
 /* The few files that a run of the program reads; a place holds its number, from 1. */
 static struct {
-	char (*names)[FILE_TEXT];
+	char **names;
 	unsigned n;
 } files;
 
@@ -107,11 +107,13 @@ static unsigned remember(const char *file)
 	for (unsigned i = files.n; i-- > 0;) /* most likely that of the last place */
 		if (strcmp(files.names[i], name) == 0)
 			return i + 1;
-	char(*names)[FILE_TEXT] = realloc(files.names, (files.n + 1) * sizeof(*names));
+	char **names = realloc(files.names, (files.n + 1) * sizeof(*names));
 	if (!names)
 		return 0;
 	files.names = names;
-	memcpy(names[files.n], name, sizeof(name));
+	names[files.n] = strdup(name);
+	if (!names[files.n])
+		return 0;
 	return ++files.n;
 }
 
