@@ -37,7 +37,7 @@ LIB_OBJ := $(call obj,$(LIB_SRC))
 UNIT_BIN := $(patsubst vmtests/unit/%.c,$(BUILD)/unit/%,$(UNIT_SRC))
 FUZZ_BIN := $(patsubst vmtests/fuzz/%.c,$(BUILD)/fuzz/%,$(FUZZ_SRC))
 
-.PHONY: all weir help demo check unit behaviour-tests behaviours golden bench format lint install vmtest \
+.PHONY: all weir help demo check unit behaviour-tests behaviours golden bench format lint install vmtest vm \
 	uninstall clean test-programs behaviour-programs
 
 all: weir ## build build/weir (the default)
@@ -113,10 +113,8 @@ check: ## install what is missing, build and run every test
 	@ci/deps build run check
 	@ci/check
 
-vmtest: ## the behaviours on other kernels, in QEMU (KERNEL=6.12,5.10 BACKEND=iptables K=publish)
-	@ci/deps build check vm
-	@$(MAKE) --no-print-directory weir behaviour-programs build/vmtests/agent
-	@KERNEL="$(KERNEL)" BACKEND="$(BACKEND)" K="$(K)" SLICE="$(SLICE)" ci/vmtest
+.PHONY: all weir help demo check unit behaviour-tests behaviours golden bench format lint install vmtest vm \
+	uninstall clean test-programs behaviour-programs
 
 behaviours: ## which behaviour is shown by which test, and when it last passed
 	@$(PYTHON) ci/behaviours

@@ -54,16 +54,14 @@ class Channel:
         return self.release
 
     def wait_for(self, condition, timeout):
-        """Until condition() is true; raises Timeout or Dead."""
-        deadline = time.monotonic() + timeout
+        """Until condition() is true; raises Timeout or Dead. Without a timeout: for ever."""
+        deadline = None if timeout is None else time.monotonic() + timeout
         with self.changed:
             while not condition():
                 if self.over:
                     raise Dead("the machine is gone")
-                left = deadline - time.monotonic()
-                if left <= 0 or not self.changed.wait(left):
-                    if condition():
-                        return
+                left = None if deadline is None else max(0, deadline - time.monotonic())
+                if not self.changed.wait(left) and not condition():
                     raise Timeout("not within %g s" % timeout)
 
     def close(self):

@@ -78,15 +78,15 @@ class Template:
         self.kernel, self.folder = kernel, folder
         self.about = json.loads((folder / "template.json").read_text())
 
-    def clone(self, wires=(), disk=None, serial=None):
+    def clone(self, wires=(), disk=None, terminal=False):
         """A running machine. wires: at most two Wires, eth0 and eth1, which are down; disk: a file that is
-        /dev/vda; serial: another place for the console than a file (QEMU's words). To be called by a thread
-        that lives as long as the machine."""
+        /dev/vda; terminal: the console is this process's terminal. To be called by a thread that lives as
+        long as the machine."""
         os.utime(self.folder)
         shared = self.about["shared"]
         ram = self.folder / "ram" if shared else None
         machine = _start(self, self.about["accel"], self.about["line"], self.folder / "initrd", ram=ram, incoming=True,
-                         wires=wires, disk=disk, serial=serial)
+                         wires=wires, disk=disk, terminal=terminal)
         try:
             machine.qemu.monitor.restore(self.folder / "state", shared)
             machine.connect(lambda: machine.qemu.monitor.ask("cont"), GRACE * 3)

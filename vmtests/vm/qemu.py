@@ -41,7 +41,7 @@ class Qemu:
     """A running machine. ram: the file its memory is, or is cloned from; state: what a clone continues."""
 
     def __init__(self, accel, kernel, initrd, command_line, ram=None, share=False, incoming=False, wires=(),
-                 disk=None, serial=None):
+                 disk=None, terminal=False):
         self.folder = tempfile.mkdtemp(prefix="weir-vm-", dir="/tmp")  # short: a socket's path has 107 bytes
         self.process = self.monitor = None
         wires = [*wires, *[None] * (NICS - len(wires))]
@@ -50,7 +50,8 @@ class Qemu:
         argv = [PROGRAM, "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
                 "-M", "q35,memory-backend=ram0", "-m", MEMORY, "-object", backend,
                 "-accel", accel, "-smp", "1", "-kernel", kernel, "-initrd", initrd, "-append", command_line,
-                "-serial", serial or "file:" + self.path("console"),
+                "-serial", "chardev:console", "-chardev",
+                "stdio,id=console,signal=off" if terminal else "file,id=console,path=" + self.path("console"),
                 "-qmp", "unix:%s,server=on,wait=off" % self.path("qmp"),
                 "-device", "virtio-serial-pci",
                 "-chardev", "socket,id=agent,path=%s,server=on,wait=off" % self.path("agent"),
@@ -62,7 +63,7 @@ class Qemu:
         argv += ["-incoming", "defer"] if incoming else []
         try:
             self._start(argv, [wire.fd for wire in wires if wire and wire.fd is not None],
-                        None if serial else subprocess.DEVNULL)
+                        None if terminal else subprocess.DEVNULL)
         except BaseException:
             self.close()
             raise
