@@ -136,8 +136,9 @@ lint: ## arrows between rooms, headers, symbols, static analysis, scripts, man p
 
 BASH_COMPLETION = $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 ZSH_COMPLETION = $(DESTDIR)$(PREFIX)/share/zsh/site-functions
+UNITS = $(DESTDIR)$(PREFIX)/lib/systemd/system
 
-install: $(BUILD)/weir ## install weir, its man pages and completions below DESTDIR/PREFIX
+install: $(BUILD)/weir ## install weir, its man pages, unit and completions below DESTDIR/PREFIX
 	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/share/man/man5 $(DESTDIR)$(PREFIX)/share/man/man8
 	install -m 755 $(BUILD)/weir $(DESTDIR)$(PREFIX)/sbin/weir
 	install -m 644 cli/man/weir.8 $(DESTDIR)$(PREFIX)/share/man/man8/weir.8
@@ -145,10 +146,13 @@ install: $(BUILD)/weir ## install weir, its man pages and completions below DEST
 	install -d $(BASH_COMPLETION) $(ZSH_COMPLETION)
 	$(BUILD)/weir completion bash > $(BASH_COMPLETION)/weir
 	$(BUILD)/weir completion zsh > $(ZSH_COMPLETION)/_weir
+	install -d $(UNITS)
+	sed 's|@SBINDIR@|$(PREFIX)/sbin|' cli/weir-restore.service.in > $(UNITS)/weir-restore.service
 
 uninstall: ## remove what install put there
 	rm -f $(DESTDIR)$(PREFIX)/sbin/weir $(DESTDIR)$(PREFIX)/share/man/man8/weir.8 \
-		$(DESTDIR)$(PREFIX)/share/man/man5/weir.yaml.5 $(BASH_COMPLETION)/weir $(ZSH_COMPLETION)/_weir
+		$(DESTDIR)$(PREFIX)/share/man/man5/weir.yaml.5 $(BASH_COMPLETION)/weir $(ZSH_COMPLETION)/_weir \
+		$(UNITS)/weir-restore.service
 
 clean: ## remove build/
 	rm -rf build

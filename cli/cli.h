@@ -176,6 +176,7 @@ int weir_verb_version(struct weir_cli *cli, struct weir_err *err);
 int weir_verb_graph(struct weir_cli *cli, struct weir_err *err);
 int weir_verb_completion(struct weir_cli *cli, struct weir_err *err);
 int weir_verb_repair(struct weir_cli *cli, struct weir_err *err);
+int weir_verb_restore(struct weir_cli *cli, struct weir_err *err);
 int weir_verb_backend(struct weir_cli *cli, struct weir_err *err);
 int weir_verb_backend_use(struct weir_cli *cli, struct weir_err *err);
 

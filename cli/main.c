@@ -75,6 +75,8 @@ const struct weir_verb weir_verbs[] = {
 	  weir_verb_render, no_options },
 	{ "repair", "", "make the host what it should be", NULL, 0, 0, weir_verb_repair,
 	  no_options },
+	{ "restore", "", "after a reboot: bring back what was declared", NULL, 0, 0,
+	  weir_verb_restore, no_options },
 	{ "backend use", "nftables|iptables|auto", "move everything to another packet filter",
 	  backend_help, 1, 1, weir_verb_backend_use, no_options },
 	{ "backend", "", "which packet filter is in use, and which could be", NULL, 0, 0,

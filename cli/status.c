@@ -146,15 +146,3 @@ int weir_verb_status(struct weir_cli *cli, struct weir_err *err)
 		print_text(cli, &st);
 	return st.drift.n_drift ? WEIR_EXIT_FAILED : WEIR_EXIT_DONE;
 }
-
-int weir_verb_repair(struct weir_cli *cli, struct weir_err *err)
-{
-	WEIR_CLEAN_PLAN struct weir_plan plan = { 0 };
-	int r = weir_cli_engine(cli, err);
-	if (r == 0)
-		r = weir_engine_repair(&cli->engine, cli->dry_run, &plan, err);
-	if (r < 0)
-		return r;
-	weir_print_plan(cli, &plan, "nothing to mend");
-	return cli->dry_run && plan.n_drift ? WEIR_EXIT_CHANGES : WEIR_EXIT_DONE;
-}

@@ -66,7 +66,10 @@ static int finish_sysctls(struct work *w)
 	struct weir_lock *lock = &w->s->lock;
 	struct weir_stored_sysctl *sysctls = NULL;
 	size_t n = 0;
-	int r = weir_store_sysctls(w->s->store, &w->s->arena, &sysctls, &n, w->err);
+	int r = 0;
+	if (w->s->new_boot) /* the host has its own values again */
+		return 0;
+	r = weir_store_sysctls(w->s->store, &w->s->arena, &sysctls, &n, w->err);
 	for (size_t i = 0; r == 0 && i < lock->n_sysctls; i++) {
 		if (knows_sysctl(sysctls, n, lock->sysctls[i].key))
 			continue;
@@ -239,6 +242,15 @@ static int note_gone(struct work *w, const struct weir_endpoint *ep)
 	return more[w->gone.n++] ? 0 : weir_err_set(w->err, ENOMEM, "out of memory");
 }
 
+/* Made at run time for something that the last boot ended. */
+static bool is_past(const struct work *w, const struct weir_endpoint *ep, struct weir_err *why)
+{
+	if (!w->s->restoring || ep->declared || ep->netns_id.ino)
+		return false;
+	(void)weir_err_set(why, ENOENT, "made at run time, in an earlier boot");
+	return true;
+}
+
 static int compare_endpoints(struct work *w)
 {
 	int r = 0;
@@ -247,8 +259,9 @@ static int compare_endpoints(struct work *w)
 		const struct weir_endpoint *ep = &w->want.endpoints[i];
 		if (ep->netns == WEIR_NETNS_HOST)
 			continue;
-		r = compare_endpoint(w, ep, &why);
-		bool gone = r == -ENOENT && ep->netns == WEIR_NETNS_PATH;
+		bool past = is_past(w, ep, &why);
+		r = past ? -ENOENT : compare_endpoint(w, ep, &why);
+		bool gone = past || (r == -ENOENT && ep->netns == WEIR_NETNS_PATH);
 		if (gone || r == -ESTALE) {
 			w->endpoint_differs[i] = !gone;
 			r = gone ? note_gone(w, ep) : 0;
@@ -433,6 +446,8 @@ static int mend(struct work *w)
 	struct weir_session *s = w->s;
 	s->dirty = true; /* until all of it is done */
 	int r = weir_store_begin(s->store, false, w->err);
+	if (r == 0 && s->new_boot)
+		r = weir_forwarding_forget(s, w->err);
 	if (r == 0)
 		r = mend_links(w);
 	if (r == 0)
@@ -454,7 +469,7 @@ static int mend(struct work *w)
 	if (r < 0)
 		weir_store_rollback(s->store);
 	else
-		s->dirty = false;
+		s->dirty = s->new_boot = false;
 	s->undo = NULL; /* converging is not undone */
 	return r;
 }

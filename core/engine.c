@@ -346,14 +346,15 @@ static int drop_gone(struct weir_session *s, const struct weir_gone *gone, struc
 	return r;
 }
 
-int weir_engine_repair(const struct weir_engine *engine, bool dry_run, struct weir_plan *ret,
-		       struct weir_err *err)
+static int mend_host(const struct weir_engine *engine, bool dry_run, bool restoring,
+		     struct weir_plan *ret, struct weir_err *err)
 {
 	WEIR_CLEAN_SESSION struct weir_session s = { .lock = WEIR_LOCK_INIT };
 	struct weir_plan plan = { 0 };
 	struct weir_gone gone = { 0 };
 	int r = weir_session_open(engine, dry_run, &s, err);
 	s.look_aside = true;
+	s.restoring = restoring;
 	if (r == 0 && !dry_run)
 		r = weir_store_verify(s.store, err);
 	if (r == 0)
@@ -361,6 +362,18 @@ int weir_engine_repair(const struct weir_engine *engine, bool dry_run, struct we
 	if (r == 0 && gone.n && !dry_run)
 		r = drop_gone(&s, &gone, err);
 	return finish(&plan, r, ret);
+}
+
+int weir_engine_repair(const struct weir_engine *engine, bool dry_run, struct weir_plan *ret,
+		       struct weir_err *err)
+{
+	return mend_host(engine, dry_run, false, ret, err);
+}
+
+int weir_engine_restore(const struct weir_engine *engine, bool dry_run, struct weir_plan *ret,
+			struct weir_err *err)
+{
+	return mend_host(engine, dry_run, true, ret, err);
 }
 
 /* The folder is nobody's any more: what weir keeps in it goes, the lock last. */

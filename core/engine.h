@@ -98,6 +98,11 @@ int weir_engine_change(const struct weir_engine *engine, const struct weir_chang
 int weir_engine_repair(const struct weir_engine *engine, bool dry_run, struct weir_plan *ret,
 		       struct weir_err *err);
 
+/* The same, to be the first in a new boot: endpoints that were made at run time in an earlier one, and not
+ * declared by a spec, are dropped instead of made anew. */
+int weir_engine_restore(const struct weir_engine *engine, bool dry_run, struct weir_plan *ret,
+			struct weir_err *err);
+
 /* Moves everything from the packet filter in charge (engine->choose) to another one, which is in charge
  * from then on. The old rules go when the new ones are in force; what is established goes on. In charge
  * already: nothing. On any error the old one is in charge, with all its rules. */

@@ -33,9 +33,12 @@ static bool needs_forwarding(const struct weir_network *net, enum weir_family fa
 	return routed > (net->internal ? 1 : 0);
 }
 
+/* What was changed in an earlier boot went with it: the values of now are the host's own. */
 static int load_sysctls(struct weir_session *s, struct weir_stored_sysctl **ret, size_t *ret_n,
 			struct weir_err *err)
 {
+	if (s->new_boot)
+		return 0;
 	return weir_store_sysctls(s->store, &s->arena, ret, ret_n, err);
 }
 
@@ -187,6 +190,16 @@ int weir_engine_guards(const struct weir_stored_sysctl *sysctls, size_t n,
 	for (enum weir_family f = WEIR_IPV4; f < WEIR_NUM_FAMILIES; f++)
 		fwd.guarded[f] = is_switched(sysctls, n, f);
 	return weir_forwarding_guards(&fwd, false, rules, err);
+}
+
+int weir_forwarding_forget(struct weir_session *s, struct weir_err *err)
+{
+	struct weir_stored_sysctl *sysctls = NULL;
+	size_t n = 0;
+	int r = weir_store_sysctls(s->store, &s->arena, &sysctls, &n, err);
+	for (size_t i = 0; r == 0 && i < n; i++)
+		r = weir_store_remove_sysctl(s->store, sysctls[i].key, err);
+	return r;
 }
 
 int weir_forwarding_mend(struct weir_session *s, const char **ret_drift, struct weir_err *err)

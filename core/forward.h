@@ -29,4 +29,7 @@ int weir_forwarding_guards(const struct weir_forwarding *fwd, bool after,
  * ret_drift: the first key that had another, or NULL. */
 int weir_forwarding_mend(struct weir_session *s, const char **ret_drift, struct weir_err *err);
 
+/* Takes the records of an earlier boot out of the store. */
+int weir_forwarding_forget(struct weir_session *s, struct weir_err *err);
+
 #endif

@@ -35,6 +35,7 @@ static int check_owner(struct weir_session *s, struct weir_err *err)
 				    "(%lu, this is %lu): use another --state-dir here",
 				    s->engine->state_dir, (unsigned long)owner->ino,
 				    (unsigned long)s->here.ino);
+	s->new_boot = owner->ino && strcmp(owner->boot, s->here.boot) != 0;
 	s->meta.owner = s->here;
 	return 0;
 }

@@ -39,6 +39,8 @@ struct weir_session {
 	bool have_routes;
 	struct weir_undo *undo;		  /* the latest first */
 	struct weir_new_netns *new_netns; /* made anew while going back */
+	bool new_boot;	 /* the store's last commit was in an earlier boot of this host */
+	bool restoring;	 /* what was made at run time in an earlier boot does not come back */
 	bool look_aside; /* also into packet filters that are not in charge (core/aside.h) */
 	bool dirty;	 /* leave the mark: somebody must converge */
 };
