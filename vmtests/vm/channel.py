@@ -22,7 +22,8 @@ class Dead(Exception):
 
 
 class Timeout(Exception):
-    """A command took longer than it may. The machine lives."""
+    """A command took longer than it may. The machine lives; out and err are what the command wrote."""
+    out = err = b""
 
 
 class Channel:

@@ -79,19 +79,49 @@ class Template:
         self.about = json.loads((folder / "template.json").read_text())
 
     def clone(self, wires=(), disk=None, terminal=False):
-        """A running machine. wires: at most two Wires, eth0 and eth1, which are down; disk: a file that is
+        """A running machine, which is its user's alone. wires: at most two Wires, eth0 and eth1, which are down; disk: a file that is
         /dev/vda; terminal: the console is this process's terminal. To be called by a thread that lives as
         long as the machine."""
+        machine = self._continue(self.folder / "ram", wires=wires, disk=disk, terminal=terminal)
+        try:
+            machine.attach(bool(wires), bool(disk))
+        except BaseException as e:
+            machine.fail(e)
+        return machine
+
+    def prepared(self, key, prepare):
+        """A template of this one's clone in which prepare(machine) has run; cached by `key`, which stands
+        for all that prepare() does."""
+        folder = self.folder.parent / ("%s-%s" % (self.folder.name, files.digest(key)))
+        with files.locked("template-" + self.folder.name):
+            if not (folder / "template.json").exists():
+                with files.fresh_folder(folder) as made:
+                    self._prepare(prepare, made)
+        return Template(self.kernel, folder)
+
+    def _prepare(self, prepare, made):
+        about = {key: self.about[key] for key in ("accel", "line")}
+        os.link(self.folder / "initrd", made / "initrd")
+        if self.about["shared"]:
+            subprocess.run(["cp", "--sparse=always", self.folder / "ram", made / "ram"], check=True)
+        machine = self._continue(made / "ram", share=True)
+        try:
+            prepare(machine)
+            _take(machine, about, made, not self.about["shared"])
+        except BaseException as e:
+            machine.fail(e)
+        machine.close()
+
+    def _continue(self, ram, **more):
+        """A machine that goes on where the template stopped."""
         os.utime(self.folder)
         shared = self.about["shared"]
-        ram = self.folder / "ram" if shared else None
-        machine = _start(self, self.about["accel"], self.about["line"], self.folder / "initrd", ram=ram, incoming=True,
-                         wires=wires, disk=disk, terminal=terminal)
+        machine = _start(self, self.about["accel"], self.about["line"], self.folder / "initrd",
+                         ram=ram if shared else None, incoming=True, **more)
         try:
             machine.qemu.monitor.restore(self.folder / "state", shared)
             machine.connect(lambda: machine.qemu.monitor.ask("cont"), GRACE * 3)
             machine.kmsg_next = self.about["kmsg"]
-            machine.attach(bool(wires), bool(disk))
         except BaseException as e:
             machine.fail(e)
         return machine
@@ -120,15 +150,20 @@ def _make_template(kernel, base, about, made):
         machine.connect(lambda: None, BOOT_SECONDS)
         if about["warm"]:
             machine.exec(["modprobe", "-qa", *about["warm"]], timeout=BOOT_SECONDS)
-        about["kmsg"] = machine.kmsg_end()
-        machine.exec(["sync"])
-        about["shared"] = _save(machine.qemu.monitor, made, about["whole"])
-        (made / "template.json").write_text(json.dumps(about, indent=1) + "\n")
+        _take(machine, about, made, about["whole"])
     except BaseException as e:
         machine.fail(e)
     machine.close()
+
+
+def _take(machine, about, made, whole):
+    """The template of this machine as it is now, at rest."""
+    about["kmsg"] = machine.kmsg_end()
+    machine.exec(["sync"])
+    about["shared"] = _save(machine.qemu.monitor, made, whole)
     if not about["shared"]:
-        (made / "ram").unlink()
+        (made / "ram").unlink(missing_ok=True)
+    (made / "template.json").write_text(json.dumps(about, indent=1) + "\n")
 
 
 def _save(monitor, made, whole):
@@ -285,8 +320,10 @@ class Machine:
                 process.wait(timeout)
             except Timeout:
                 process.give_up()
-                said = (bytes(process.out) + bytes(process.err)).decode(errors="replace")[-2000:]
-                raise Timeout("%s: not within %g s\n%s" % (" ".join(process.argv), timeout, said)) from None
+                said = (process.out + process.err).decode(errors="replace")[-2000:]
+                late = Timeout("%s: not within %g s\n%s" % (" ".join(process.argv), timeout, said))
+                late.out, late.err = bytes(process.out), bytes(process.err)
+                raise late from None
             return process.code, bytes(process.out), bytes(process.err)
 
     def _dying(self):

@@ -6,6 +6,7 @@ apart, that each kernel boots as its maker meant it to.
 """
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import sys
@@ -100,8 +101,9 @@ def test_who_inherits_the_output_is_not_waited_for(machine):
 
 
 def test_a_command_that_takes_too_long(machine):
-    with pytest.raises(guest.Timeout, match="sleep 1000"):
-        machine.exec(["sh", "-c", "echo $$ > /tmp/pid; sleep 1000; true"], timeout=1)
+    with pytest.raises(guest.Timeout, match="sleep 1000") as late:
+        machine.exec(["sh", "-c", "echo $$ > /tmp/pid; echo so far; sleep 1000; true"], timeout=1)
+    assert late.value.out == b"so far\n"
     pid = machine.get("/tmp/pid").decode().strip()
     assert machine.exec(["test", "-e", "/proc/" + pid])[0] == 1
     assert machine.exec(["pgrep", "-x", "sleep"])[0] == 1  # what it had started went with it
@@ -210,6 +212,25 @@ def test_clones_are_apart(template):
         for path in ("/proc/sys/kernel/random/boot_id", "/proc/sys/kernel/random/uuid"):
             assert one.get(path) != two.get(path)
         assert abs(float(one.exec(["date", "+%s"])[1]) - time.time()) < 30
+
+
+def test_a_prepared_template(template):
+    """Made once by its key; the template that it comes from does not change."""
+    calls = []
+
+    def prepare(machine):
+        calls.append(machine.exec(["sh", "-c", "echo ready > /root/file; ip link add br7 type bridge"])[0])
+    key = str(time.monotonic_ns())
+    for prepared in (template.prepared(key, prepare), template.prepared(key, prepare)):
+        with prepared.clone() as machine, prepared.clone() as other:
+            assert machine.get("/root/file") == b"ready\n"
+            assert machine.exec(["ip", "link", "show", "br7"])[0] == 0
+            machine.put(b"changed", "/root/file")
+            assert other.get("/root/file") == b"ready\n"
+    assert calls == [0]
+    with template.clone() as machine:
+        assert machine.exec(["test", "-e", "/root/file"])[0] == 1
+    shutil.rmtree(prepared.folder)
 
 
 def test_the_whole_state_through_a_file():
