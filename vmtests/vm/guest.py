@@ -84,6 +84,7 @@ class Template:
         long as the machine."""
         machine = self._continue(self.folder / "ram", wires=wires, disk=disk, terminal=terminal)
         try:
+            machine.made = {"wires": wires, "disk": disk}
             machine.attach(bool(wires), bool(disk))
         except BaseException as e:
             machine.fail(e)
@@ -236,7 +237,7 @@ class Machine:
 
     def __init__(self, running):
         self.qemu, self.channel, self.template, self.kmsg_next = running, None, None, 0
-        self._lock = threading.Lock()
+        self.made = {"wires": (), "disk": None}
         _alive.add(self)
 
     def __enter__(self):
@@ -290,13 +291,21 @@ class Machine:
         return self.qemu.process.poll() is None and not self.channel.over
 
     def reboot(self):
-        """The machine's reset: its kernel boots anew, from nothing; what is on its disk stays."""
-        self.qemu.monitor.ask("set-action", reboot="reset")
+        """The guest ends as for a reboot, and its kernel boots anew, from nothing; what is on its disk stays.
+        QEMU is another one: a reset would begin with what the last boot left in the emulated devices."""
         self.channel.send(("r", 0, b""))
-        self.qemu.monitor.event("RESET", GRACE)
-        self.channel.close()
+        try:
+            self.qemu.process.wait(BOOT_SECONDS)
+        except subprocess.TimeoutExpired:
+            raise Dead("the machine does not end\n" + self.tail()) from None
+        self.close()
+        _alive.add(self)
+        about, made = self.template.about, self.made
+        self.qemu = qemu.Qemu(about["accel"], self.template.kernel.vmlinux, self.template.folder / "initrd",
+                              about["line"], wires=made["wires"], disk=made["disk"])
         self.connect(lambda: None, BOOT_SECONDS)
         self.kmsg_next = 0
+        self.attach(bool(made["wires"]), bool(made["disk"]))
 
     def close(self):
         _alive.discard(self)

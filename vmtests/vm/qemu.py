@@ -115,13 +115,13 @@ def disk_argument(disk):
 
 
 class Monitor:
-    """QMP: a question, its answer; events are kept."""
+    """QMP: a question, its answer; events are passed over."""
 
     def __init__(self, path):
         self.socket = socket.socket(socket.AF_UNIX)
-        self.events = []
         try:
             self.socket.connect(path)
+            self.socket.settimeout(60)
             self.file = self.socket.makefile("rw", encoding="utf-8")
             self.file.readline()
             self.ask("qmp_capabilities")
@@ -133,27 +133,17 @@ class Monitor:
         self.file.write(json.dumps({"execute": command, "arguments": arguments}) + "\n")
         self.file.flush()
         while True:
-            answer = self._read(30)
+            answer = self._read()
             if "return" in answer:
                 return answer["return"]
             if "error" in answer:
                 raise Unusable("QEMU refuses %s: %s" % (command, answer["error"]["desc"]))
 
-    def _read(self, timeout):
-        self.socket.settimeout(timeout)
+    def _read(self):
         line = self.file.readline()
         if not line:
             raise OSError("QEMU is gone")
-        answer = json.loads(line)
-        if "event" in answer:
-            self.events.append(answer["event"])
-        return answer
-
-    def event(self, name, timeout):
-        """Waits for this event, unless it has come already; then it is forgotten."""
-        while name not in self.events:
-            self._read(timeout)
-        self.events.remove(name)
+        return json.loads(line)
 
     def save(self, path, shared):
         """Stops the machine and writes its state; its memory too unless `shared`."""

@@ -302,7 +302,6 @@ def test_a_disk_outlives_a_reboot_and_a_power_cut(template, tmp_path):
         machine.reboot()
         assert machine.get("/proc/sys/kernel/random/boot_id") != before
         assert machine.exec(["test", "-e", "/root/file"])[0] == 1
-        machine.attach(wires=False, disk=True)
         assert machine.exec(["mount", "/dev/vda", "/mnt"])[0] == 0
         assert machine.get("/mnt/file") == b"kept"
         machine.put(b"more", "/mnt/more")
