@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* status and repair: is the host what it should be, and make it so. */
+/* status: is the host what it should be? */
 #include <errno.h>
 #include <stdio.h>
 

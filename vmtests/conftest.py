@@ -8,6 +8,7 @@ kernel and QEMU machines of others. Marks:
     @neighbours              a second NIC with lan2 behind it
     @only("nftables")        about that packet filter itself; skipped on others
     @here("why")             on this host's kernel only
+    @machines                makes machines of its own: not on this host's kernel
     @elsewhere               one of the few that `make check` runs on other kernels too
 """
 import fcntl
@@ -41,6 +42,7 @@ def pytest_configure(config):
     for line in ("behaviour(*numbers): what the test shows", "every_switch: run with each bridge-netfilter switch",
                  "neighbours: a second NIC", "only(backend): about that packet filter itself",
                  "slow: many runs of weir", "here(why): on this host's kernel only",
+                 "machines: makes machines of its own",
                  "elsewhere: make check runs it on other kernels too"):
         config.addinivalue_line("markers", line)
 
@@ -56,9 +58,11 @@ def pytest_generate_tests(metafunc):
                 pytest.param(value, marks=pytest.mark.skip(reason=skip(value)) if skip(value) else ())
                 for value in values], **more)
 
+    def unfit(kernel):
+        return mark("machines") and "needs machines of its own" if kernel == "host" else here and here.args[0]
+
     only, here = mark("only"), mark("here")
-    parametrize("somewhere", metafunc.config.getoption("kernel").split(","),
-                lambda kernel: here and kernel != "host" and here.args[0], indirect=True, scope="session")
+    parametrize("somewhere", metafunc.config.getoption("kernel").split(","), unfit, indirect=True, scope="session")
     parametrize("backend", metafunc.config.getoption("backend").split(","),
                 lambda name: only and name not in only.args and "about %s itself" % ", ".join(only.args))
     parametrize("bridge_netfilter", ["off", "on", "global"] if mark("every_switch") else ["off"], lambda _: None)

@@ -10,3 +10,4 @@ only = pytest.mark.only
 here = pytest.mark.here
 words_only = here("about words, whatever the kernel")
 elsewhere = pytest.mark.elsewhere
+machines = pytest.mark.machines

@@ -184,6 +184,13 @@ static inline int repair(struct host *h)
 	return repair_how(h, false);
 }
 
+static inline int restore(struct host *h)
+{
+	struct weir_plan plan_ = { 0 };
+	h->err = (struct weir_err){ 0 };
+	return finish_change(h, weir_engine_restore(&h->engine, false, &plan_, &h->err), &plan_);
+}
+
 static inline int delete_all(struct host *h)
 {
 	struct weir_plan plan_ = { 0 };
@@ -329,6 +336,23 @@ static inline void print_lines(const char *sign, const char *text, const char *w
 			fail_msg(__VA_ARGS__);       \
 		}                                    \
 	} while (0)
+
+static inline void sql(const struct host *h, const char *text)
+{
+	sqlite3 *db = open_db(h);
+	char *why = NULL;
+	if (sqlite3_exec(db, text, NULL, NULL, &why) != SQLITE_OK)
+		fail_msg("%s: %s", text, why);
+	assert_int_equal(sqlite3_close(db), SQLITE_OK);
+}
+
+/* What the store tells of the kernel is of another boot. */
+static inline void boot_anew(struct host *h)
+{
+	weir_memory_reset();
+	sql(h, "UPDATE meta SET boot = '00000000-0000-0000-0000-000000000000';"
+	       "UPDATE endpoint SET boot = '00000000-0000-0000-0000-000000000000'");
+}
 
 /* The kernel is what the store says. */
 static inline void assert_converged(struct host *h)

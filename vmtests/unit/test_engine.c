@@ -366,15 +366,6 @@ static void test_another_store(void **state)
 	assert_int_equal(host_tear_down((void **)&theirs), 0);
 }
 
-static void sql(const struct host *h, const char *text)
-{
-	sqlite3 *db = open_db(h);
-	char *why = NULL;
-	if (sqlite3_exec(db, text, NULL, NULL, &why) != SQLITE_OK)
-		fail_msg("%s: %s", text, why);
-	assert_int_equal(sqlite3_close(db), SQLITE_OK);
-}
-
 static void test_another_namespace(void **state)
 {
 	struct host *h = *state;
@@ -470,6 +461,25 @@ static void test_repair_takes_links_out_of_what_was_replaced(void **state)
 	assert_converged(h);
 }
 
+/* What was declared comes back, what was made at run time does not; only after a reboot. */
+static void test_restore(void **state)
+{
+	struct host *h = *state;
+	OK(h, apply(h, spec));
+	OK(h, apply(h, "endpoints: {late: {networks: [web], publish: [\"8081:80\"]}}"));
+	sql(h, "UPDATE endpoint SET declared = 0 WHERE name = 'late'");
+	OK(h, restore(h));
+	assert_int_equal(h->plan.n_drift, 0);
+	boot_anew(h);
+	OK(h, restore(h));
+	assert_converged(h);
+	char *text = dump(h);
+	assert_null(strstr(text, "\nendpoint late"));
+	assert_null(strstr(text, "8081"));
+	assert_non_null(strstr(text, "\nendpoint pg "));
+	free(text);
+}
+
 static void test_networks_of_what_is_gone(void **state)
 {
 	struct host *h = *state;
@@ -553,6 +563,7 @@ int main(void)
 		HOST_TEST(test_repair_drops_what_is_gone),
 		HOST_TEST(test_repair_takes_links_out_of_what_was_replaced),
 		HOST_TEST(test_networks_of_what_is_gone),
+		HOST_TEST(test_restore),
 		HOST_TEST(test_endpoints_move_between_namespaces),
 		HOST_TEST(test_delete_all_leaves_nothing),
 		HOST_TEST(test_prune_spares_what_nobody_declared),

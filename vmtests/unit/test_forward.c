@@ -206,6 +206,35 @@ static void test_given_back_and_switched_on_again(void **state)
 	assert_int_equal(count_recorded(h), 1);
 }
 
+/* On at the start of a boot: that is the host's own doing, whatever it was before. */
+static void test_what_an_earlier_boot_recorded_is_void(void **state)
+{
+	struct host *h = *state;
+	OK(h, apply(h, web));
+	boot_anew(h);
+	set(IPV4, 1);
+	OK(h, restore(h));
+	assert_int_equal(count_recorded(h), 0);
+	assert_int_equal(guards(), 0);
+	OK(h, delete_all(h));
+	assert_int_equal(get(IPV4), 1);
+}
+
+/* Off again: forwarding begins when the rules stand, and is recorded anew. */
+static void test_switched_on_in_a_new_boot(void **state)
+{
+	struct host *h = *state;
+	OK(h, apply(h, web));
+	boot_anew(h);
+	OK(h, restore(h));
+	assert_int_equal(get(IPV4), 1);
+	assert_int_equal(count_recorded(h), 1);
+	assert_int_equal(guards(), 1u << WEIR_IPV4);
+	assert_converged(h);
+	OK(h, delete_all(h));
+	assert_int_equal(get(IPV4), 0);
+}
+
 static void test_guards_from_what_is_recorded(void **state)
 {
 	WEIR_CLEAN_RULESET struct weir_ruleset rules = { 0 };
@@ -233,6 +262,8 @@ int main(void)
 		HOST_TEST(test_repair_switches_on_again),
 		HOST_TEST(test_needed_and_switched_off_by_others),
 		HOST_TEST(test_given_back_and_switched_on_again),
+		HOST_TEST(test_what_an_earlier_boot_recorded_is_void),
+		HOST_TEST(test_switched_on_in_a_new_boot),
 		cmocka_unit_test(test_guards_from_what_is_recorded),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

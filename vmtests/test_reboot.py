@@ -1,26 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a reboot and a power cut leave: a machine with a disk on which weir's store lies.
-
-    pytest -c vmtests/pytest.ini vmtests/vm/test_reboot.py --backend nftables,iptables   (WEIR_VM_KERNELS=6.12 narrows it)
-"""
+"""What a reboot and a power cut leave: a machine with a disk on which weir's store lies. Nothing of it but the disk
+is there again, so these machines are made here, and not by a World."""
 import json
-import os
-import pathlib
 import re
 import subprocess
-import sys
 import time
 
 import pytest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
-from marks import behaviour  # noqa: E402
-from specs import dual, on  # noqa: E402
-from vm import files, guest, kernels  # noqa: E402
+import place
+from marks import behaviour, elsewhere, machines, slow
+from specs import dual, on
 
-pytestmark = pytest.mark.slow
-CHOSEN = os.environ.get("WEIR_VM_KERNELS", ",".join(kernels.KNOWN)).split(",")
-BUILD = pathlib.Path(os.environ.get("WEIR_BUILD", files.ROOT / "build"))
+pytestmark = [slow, machines]
 SBIN = "/usr/local/sbin"
 SPEC = {
     "networks": {"web": dual(1), "db": dual(2, internal=True)},
@@ -31,7 +23,8 @@ SPEC = {
 
 def installed(folder):
     """What `make install` puts where; the command of the unit."""
-    subprocess.run(["make", "-s", "-C", files.ROOT, "install", "DESTDIR=%s" % folder], check=True, capture_output=True)
+    subprocess.run(["make", "-s", "-C", place.ROOT, "-o", "build/weir", "install", "DESTDIR=%s" % folder], check=True,
+                   capture_output=True)  # -o: as it was built, whatever the flags
     unit = (folder / "usr/local/lib/systemd/system/weir-restore.service").read_text()
     return re.search(r"^ExecStart=(.*)$", unit, re.M)[1].split()
 
@@ -58,8 +51,8 @@ class Host:
         self.furnish()
 
     def furnish(self):
-        self.machine.put(BUILD / "weir", SBIN + "/weir")
-        self.machine.put(BUILD / "vmtests/probe", SBIN + "/probe")
+        self.machine.put(place.BUILD / "weir", SBIN + "/weir")
+        self.machine.put(place.program("probe"), SBIN + "/probe")
         self.sh("mkdir -p /var/lib/weir && mount /dev/vda /var/lib/weir && rmdir /var/lib/weir/lost+found 2>&-; true")
 
     def reboot(self):
@@ -117,9 +110,9 @@ class Host:
         return answer.rsplit("|", 2)[0]
 
 
-@pytest.fixture(params=CHOSEN)
-def host(request, backend, tmp_path):
-    with Host(guest.template(kernels.fetch(request.param)), backend, tmp_path) as made:
+@pytest.fixture
+def host(somewhere, backend, tmp_path):
+    with Host(somewhere.template, backend, tmp_path) as made:
         yield made
         assert made.machine.taint() == 0, made.machine.tail()
 
@@ -137,6 +130,7 @@ def without(state, endpoint):
             "endpoints": {n: e for n, e in state["endpoints"].items() if n != endpoint}}
 
 
+@elsewhere
 @behaviour("R6")
 def test_reboot(host, tmp_path):
     unit = installed(tmp_path / "installed")
