@@ -101,6 +101,7 @@ def stripped(file):
 class Kernel:
     """One of Debian's kernels, in QEMU."""
     run_timeout = RUN_TIMEOUT
+    emulated = True  # and it has one processor
     patience = 6
     probe, fault, weir = map(pathlib.PurePosixPath, (
         "/usr/local/bin/probe", "/usr/local/lib/libweirfault.so", "/usr/local/sbin/weir"))

@@ -222,6 +222,7 @@ class HostKernel:
     """This host's kernel."""
     name = "host"
     run_timeout = RUN_TIMEOUT
+    emulated = False
     patience = 1  # how much longer than here a test may take
 
     def __init__(self, folder=None):

@@ -97,7 +97,7 @@ class Case:
         self.name = "--backend %s --seed %d --only %d --flows %d" % (backend, seed, number, flows)
         self.model = Model(random.Random("%d/%d" % (seed, number)))
         self.flows = Flows(self.model).take(flows)
-        self.somewhere, self.backend, self.cpu = somewhere, backend, cpu
+        self.somewhere, self.backend, self.cpu = somewhere, backend, 0 if somewhere.emulated else cpu
 
     def run(self):
         """What differs, as texts."""
