@@ -55,7 +55,7 @@ class Machine(place.Machine):
         for inside, data in where.files.items():
             clone.put(data, inside, 0o755)
         clone.put(b"", FOLDER + "/spec.yaml", 0o644)
-        clone.kmsg()
+        clone.exec(["rmdir", "/etc/netns"])
         self.holder = self.agent(None, "host")
         self.host = "/proc/1/ns/net"
 
