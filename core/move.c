@@ -73,19 +73,30 @@ static int compile_all(struct move *m, struct weir_err *err)
 	return r < 0 ? r : weir_ruleset_diff(&nothing, &m->rules, &m->all, err);
 }
 
-/* Would the new filter take them? Nothing is touched yet. */
+static int refuse_foreign(struct move *m, struct weir_err *err)
+{
+	weir_aside_turn(m->s, m->to);
+	int r = weir_session_refuse_foreign(m->s, err);
+	weir_aside_turn(m->s, m->to);
+	return r;
+}
+
+/* Would the new filter take them? Nothing is touched yet; a filter that has no dry run may load modules
+ * to prepare anything, so that it is not asked in one. */
 static int rehearse(struct move *m, struct weir_err *err)
 {
 	struct weir_session *s = m->s;
 	const struct weir_firewall_ops *fw = m->to->engine.firewall;
 	struct weir_epoch epoch = { .counter = s->meta.counter + 1 };
+	if (s->dry_run && !(fw->capabilities & WEIR_FW_DRY_VALIDATE))
+		return refuse_foreign(m, err);
 	memcpy(epoch.store, s->meta.uuid, sizeof(epoch.store));
 	memcpy(epoch.boot, s->here.boot, sizeof(epoch.boot));
 	int r = fw->prepare(m->to->fw, &m->all, WEIR_FW_WHOLE | WEIR_FW_COVERED, &m->to->kernel,
 			    &epoch, err);
 	if (r < 0)
 		return r;
-	if (s->dry_run && (fw->capabilities & WEIR_FW_DRY_VALIDATE))
+	if (s->dry_run)
 		r = fw->validate(m->to->fw, err);
 	fw->abort(m->to->fw);
 	return r;

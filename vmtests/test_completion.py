@@ -48,6 +48,7 @@ def test_bash_completes_from_the_tables_of_help(world, in_bash):
     assert in_bash("network", "add", "new", "--nat", "") == {"masquerade", "none"}
     assert in_bash("graph", "--format", "=", "m") == {"mermaid"}
     assert in_bash("completion", "") == {"bash", "zsh"}
+    assert in_bash("backend", "") == {"use"} and in_bash("backend", "use", "") == {"nftables", "iptables", "auto"}
     assert in_bash("exec", "nginx", "--", "l") == set(), "what follows is another command"
 
 

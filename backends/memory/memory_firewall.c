@@ -5,28 +5,15 @@
  * commit moves on. prepare() only copies what it is given; commit() builds the next ruleset aside and
  * puts it in place by one assignment, so that it is whole or not at all. As nf_tables does, commit()
  * refuses to delete what is absent and to add a key that is there with another value. */
-#include "backends/memory/memory.h"
+#include "backends/memory/memory_kernel.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-struct kernel {
-	bool present;
-	bool broken; /* chains and rules are not as they should be */
-	struct weir_ruleset rules;
-	struct weir_epoch epoch;
-	uint32_t moved; /* the generation, less the 1 that it starts from */
-	struct weir_arena flow_arena;
-	struct weir_flow_match *flows;
-	size_t n_flows;
-};
-
-static struct kernel kernels[2]; /* of weir_memory_firewall and of weir_memory_other */
-
 struct weir_firewall {
-	struct kernel *kernel;
+	struct weir_memory_kernel *kernel;
 	char store[WEIR_UUID_SIZE];
 	bool prepared;
 	/* what is prepared */
@@ -36,7 +23,7 @@ struct weir_firewall {
 	struct weir_epoch epoch;
 };
 
-static uint32_t generation(const struct kernel *kernel)
+static uint32_t generation(const struct weir_memory_kernel *kernel)
 {
 	return kernel->moved + 1;
 }
@@ -55,8 +42,8 @@ static int memory_probe(struct weir_err *err)
 	return weir_memory_step("probing memory", err);
 }
 
-static int open_kernel(struct kernel *kernel, const char *store, struct weir_firewall **ret,
-		       struct weir_err *err)
+static int open_kernel(struct weir_memory_kernel *kernel, const char *store,
+		       struct weir_firewall **ret, struct weir_err *err)
 {
 	int r = weir_memory_step("opening memory", err);
 	if (r < 0)
@@ -76,14 +63,14 @@ static int memory_open(const char *store, const struct weir_trace *trace,
 		       struct weir_firewall **ret, struct weir_err *err)
 {
 	(void)trace; /* there are no messages to say */
-	return open_kernel(&kernels[0], store, ret, err);
+	return open_kernel(&weir_memory_kernels[0], store, ret, err);
 }
 
 static int other_open(const char *store, const struct weir_trace *trace, struct weir_firewall **ret,
 		      struct weir_err *err)
 {
 	(void)trace;
-	return open_kernel(&kernels[1], store, ret, err);
+	return open_kernel(&weir_memory_kernels[1], store, ret, err);
 }
 
 static void memory_abort(struct weir_firewall *fw)
@@ -103,7 +90,7 @@ static void memory_close(struct weir_firewall *fw)
 
 /* ---- reading ---- */
 
-static struct weir_firewall_state current_state(const struct kernel *kernel)
+static struct weir_firewall_state current_state(const struct weir_memory_kernel *kernel)
 {
 	struct weir_firewall_state state = { .present = kernel->present,
 					     .generation = generation(kernel) };
@@ -122,7 +109,7 @@ static int memory_state(struct weir_firewall *fw, struct weir_firewall_state *re
 	return 0;
 }
 
-static int check_frame(const struct kernel *kernel, struct weir_err *err)
+static int check_frame(const struct weir_memory_kernel *kernel, struct weir_err *err)
 {
 	if (!kernel->present)
 		return weir_err_set(err, ESTALE, "the rules are gone");
@@ -414,81 +401,6 @@ static int memory_forget(struct weir_firewall *fw, const struct weir_flow_match 
 	if (ret_forgotten)
 		*ret_forgotten = before - kept;
 	return 0;
-}
-
-/* ---- what others do ---- */
-
-int weir_memory_add_flow(const struct weir_flow_match *flow)
-{
-	struct weir_flow_match *flows = weir_arena_grow(&kernels[0].flow_arena, kernels[0].flows,
-							kernels[0].n_flows, sizeof(*flows));
-	if (!flows)
-		return -ENOMEM;
-	flows[kernels[0].n_flows++] = *flow;
-	kernels[0].flows = flows;
-	return 0;
-}
-
-size_t weir_memory_flows(void)
-{
-	return kernels[0].n_flows;
-}
-
-const struct weir_ruleset *weir_memory_rules(void)
-{
-	return &kernels[0].rules;
-}
-
-const struct weir_ruleset *weir_memory_other_rules(void)
-{
-	return &kernels[1].rules;
-}
-
-bool weir_memory_drop_entry(size_t i)
-{
-	if (i >= kernels[0].rules.n)
-		return false;
-	struct weir_entry *entries = kernels[0].rules.entries;
-	memmove(&entries[i], &entries[i + 1], (kernels[0].rules.n - i - 1) * sizeof(entries[0]));
-	kernels[0].rules.n--;
-	kernels[0].moved++;
-	return true;
-}
-
-void weir_memory_damage(enum weir_memory_damage damage)
-{
-	kernels[0].moved++;
-	if (damage == WEIR_MEMORY_OTHER || !kernels[0].present)
-		return;
-	if (damage == WEIR_MEMORY_FLUSHED || damage == WEIR_MEMORY_EMPTIED)
-		weir_ruleset_free(&kernels[0].rules);
-	if (damage == WEIR_MEMORY_FLUSHED)
-		kernels[0].present = kernels[0].broken = false;
-	if (damage == WEIR_MEMORY_BROKEN)
-		kernels[0].broken = true;
-	if (damage == WEIR_MEMORY_FLUSHED || damage == WEIR_MEMORY_NO_EPOCH)
-		kernels[0].epoch = (struct weir_epoch){ 0 };
-}
-
-void weir_memory_reset_firewall(void)
-{
-	for (size_t i = 0; i < 2; i++) {
-		weir_ruleset_free(&kernels[i].rules);
-		weir_arena_free(&kernels[i].flow_arena);
-	}
-	memset(kernels, 0, sizeof(kernels));
-}
-
-void weir_memory_print_firewall(FILE *out)
-{
-	for (size_t i = 0; i < 2; i++) {
-		const struct kernel *kernel = &kernels[i];
-		if (!kernel->present)
-			continue;
-		(void)fprintf(out, "%srules of %s%s\n", i ? "other " : "", kernel->epoch.store,
-			      kernel->broken ? " (broken)" : "");
-		weir_ruleset_print(&kernel->rules, out);
-	}
 }
 
 /* All but the name and the kernel. */

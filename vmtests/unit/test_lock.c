@@ -103,6 +103,7 @@ static void test_a_mark_is_read_back(void **state)
 	OK(h, weir_lock_note_flows(&lock, flows, 2, &h->err));
 	OK(h, weir_lock_note_sysctl(&lock, "net/ipv4/ip_forward", -3, &h->err));
 	OK(h, weir_lock_note_netns(&lock, "nginx", &h->err));
+	OK(h, weir_lock_note_backend(&lock, "iptables", &h->err));
 	weir_lock_release(&lock, false);
 	write_mark(h, "netns ngi"); /* cut off by the kill */
 	OK(h, take(h, 0, "weir apply", &lock));
@@ -123,6 +124,8 @@ static void test_a_mark_is_read_back(void **state)
 	assert_int_equal(lock.sysctls[0].old, -3);
 	assert_int_equal(lock.n_netns, 1);
 	assert_string_equal(lock.netns[0], "nginx");
+	assert_int_equal(lock.n_backends, 1);
+	assert_string_equal(lock.backends[0], "iptables");
 	weir_lock_release(&lock, false);
 	/* What the next holder writes is no part of the line that was cut off. */
 	OK(h, take(h, 0, "weir apply", &lock));
@@ -136,11 +139,12 @@ static void test_nonsense_in_a_mark_is_only_a_mark(void **state)
 	struct weir_lock lock;
 	OK(h, apply(h, spec));
 	char *want = dump(h);
-	write_mark(h, "forget 9 x y z 1 2-3 4\nforget\nsysctl\nsysctl a\nnetns\n\n\x01\xff\n"
-		      "forget 1 - - - 1 90-80 0\nforget 1 300.0.0.0/8 - - 1 1-2 0\n");
+	write_mark(h,
+		   "forget 9 x y z 1 2-3 4\nforget\nsysctl\nsysctl a\nnetns\nbackend\n\n\x01\xff\n"
+		   "forget 1 - - - 1 90-80 0\nforget 1 300.0.0.0/8 - - 1 1-2 0\n");
 	OK(h, take(h, 0, "weir apply", &lock));
 	assert_true(lock.dirty);
-	assert_int_equal(lock.n_flows + lock.n_sysctls + lock.n_netns, 0);
+	assert_int_equal(lock.n_flows + lock.n_sysctls + lock.n_netns + lock.n_backends, 0);
 	weir_lock_release(&lock, false);
 	OK(h, apply(h, spec));
 	assert_int_equal(mark_size(h), 0);
