@@ -350,6 +350,16 @@ static int traced_neighbours(struct weir_links *links, const struct weir_network
 	return say_count(links, "neighbours", r, ret_n, &why, err);
 }
 
+static int traced_port_drops(struct weir_links *links, const struct weir_attachment *att,
+			     uint64_t *ret, struct weir_err *err)
+{
+	struct weir_err why = { 0 };
+
+	weir_trace(links->trace, "> links port-drops %s", att->host_ifname);
+	int r = links->inner->port_drops(links->handle, att, ret, &why);
+	return say_done(links, "port-drops", r, &why, err);
+}
+
 /* ---- sysctls ---- */
 
 static int traced_sysctl_get(struct weir_links *links, const char *key, long *ret,
@@ -428,6 +438,7 @@ struct weir_link_ops weir_trace_links(const struct weir_link_ops *inner)
 				.port_range = traced_port_range,
 				.fdb = traced_fdb,
 				.neighbours = traced_neighbours,
+				.port_drops = traced_port_drops,
 				.sysctl_get = traced_sysctl_get,
 				.sysctl_set = traced_sysctl_set,
 			};

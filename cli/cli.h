@@ -43,6 +43,7 @@ enum weir_option_id {
 	OPT_EXCLUDE,
 	OPT_TRUSTED,
 	OPT_FILTER_BRIDGED,
+	OPT_NO_SPOOF_GUARD,
 	OPT_NETWORK,
 	OPT_NETNS,
 	OPT_PID,
@@ -125,6 +126,10 @@ int weir_cli_choose(void *cli, const char *stored, struct weir_err *err);
 /* For looking only: the store's whole model, empty when there is no store, and its meta (zero then). */
 int weir_cli_load(struct weir_cli *cli, const struct weir_scope *scope, struct weir_model *ret,
 		  struct weir_store_meta *ret_meta, struct weir_err *err);
+
+/* Adds the frames that the endpoint's spoof guards have dropped to *sum. */
+int weir_cli_spoofed(struct weir_cli *cli, struct weir_links *links, const struct weir_endpoint *ep,
+		     uint64_t *sum, struct weir_err *err);
 
 /* Runs a change as the flags say and prints what it did. Returns the exit code or an errno. */
 int weir_cli_change(struct weir_cli *cli, const struct weir_change *change, struct weir_err *err);

@@ -118,7 +118,15 @@ static void show_attachment(const struct weir_model *model, const struct weir_en
 	       weir_endpoint_default(model, ep, WEIR_NO_FAMILY) == att ? ", default route" : "");
 }
 
-static void show_text(const struct weir_model *model, const struct weir_endpoint *ep)
+static void show_json(const struct weir_model *model, const struct weir_endpoint *ep,
+		      uint64_t spoofed)
+{
+	weir_print_json(json_pack("{s:o, s:I}", "endpoint", weir_json_endpoint(model, ep),
+				  "spoofed", (json_int_t)spoofed));
+}
+
+static void show_text(const struct weir_model *model, const struct weir_endpoint *ep,
+		      uint64_t spoofed)
 {
 	static const char *const where[WEIR_NUM_NETNS_KINDS] = {
 		[WEIR_NETNS_OWN] = "own namespace /run/netns/",
@@ -144,22 +152,58 @@ static void show_text(const struct weir_model *model, const struct weir_endpoint
 		printf("  label %s=%s\n", ep->labels[i].key, ep->labels[i].value);
 	for (size_t i = 0; i < ep->n_dns; i++)
 		printf("  dns %s\n", weir_addr_text(&ep->dns[i], via));
+	if (spoofed)
+		printf("  %llu frames with a spoofed source dropped\n",
+		       (unsigned long long)spoofed);
+}
+
+int weir_cli_spoofed(struct weir_cli *cli, struct weir_links *links, const struct weir_endpoint *ep,
+		     uint64_t *sum, struct weir_err *err)
+{
+	int r = 0;
+	for (size_t i = 0; r == 0 && i < ep->n_attachments; i++) {
+		uint64_t drops = 0;
+		r = cli->links.port_drops(links, &ep->attachments[i], &drops, err);
+		*sum += drops;
+	}
+	return r;
+}
+
+static int read_spoofed(struct weir_cli *cli, const char *store, const struct weir_endpoint *ep,
+			uint64_t *ret, struct weir_err *err)
+{
+	struct weir_links *links = NULL;
+	uint64_t sum = 0;
+	int r = weir_cli_engine(cli, err);
+	if (r == 0)
+		r = cli->links.open(store, cli->engine.trace, &links, err);
+	if (r < 0)
+		return r;
+	r = weir_cli_spoofed(cli, links, ep, &sum, err);
+	cli->links.close(links);
+	*ret = sum;
+	return r;
 }
 
 int weir_verb_endpoint_show(struct weir_cli *cli, struct weir_err *err)
 {
 	WEIR_CLEAN_MODEL struct weir_model model = { 0 };
 	struct weir_scope scope = { .endpoints = cli->words, .n_endpoints = 1 };
-	int r = weir_cli_load(cli, &scope, &model, NULL, err);
+	struct weir_store_meta meta;
+	uint64_t spoofed = 0;
+	int r = weir_cli_load(cli, &scope, &model, &meta, err);
 	if (r < 0)
 		return r;
 	const struct weir_endpoint *ep = weir_model_endpoint(&model, cli->words[0]);
 	if (!ep)
 		return weir_err_set(err, ENOENT, "no endpoint named \"%s\" (weir endpoint ls)",
 				    cli->words[0]);
+	r = read_spoofed(cli, meta.uuid, ep, &spoofed, err);
+	if (r < 0)
+		return r;
 	if (cli->json)
-		weir_print_json(json_pack("{s:o}", "endpoint", weir_json_endpoint(&model, ep)));
+		show_json(&model, ep, spoofed);
 	else
-		show_text(&model, ep);
+		show_text(&model, ep, spoofed);
 	return WEIR_EXIT_DONE;
 }

@@ -13,9 +13,10 @@ static const enum weir_option_id no_options[] = { OPT_HELP };
 static const enum weir_option_id apply_options[] = { OPT_PRUNE, OPT_HELP };
 static const enum weir_option_id delete_options[] = { OPT_ALL, OPT_HELP };
 static const enum weir_option_id network_options[] = {
-	OPT_SUBNET, OPT_GATEWAY, OPT_MODE,   OPT_NAT,	  OPT_INTERNAL, OPT_ISOLATE,
-	OPT_HOST,   OPT_MTU,	 OPT_BRIDGE, OPT_EXCLUDE, OPT_TRUSTED,	OPT_FILTER_BRIDGED,
-	OPT_PARENT, OPT_VLAN,	 OPT_ADOPT,  OPT_HELP,
+	OPT_SUBNET,	    OPT_GATEWAY,	OPT_MODE,   OPT_NAT,	OPT_INTERNAL,
+	OPT_ISOLATE,	    OPT_HOST,		OPT_MTU,    OPT_BRIDGE, OPT_EXCLUDE,
+	OPT_TRUSTED,	    OPT_FILTER_BRIDGED, OPT_PARENT, OPT_VLAN,	OPT_ADOPT,
+	OPT_NO_SPOOF_GUARD, OPT_HELP,
 };
 static const enum weir_option_id endpoint_options[] = {
 	OPT_NETWORK, OPT_PUBLISH, OPT_NETNS, OPT_PID,	  OPT_MODE,

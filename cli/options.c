@@ -58,6 +58,8 @@ static const struct option_def defs[] = {
 			  "a host interface that may reach endpoints directly" },
 	[OPT_FILTER_BRIDGED] = { "filter-bridged", 0, NULL, false,
 				 "bridged traffic meets the host's filters as well" },
+	[OPT_NO_SPOOF_GUARD] = { "no-spoof-guard", 0, NULL, false,
+				 "endpoints may send with others' addresses" },
 	[OPT_NETWORK] = { "network", 0, "NET[,ip=A,mac=M,ifname=I,priority=N,mtu=N]", false,
 			  "attach to a network; again for more" },
 	[OPT_NETNS] = { "netns", 0, "NAME|PATH", false,

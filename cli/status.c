@@ -10,6 +10,7 @@ struct status {
 	struct weir_store_meta meta;
 	struct weir_plan drift;
 	struct weir_counters counters;
+	uint64_t spoofed; /* frames that spoof guards have dropped */
 	struct weir_stored_sysctl *sysctls;
 	size_t n_sysctls;
 };
@@ -28,6 +29,16 @@ static int read_store(struct weir_cli *cli, struct status *st, struct weir_err *
 	return r;
 }
 
+static int read_spoofed(struct weir_cli *cli, struct status *st, struct weir_err *err)
+{
+	struct weir_links *links = NULL;
+	int r = cli->links.open(st->meta.uuid, cli->engine.trace, &links, err);
+	for (size_t i = 0; r == 0 && i < st->model.n_endpoints; i++)
+		r = weir_cli_spoofed(cli, links, &st->model.endpoints[i], &st->spoofed, err);
+	cli->links.close(links);
+	return r;
+}
+
 static int read_kernel(struct weir_cli *cli, struct status *st, struct weir_err *err)
 {
 	struct weir_firewall *fw = NULL;
@@ -38,7 +49,7 @@ static int read_kernel(struct weir_cli *cli, struct status *st, struct weir_err 
 	if (r == 0)
 		r = cli->firewall.counters(fw, &st->counters, err);
 	cli->firewall.close(fw);
-	return r;
+	return r < 0 ? r : read_spoofed(cli, st, err);
 }
 
 static size_t count_mappings(const struct weir_model *model)
@@ -59,6 +70,8 @@ static json_t *sysctls_json(const struct status *st)
 	return list;
 }
 
+static const char spoofed_words[] = "spoofed source";
+
 static json_t *drops_json(const struct status *st)
 {
 	json_t *list = json_array();
@@ -69,6 +82,8 @@ static json_t *drops_json(const struct status *st)
 				json_pack("{s:s, s:I, s:I}", "reason", st->counters.items[i].reason,
 					  "packets", (json_int_t)st->counters.items[i].packets,
 					  "bytes", (json_int_t)st->counters.items[i].bytes));
+	json_array_append_new(list, json_pack("{s:s, s:I, s:n}", "reason", spoofed_words, "packets",
+					      (json_int_t)st->spoofed, "bytes")); /* not counted */
 	return list;
 }
 
@@ -115,6 +130,9 @@ static void print_text(const struct weir_cli *cli, const struct status *st)
 			printf("dropped   %llu packets: %s\n",
 			       (unsigned long long)st->counters.items[i].packets,
 			       st->counters.items[i].reason);
+	if (st->spoofed)
+		printf("dropped   %llu packets: %s\n", (unsigned long long)st->spoofed,
+		       spoofed_words);
 	for (size_t i = 0; i < st->drift.n_drift; i++) {
 		drift_words(&st->drift.drift[i], text, sizeof(text));
 		printf("drift     %s\n", text);

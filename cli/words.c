@@ -103,6 +103,12 @@ static bool put_pairs(struct weir_arena *arena, struct weir_spec_node *map, char
 	return true;
 }
 
+static struct weir_spec_node *no(struct weir_arena *arena, const char *text)
+{
+	(void)text;
+	return scalar(arena, "false");
+}
+
 static struct weir_spec_node *yes(struct weir_arena *arena, const char *text)
 {
 	(void)text;
@@ -148,6 +154,7 @@ static const struct word_def network_words[] = {
 	{ OPT_PARENT, "parent", false, NULL },
 	{ OPT_VLAN, "vlan", false, NULL },
 	{ OPT_ADOPT, "adopt", false, yes },
+	{ OPT_NO_SPOOF_GUARD, "spoof_guard", false, no },
 };
 static const struct word_def endpoint_words[] = {
 	{ OPT_PUBLISH, "publish", true, mapping },

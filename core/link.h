@@ -91,7 +91,8 @@ struct weir_link_ops {
 			    struct weir_err *err);
 
 	/* One attachment: veth whose far end is born in the namespace, addresses, MTU, MAC, IPv6 off where
-	 * unused. The host's end is left down when made, enslaved, its port flags set (isolated, hairpin).
+	 * unused. The host's end is left down when made, enslaved, its port flags set (isolated, hairpin), its
+	 * spoof guard in force. -EPERM, -EOPNOTSUPP, …: this host takes no guard (what to do is in err).
 	 * p2p: `peer` is the other attachment of the network, or NULL: the near end then waits, parked
 	 * and down, in the host's namespace. */
 	int (*attach_ensure)(struct weir_links *links, const struct weir_network *net,
@@ -148,6 +149,10 @@ struct weir_link_ops {
 	int (*neighbours)(struct weir_links *links, const struct weir_network *net,
 			  struct weir_arena *arena, struct weir_neighbour **ret, size_t *ret_n,
 			  struct weir_err *err);
+
+	/* Frames that the attachment's spoof guard has dropped since it was made; 0 without one. */
+	int (*port_drops)(struct weir_links *links, const struct weir_attachment *att,
+			  uint64_t *ret, struct weir_err *err);
 
 	/* A number under /proc/sys of the host's namespace; key as "net/ipv4/ip_forward". -ENOENT: this
 	 * kernel (or interface) has none. */

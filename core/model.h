@@ -70,6 +70,7 @@ struct weir_network {
 	enum weir_default egress, ingress; /* where no policy speaks */
 	bool filter_bridged; /* traffic between ports of the bridge meets the host's IP hooks */
 	bool filtered; /* the same, because policies or defaults bind it (weir_policies_bind); chosen */
+	bool no_spoof_guard;  /* its endpoints may send with others' addresses */
 	const char **trusted; /* host interfaces that may reach endpoints directly */
 	size_t n_trusted;
 	bool declared; /* by `apply`: --prune may remove it */

@@ -174,6 +174,11 @@ static void say_filter(FILE *out, const void *net)
 	say_switch(out, ((const struct weir_network *)net)->filter_bridged);
 }
 
+static void say_spoof_guard(FILE *out, const void *net)
+{
+	say_switch(out, !((const struct weir_network *)net)->no_spoof_guard);
+}
+
 static void say_mtu(FILE *out, const void *net)
 {
 	unsigned mtu = ((const struct weir_network *)net)->mtu;
@@ -238,10 +243,12 @@ static void say_excluded(FILE *out, const void *object)
 }
 
 static const struct aspect network_aspects[] = {
-	{ "internal", say_internal },	  { "isolate", say_isolate },  { "host", say_host },
-	{ "filter_bridged", say_filter }, { "mtu", say_mtu },	       { "mac", say_mac },
-	{ "subnets", say_subnets },	  { "gateway", say_gateway },  { "nat", say_nat },
-	{ "trusted", say_trusted },	  { "exclude", say_excluded },
+	{ "internal", say_internal }, { "isolate", say_isolate },
+	{ "host", say_host },	      { "filter_bridged", say_filter },
+	{ "mtu", say_mtu },	      { "mac", say_mac },
+	{ "subnets", say_subnets },   { "gateway", say_gateway },
+	{ "nat", say_nat },	      { "trusted", say_trusted },
+	{ "exclude", say_excluded },  { "spoof_guard", say_spoof_guard },
 };
 
 static void say_network_change(FILE *out, const struct weir_network *a,

@@ -13,7 +13,8 @@ enum { WORD_TEXT = 64 };
 struct reading {
 	struct weir_network *net;
 	bool has_subnets;
-	const struct weir_spec_node *host_allow; /* host: allow, said so */
+	const struct weir_spec_node *host_allow;  /* host: allow, said so */
+	const struct weir_spec_node *spoof_guard; /* spoof_guard: true, said so */
 };
 
 /* ---- addresses ---- */
@@ -201,6 +202,20 @@ static int read_filter_bridged(struct weir_spec *spec, const struct weir_spec_no
 	return weir_spec_read_bool(spec, value, &((struct reading *)object)->net->filter_bridged);
 }
 
+static int read_spoof_guard(struct weir_spec *spec, const struct weir_spec_node *value,
+			    void *object)
+{
+	struct reading *reading = object;
+	bool on;
+
+	int r = weir_spec_read_bool(spec, value, &on);
+	if (r < 0)
+		return r;
+	reading->net->no_spoof_guard = !on;
+	reading->spoof_guard = on ? value : NULL;
+	return 0;
+}
+
 static int read_mtu(struct weir_spec *spec, const struct weir_spec_node *value, void *object)
 {
 	long mtu;
@@ -307,7 +322,7 @@ static const struct weir_spec_key network_keys[] = {
 	{ "adopt", read_adopt },     { "parent", read_parent },
 	{ "vlan", read_vlan },	     { "exclude", read_exclude },
 	{ "trusted", read_trusted }, { "filter_bridged", read_filter_bridged },
-	{ "default", read_default },
+	{ "default", read_default }, { "spoof_guard", read_spoof_guard },
 };
 
 static int finish_network(struct weir_spec *spec, struct reading *reading)
@@ -316,6 +331,11 @@ static int finish_network(struct weir_spec *spec, struct reading *reading)
 		return weir_spec_fail(
 			spec, reading->host_allow,
 			"an internal network is closed to the host: leave \"host: allow\" out");
+	if (!weir_mode_traits(reading->net->mode)->bridge && reading->spoof_guard)
+		return weir_spec_fail(
+			spec, reading->spoof_guard,
+			"a %s network has no port on the host to guard: leave \"spoof_guard\" out",
+			weir_mode_name(reading->net->mode));
 	reading->net->host_deny |= reading->net->internal;
 	return weir_network_check(reading->net, spec->err);
 }

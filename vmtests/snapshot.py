@@ -17,6 +17,9 @@ for t in $(cat /proc/net/ip_tables_names 2>/dev/null); do
 	echo "@legacy4 $t"; iptables-legacy-save -t "$t"; done
 for t in $(cat /proc/net/ip6_tables_names 2>/dev/null); do
 	echo "@legacy6 $t"; ip6tables-legacy-save -t "$t"; done
+echo @tc; tc qdisc show | grep -v noqueue
+for d in $(tc qdisc show | sed -n 's/^qdisc clsact .* dev \([^ ]*\) .*/\1/p'); do
+	tc filter show dev "$d" ingress | sed "s/^/$d /"; done
 echo @files; find /run /etc/netns /var/lib -printf '%y %m %p\n' 2>/dev/null
 echo @mounts; cut -d' ' -f4,5 /proc/self/mountinfo
 echo @sysctls; grep -rs '' /proc/sys/net
@@ -40,6 +43,7 @@ NSFS = re.compile(r"net:\[\d+\]")
 EPOCH = re.compile(r"\b0x[0-9a-f]{8}(?= comment \"UUID)|(?<=\"UUID UUID )\d+(?=\")")
 # What a legacy table has when it is empty: it cannot be removed again.
 EMPTY_TABLE = re.compile(r"#|\*|COMMIT$|:[A-Z]+ ACCEPT ")
+PROGRAM = re.compile(r" id \d+ name")  # of a tc filter: when it was loaded
 COUNTERS = re.compile(r" \[\d+:\d+\]")
 
 
@@ -74,6 +78,7 @@ def _normal(section, line):
         line = COUNTERS.sub("", line)
     if kind == "files" and re.search(r"-(wal|shm)$|/run/xtables.lock$", line):
         return []
+    line = PROGRAM.sub(" name", line)
     line = NSFS.sub("net:[]", EPOCH.sub("EPOCH", UUID.sub("UUID", line))).strip()
     return ["%s: %s" % (section, line)] if line else []
 

@@ -365,6 +365,17 @@ static int links_neighbours(struct weir_links *links, const struct weir_network 
 	return 0;
 }
 
+static int links_port_drops(struct weir_links *links, const struct weir_attachment *att,
+			    uint64_t *ret, struct weir_err *err)
+{
+	(void)links;
+	(void)att;
+	int r = weir_memory_step("reading a port's counters", err);
+	if (r == 0)
+		*ret = 0;
+	return r;
+}
+
 static int links_routes(struct weir_links *links, struct weir_arena *arena,
 			struct weir_host_route **ret, size_t *ret_n, struct weir_err *err)
 {
@@ -466,6 +477,7 @@ const struct weir_link_ops weir_memory_links = {
 	.port_range = links_port_range,
 	.fdb = links_fdb,
 	.neighbours = links_neighbours,
+	.port_drops = links_port_drops,
 	.sysctl_get = sysctl_get,
 	.sysctl_set = sysctl_set,
 };

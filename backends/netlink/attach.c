@@ -7,6 +7,7 @@
 
 #include "backends/netlink/namespace.h"
 #include "backends/netlink/neighbour.h"
+#include "backends/netlink/port.h"
 
 static int attach_open(struct weir_attach *a, struct weir_err *err)
 {
@@ -77,6 +78,18 @@ static int make_pair(const struct weir_attach *a, uint32_t master, struct weir_e
 	return weir_request_allow(r, 0, &why, err);
 }
 
+/* now: as the port stood before, index 0: just made. */
+static int port_ensure(const struct weir_attach *a, const struct weir_iface *now, bool *changed,
+		       struct weir_err *err)
+{
+	struct weir_iface made;
+
+	if (now->index)
+		return weir_port_ensure(a, now->index, false, changed, err);
+	int r = weir_iface_get(&a->links->host, a->att->host_ifname, &made, err);
+	return r < 0 ? r : weir_port_ensure(a, made.index, true, changed, err);
+}
+
 static int ensure_ends(const struct weir_attach *a, const struct weir_iface *bridge,
 		       const struct weir_iface *now, bool *changed, struct weir_err *err)
 {
@@ -89,6 +102,8 @@ static int ensure_ends(const struct weir_attach *a, const struct weir_iface *bri
 		*changed = true;
 		r = weir_iface_configure(&a->links->host, fresh ? NULL : now, &want, err);
 	}
+	if (r == 0) /* first: a new address is announced by its owner at once */
+		r = port_ensure(a, now, changed, err);
 	return r < 0 ? r : weir_inside_end_ensure(a, fresh, changed, err);
 }
 
@@ -199,7 +214,9 @@ static int check_host_end(const struct weir_attach *a, struct weir_err *err)
 	want.up = true;
 	if (weir_iface_differs(&now, &want, difference, sizeof(difference)))
 		return weir_err_set(err, ESTALE, "%s", difference);
-	r = is_paired(a, &now, &paired, err);
+	r = weir_port_check(a, now.index, err);
+	if (r == 0)
+		r = is_paired(a, &now, &paired, err);
 	if (r == 0 && !paired)
 		return weir_err_set(err, ESTALE, "interface %s has lost its other end, %s",
 				    a->att->host_ifname, a->att->ifname);

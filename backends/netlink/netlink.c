@@ -22,6 +22,7 @@
 #include "backends/netlink/host.h"
 #include "backends/netlink/names.h"
 #include "backends/netlink/namespace.h"
+#include "backends/netlink/port.h"
 #include "backends/netlink/segment.h"
 #include "backends/netlink/sysctl.h"
 #include "backends/netns.h"
@@ -131,6 +132,7 @@ const struct weir_link_ops weir_netlink = {
 	.port_range = port_range,
 	.fdb = weir_bridge_fdb,
 	.neighbours = weir_bridge_neighbours,
+	.port_drops = weir_port_drops,
 	.sysctl_get = sysctl_get,
 	.sysctl_set = sysctl_set,
 };

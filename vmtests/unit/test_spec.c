@@ -44,11 +44,12 @@ static void print_network(FILE *out, const struct weir_network *net)
 		      net->name, weir_mode_name(net->mode), nats[net->nat]);
 	print_addrs(out, "nat-address", net->nat_addr);
 	print_addrs(out, "gateway", net->gateways);
-	(void)fprintf(out, "%s%s%s%s%s%s%s%s", net->gateway_endpoint ? " gateway-endpoint " : "",
+	(void)fprintf(out, "%s%s%s%s%s%s%s%s%s", net->gateway_endpoint ? " gateway-endpoint " : "",
 		      net->gateway_endpoint ? net->gateway_endpoint : "",
 		      net->internal ? " internal" : "", net->isolate ? " isolate" : "",
 		      net->host_deny ? " host-deny" : "",
 		      net->filter_bridged ? " filter-bridged" : "",
+		      net->no_spoof_guard ? " no-spoof-guard" : "",
 		      net->ifname[0] ? " bridge " : "", net->ifname);
 	if (net->ingress || net->egress)
 		(void)fprintf(out, " default ingress %s egress %s", weir_default_name(net->ingress),

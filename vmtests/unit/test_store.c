@@ -33,6 +33,7 @@ static struct weir_network full_network(struct fixture *f)
 	net.filtered = true;
 	net.ingress = WEIR_DEFAULT_DENY;
 	net.egress = WEIR_DEFAULT_ALLOW;
+	net.no_spoof_guard = true;
 	return net;
 }
 

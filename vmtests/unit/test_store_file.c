@@ -266,15 +266,19 @@ static void first_version_is_migrated(void **state)
 static void migrations_go_on_from_where_a_store_is(void **state)
 {
 	struct fixture *f = *state;
-	static const char *const steps[] = { "CREATE TABLE broken(",
-					     "CREATE TABLE a(x); INSERT INTO a VALUES(1)",
-					     "ALTER TABLE a ADD COLUMN y DEFAULT 7" };
+	enum { STEPS_MAX = 64 };
+	const char *steps[STEPS_MAX];
+	const int there = weir_store_version, n = there + 2;
+	assert_true(n <= STEPS_MAX);
+	for (int i = 0; i < there; i++)
+		steps[i] = "CREATE TABLE broken(";
+	steps[there] = "CREATE TABLE a(x); INSERT INTO a VALUES(1)";
+	steps[there + 1] = "ALTER TABLE a ADD COLUMN y DEFAULT 7";
 	(void)make_store(f);
 	open_store(f);
 	FAILS(f, EPROTO, "newer weir", weir_store_migrate(f->store, steps, 0, &f->err));
-	OK(f, weir_store_exec_text(f->store, "PRAGMA user_version=1", &f->err));
-	OK(f, weir_store_migrate(f->store, steps, 3, &f->err)); /* from 1: the broken one is past */
-	OK(f, weir_store_migrate(f->store, steps, 3, &f->err)); /* done already */
+	OK(f, weir_store_migrate(f->store, steps, n, &f->err)); /* the broken ones are past */
+	OK(f, weir_store_migrate(f->store, steps, n, &f->err)); /* done already */
 	sqlite3_stmt *row;
 	assert_int_equal(sqlite3_prepare_v2(f->store->db, "SELECT y FROM a", -1, &row, NULL),
 			 SQLITE_OK);

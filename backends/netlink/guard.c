@@ -1,0 +1,396 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The spoof guard: the program on a port that lets an endpoint speak for itself only.
+ *
+ * How it works: the program runs on each frame that comes out of the endpoint, before the bridge sees
+ * it. The endpoint's addresses are constants in it: no map to fill, to find again and to keep in step,
+ * and a change is one program in the place of another.
+ *
+ * Frames carry the endpoint's MAC and no VLAN tag, in front of which a neighbour's VLAN interface would
+ * sit. IPv4 and IPv6 have the endpoint's source address; ARP says nothing else about the sender. Neighbour
+ * discovery says what is true about the endpoint's own addresses; routers' messages come from the network's
+ * gateway only. Other types of frames carry no address that a neighbour would believe, and pass.
+ *
+ * What cannot be read to the end is dropped: discovery behind extension headers or in fragments (nobody
+ * needs it, RFC 6980 forbids it), a first fragment without its upper header (RFC 7112), headers
+ * beyond a handful. Bytes are fetched by bpf_skb_load_bytes, which fails where the frame ends. */
+#include "backends/netlink/guard.h"
+
+#include <arpa/inet.h>
+#include <assert.h>
+#include <linux/icmpv6.h>
+#include <linux/if_ether.h>
+#include <linux/pkt_cls.h>
+#include <netinet/in.h>
+#include <string.h>
+
+enum {
+	ETHER_SOURCE = 6,
+	ETHER_TYPE = 12,
+	IP = ETH_HLEN,
+	IPV4_SOURCE = IP + 12,
+	ARP_OPERATION = IP + 6,
+	ARP_SENDER_MAC = IP + 8,
+	ARP_SENDER_IP = IP + 14,
+	ARP_SIZE = 28,
+	IPV6_LENGTH = IP + 4,
+	IPV6_NEXT = IP + 6,
+	IPV6_SOURCE = IP + 8,
+	IPV6_SIZE = 40,
+	ICMPV6 = IP + IPV6_SIZE, /* without extension headers, as discovery has to be */
+	ND_TARGET = ICMPV6 + 8,
+
+	EXTENSIONS_MAX = 5,
+	OPTIONS_MAX = 4,
+
+	/* The frame's bytes on the stack: offset o at FRAME + o, so that the IP header is aligned. */
+	FRAME = -126,
+	SCRATCH = -16, /* for what lies further behind */
+	SCRATCH_SIZE = 8
+};
+static_assert((FRAME + IP) % 8 == 0, "the verifier wants aligned loads from the stack");
+
+enum { R0, R1, R2, R3, R4, R5, CONTEXT, OFFSET, NEXT, FLAGS, STACK };
+enum { BEHIND_EXTENSION = 1, UNSPECIFIED = 2 }; /* in FLAGS */
+
+/* Of linux/icmpv6.h and RFC 4861, 2710, 3810. */
+enum {
+	MLD_REPORT = 131,
+	MLD_DONE = 132,
+	ROUTER_SOLICITATION = 133,
+	ROUTER_ADVERTISEMENT = 134,
+	NEIGHBOUR_SOLICITATION = 135,
+	NEIGHBOUR_ADVERTISEMENT = 136,
+	REDIRECT = 137,
+	MLD2_REPORT = 143
+};
+
+struct writing {
+	const struct weir_guard *guard;
+	struct weir_bpf *p;
+	int pass, drop; /* labels */
+	uint8_t link_local[16];
+};
+
+/* ---- pieces ---- */
+
+/* size bytes at `reg` (0: none) + offset of the frame to the stack at `to`. */
+static void fetch(const struct writing *w, int reg, int offset, int to, int size)
+{
+	weir_bpf_add(w->p, WEIR_BPF_COPY(R1, CONTEXT));
+	if (reg) {
+		weir_bpf_add(w->p, WEIR_BPF_COPY(R2, (uint8_t)reg & 15));
+		if (offset)
+			weir_bpf_add(w->p, WEIR_BPF_DO(BPF_ADD, R2, offset));
+	} else {
+		weir_bpf_add(w->p, WEIR_BPF_SET(R2, offset));
+	}
+	weir_bpf_add(w->p, WEIR_BPF_COPY(R3, STACK));
+	weir_bpf_add(w->p, WEIR_BPF_DO(BPF_ADD, R3, to));
+	weir_bpf_add(w->p, WEIR_BPF_SET(R4, size));
+	weir_bpf_add(w->p, WEIR_BPF_CALL(BPF_FUNC_skb_load_bytes));
+	weir_bpf_jump_if(w->p, BPF_JNE, R0, 0, w->drop);
+}
+
+static void fetch_frame(const struct writing *w, int offset, int size)
+{
+	fetch(w, 0, offset, FRAME + offset, size);
+}
+
+/* Goes to `differs` unless the stack holds these bytes at `at`, which is even. */
+static void compare(const struct writing *w, int at, const void *bytes, int size, int differs)
+{
+	for (int done = 0; done < size;) {
+		const unsigned char *next = (const unsigned char *)bytes + done;
+		uint32_t word = 0;
+		uint16_t half;
+
+		if ((at + done) % 4 == 0 && size - done >= 4) {
+			memcpy(&word, next, 4);
+			weir_bpf_add(w->p, WEIR_BPF_LOAD(BPF_W, R1, STACK, at + done));
+			done += 4;
+		} else {
+			memcpy(&half, next, 2);
+			word = half;
+			weir_bpf_add(w->p, WEIR_BPF_LOAD(BPF_H, R1, STACK, at + done));
+			done += 2;
+		}
+		weir_bpf_jump_if(w->p, BPF_JNE, R1, word, differs);
+	}
+}
+
+static void compare_mac(const struct writing *w, int at)
+{
+	compare(w, at, w->guard->mac.bytes, ETH_ALEN, w->drop);
+}
+
+/* Goes to `equal` when the stack holds these bytes. */
+static void jump_if_same(const struct writing *w, int at, const void *bytes, int size, int equal)
+{
+	int other = weir_bpf_label(w->p);
+
+	compare(w, at, bytes, size, other);
+	weir_bpf_jump(w->p, equal);
+	weir_bpf_set_label(w->p, other);
+}
+
+static bool has(const struct writing *w, enum weir_family family)
+{
+	return weir_addr_is_set(&w->guard->addrs[family]);
+}
+
+/* ---- IPv4 and ARP ---- */
+
+static void write_ipv4(const struct writing *w)
+{
+	if (!has(w, WEIR_IPV4) || w->guard->router) {
+		weir_bpf_jump(w->p, w->guard->router ? w->pass : w->drop);
+		return; /* the verifier refuses what cannot be reached */
+	}
+	fetch_frame(w, IPV4_SOURCE, 4);
+	compare(w, FRAME + IPV4_SOURCE, w->guard->addrs[WEIR_IPV4].bytes, 4, w->drop);
+	weir_bpf_jump(w->p, w->pass);
+}
+
+static void write_arp(const struct writing *w)
+{
+	static const uint8_t ethernet_ipv4[] = { 0, 1, 8, 0, 6, 4 };
+	static const uint8_t any[4], request[] = { 0, 1 };
+
+	if (!has(w, WEIR_IPV4)) {
+		weir_bpf_jump(w->p, w->drop);
+		return;
+	}
+	fetch_frame(w, IP, ARP_SIZE);
+	compare(w, FRAME + IP, ethernet_ipv4, sizeof(ethernet_ipv4), w->drop);
+	compare_mac(w, FRAME + ARP_SENDER_MAC);
+	jump_if_same(w, FRAME + ARP_SENDER_IP, w->guard->addrs[WEIR_IPV4].bytes, 4, w->pass);
+	/* a probe: "does anybody have it?" */
+	compare(w, FRAME + ARP_SENDER_IP, any, sizeof(any), w->drop);
+	compare(w, FRAME + ARP_OPERATION, request, sizeof(request), w->drop);
+	weir_bpf_jump(w->p, w->pass);
+}
+
+/* ---- IPv6 ---- */
+
+static void make_link_local(const struct weir_mac *mac, uint8_t ret[16])
+{
+	const uint8_t *m = mac->bytes;
+	const uint8_t bytes[16] = { 0xfe,     0x80, 0,	  0,	0,    0,    0,	  0,
+				    m[0] ^ 2, m[1], m[2], 0xff, 0xfe, m[3], m[4], m[5] };
+
+	memcpy(ret, bytes, sizeof(bytes));
+}
+
+static void write_ipv6_source(const struct writing *w)
+{
+	static const uint8_t any[16];
+	int known = weir_bpf_label(w->p);
+	int at = FRAME + IPV6_SOURCE;
+
+	weir_bpf_add(w->p, WEIR_BPF_SET(FLAGS, 0));
+	if (w->guard->router)
+		return;
+	jump_if_same(w, at, w->guard->addrs[WEIR_IPV6].bytes, 16, known);
+	jump_if_same(w, at, w->link_local, 16, known);
+	compare(w, at, any, 16, w->drop);
+	weir_bpf_add(w->p, WEIR_BPF_SET(FLAGS, UNSPECIFIED));
+	weir_bpf_set_label(w->p, known);
+}
+
+/* Steps over an extension header of 8-byte units, or 4-byte ones (AH, which does not count two). */
+static void write_extension(const struct writing *w, int unit_shift, int fixed)
+{
+	fetch(w, OFFSET, 0, SCRATCH, 2);
+	weir_bpf_add(w->p, WEIR_BPF_LOAD(BPF_B, NEXT, STACK, SCRATCH));
+	weir_bpf_add(w->p, WEIR_BPF_LOAD(BPF_B, R1, STACK, SCRATCH + 1));
+	weir_bpf_add(w->p, WEIR_BPF_DO(BPF_LSH, R1, unit_shift));
+	weir_bpf_add(w->p, WEIR_BPF_DO_REG(BPF_ADD, OFFSET, R1));
+	weir_bpf_add(w->p, WEIR_BPF_DO(BPF_ADD, OFFSET, fixed));
+}
+
+/* A first fragment is read on; those behind it say nothing by themselves. */
+static void write_fragment(const struct writing *w, int other)
+{
+	fetch(w, OFFSET, 0, SCRATCH, 4);
+	weir_bpf_add(w->p, WEIR_BPF_LOAD(BPF_B, NEXT, STACK, SCRATCH));
+	weir_bpf_add(w->p, WEIR_BPF_LOAD(BPF_H, R1, STACK, SCRATCH + 2));
+	weir_bpf_jump_if(w->p, BPF_JSET, R1, htons(0xfff8), other);
+	weir_bpf_add(w->p, WEIR_BPF_DO(BPF_ADD, OFFSET, 8));
+}
+
+/* One step along the chain of headers; goes to icmpv6 or other where it ends. */
+static void write_step(const struct writing *w, int icmpv6, int other)
+{
+	int extension = weir_bpf_label(w->p), fragment = weir_bpf_label(w->p);
+	int next = weir_bpf_label(w->p);
+
+	weir_bpf_jump_if(w->p, BPF_JEQ, NEXT, IPPROTO_ICMPV6, icmpv6);
+	weir_bpf_jump_if(w->p, BPF_JEQ, NEXT, IPPROTO_HOPOPTS, extension);
+	weir_bpf_jump_if(w->p, BPF_JEQ, NEXT, IPPROTO_ROUTING, extension);
+	weir_bpf_jump_if(w->p, BPF_JEQ, NEXT, IPPROTO_DSTOPTS, extension);
+	weir_bpf_jump_if(w->p, BPF_JEQ, NEXT, IPPROTO_FRAGMENT, fragment);
+	weir_bpf_jump_if(w->p, BPF_JNE, NEXT, IPPROTO_AH, other);
+	write_extension(w, 2, 8);
+	weir_bpf_jump(w->p, next);
+	weir_bpf_set_label(w->p, extension);
+	write_extension(w, 3, 8);
+	weir_bpf_jump(w->p, next);
+	weir_bpf_set_label(w->p, fragment);
+	write_fragment(w, other);
+	weir_bpf_set_label(w->p, next);
+	weir_bpf_add(w->p, WEIR_BPF_DO(BPF_OR, FLAGS, BEHIND_EXTENSION));
+}
+
+/* Options that name a link-layer address name ours. OFFSET: where they begin; NEXT: where they end. */
+static void write_options(const struct writing *w)
+{
+	for (int i = 0; i < OPTIONS_MAX; i++) {
+		int link_layer = weir_bpf_label(w->p), next = weir_bpf_label(w->p);
+
+		weir_bpf_jump_if_reg(w->p, BPF_JGE, OFFSET, NEXT, w->pass);
+		fetch(w, OFFSET, 0, SCRATCH, SCRATCH_SIZE);
+		weir_bpf_add(w->p, WEIR_BPF_LOAD(BPF_B, R2, STACK, SCRATCH + 1));
+		weir_bpf_jump_if(w->p, BPF_JEQ, R2, 0, w->drop);
+		weir_bpf_add(w->p, WEIR_BPF_LOAD(BPF_B, R1, STACK, SCRATCH));
+		weir_bpf_jump_if(w->p, BPF_JEQ, R1, 1, link_layer); /* source */
+		weir_bpf_jump_if(w->p, BPF_JNE, R1, 2, next);	    /* target */
+		weir_bpf_set_label(w->p, link_layer);
+		compare_mac(w, SCRATCH + 2);
+		weir_bpf_set_label(w->p, next);
+		weir_bpf_add(w->p, WEIR_BPF_DO(BPF_LSH, R2, 3));
+		weir_bpf_add(w->p, WEIR_BPF_DO_REG(BPF_ADD, OFFSET, R2));
+	}
+	weir_bpf_jump_if_reg(w->p, BPF_JGE, OFFSET, NEXT, w->pass);
+	weir_bpf_jump(w->p, w->drop);
+}
+
+/* From :: come only the questions that a host without an address asks. */
+static void write_unspecified(const struct writing *w)
+{
+	static const uint8_t types[] = { NEIGHBOUR_SOLICITATION, ROUTER_SOLICITATION, MLD2_REPORT,
+					 MLD_REPORT, MLD_DONE };
+	int asked = weir_bpf_label(w->p);
+
+	weir_bpf_jump_if(w->p, BPF_JEQ, FLAGS, 0, asked);
+	weir_bpf_jump_if(w->p, BPF_JEQ, FLAGS, BEHIND_EXTENSION, asked);
+	for (size_t i = 0; i < sizeof(types); i++)
+		weir_bpf_jump_if(w->p, BPF_JEQ, NEXT, types[i], asked);
+	weir_bpf_jump(w->p, w->drop);
+	weir_bpf_set_label(w->p, asked);
+}
+
+/* NEXT: the message's type. */
+static void write_discovery(const struct writing *w, int options)
+{
+	int advertisement = weir_bpf_label(w->p), solicitation = weir_bpf_label(w->p);
+
+	weir_bpf_add(w->p, WEIR_BPF_SET(OFFSET, ND_TARGET));
+	weir_bpf_jump_if(w->p, BPF_JEQ, NEXT, ROUTER_SOLICITATION, options);
+	weir_bpf_jump_if(w->p, BPF_JEQ, NEXT, NEIGHBOUR_SOLICITATION, solicitation);
+	weir_bpf_jump_if(w->p, BPF_JEQ, NEXT, NEIGHBOUR_ADVERTISEMENT, advertisement);
+	if (w->guard->gateway) {
+		weir_bpf_jump_if(w->p, BPF_JEQ, NEXT, REDIRECT, w->pass); /* names another's MAC */
+		weir_bpf_add(w->p, WEIR_BPF_DO(BPF_ADD, OFFSET, 8));
+		weir_bpf_jump(w->p, options);
+	} else {
+		weir_bpf_jump(w->p, w->drop);
+	}
+	weir_bpf_set_label(w->p, advertisement);
+	fetch_frame(w, ND_TARGET, 16);
+	jump_if_same(w, FRAME + ND_TARGET, w->guard->addrs[WEIR_IPV6].bytes, 16, solicitation);
+	compare(w, FRAME + ND_TARGET, w->link_local, 16, w->drop);
+	weir_bpf_set_label(w->p, solicitation);
+	weir_bpf_add(w->p, WEIR_BPF_DO(BPF_ADD, OFFSET, 16));
+}
+
+static void write_icmpv6(const struct writing *w)
+{
+	int options = weir_bpf_label(w->p);
+
+	fetch(w, OFFSET, 0, SCRATCH, 1);
+	weir_bpf_add(w->p, WEIR_BPF_LOAD(BPF_B, NEXT, STACK, SCRATCH));
+	write_unspecified(w);
+	weir_bpf_jump_if(w->p, BPF_JLT, NEXT, ROUTER_SOLICITATION, w->pass);
+	weir_bpf_jump_if(w->p, BPF_JGT, NEXT, REDIRECT, w->pass);
+	weir_bpf_jump_if(w->p, BPF_JSET, FLAGS, BEHIND_EXTENSION, w->drop);
+	write_discovery(w, options);
+	weir_bpf_set_label(w->p, options);
+	/* a length of zero would be a jumbogram's: no message has that */
+	weir_bpf_add(w->p, WEIR_BPF_LOAD(BPF_H, NEXT, STACK, FRAME + IPV6_LENGTH));
+	weir_bpf_add(w->p, WEIR_BPF_NTOH(NEXT, 16));
+	weir_bpf_jump_if(w->p, BPF_JEQ, NEXT, 0, w->drop);
+	weir_bpf_add(w->p, WEIR_BPF_DO(BPF_ADD, NEXT, ICMPV6));
+	write_options(w);
+}
+
+static void write_ipv6(const struct writing *w)
+{
+	int icmpv6 = weir_bpf_label(w->p), other = weir_bpf_label(w->p);
+
+	if (!has(w, WEIR_IPV6)) {
+		weir_bpf_jump(w->p, w->drop);
+		return;
+	}
+	fetch_frame(w, IP, IPV6_SIZE);
+	write_ipv6_source(w);
+	weir_bpf_add(w->p, WEIR_BPF_SET(OFFSET, ICMPV6));
+	weir_bpf_add(w->p, WEIR_BPF_LOAD(BPF_B, NEXT, STACK, FRAME + IPV6_NEXT));
+	for (int i = 0; i < EXTENSIONS_MAX; i++)
+		write_step(w, icmpv6, other);
+	weir_bpf_jump(w->p, w->drop);
+	weir_bpf_set_label(w->p, icmpv6);
+	write_icmpv6(w);
+	weir_bpf_set_label(w->p, other);
+	weir_bpf_jump_if(w->p, BPF_JSET, FLAGS, UNSPECIFIED, w->drop);
+	weir_bpf_jump(w->p, w->pass);
+}
+
+/* ---- the whole ---- */
+
+static void write_frame(const struct writing *w)
+{
+	static const uint16_t tags[] = { ETH_P_8021Q, ETH_P_8021AD, ETH_P_QINQ1, ETH_P_QINQ2,
+					 ETH_P_QINQ3 };
+	int arp = weir_bpf_label(w->p), ipv4 = weir_bpf_label(w->p), ipv6 = weir_bpf_label(w->p);
+
+	weir_bpf_add(w->p, WEIR_BPF_COPY(CONTEXT, R1));
+	weir_bpf_add(w->p,
+		     WEIR_BPF_LOAD(BPF_W, R1, CONTEXT, offsetof(struct __sk_buff, vlan_present)));
+	weir_bpf_jump_if(w->p, BPF_JNE, R1, 0, w->drop);
+	fetch_frame(w, 0, ETH_HLEN);
+	compare_mac(w, FRAME + ETHER_SOURCE);
+	weir_bpf_add(w->p, WEIR_BPF_LOAD(BPF_H, R1, STACK, FRAME + ETHER_TYPE));
+	weir_bpf_jump_if(w->p, BPF_JEQ, R1, htons(ETH_P_IP), ipv4);
+	weir_bpf_jump_if(w->p, BPF_JEQ, R1, htons(ETH_P_IPV6), ipv6);
+	weir_bpf_jump_if(w->p, BPF_JEQ, R1, htons(ETH_P_ARP), arp);
+	for (size_t i = 0; i < sizeof(tags) / sizeof(tags[0]); i++)
+		weir_bpf_jump_if(w->p, BPF_JEQ, R1, htons(tags[i]), w->drop);
+	weir_bpf_jump(w->p, w->pass);
+	weir_bpf_set_label(w->p, ipv4);
+	write_ipv4(w);
+	weir_bpf_set_label(w->p, arp);
+	write_arp(w);
+	weir_bpf_set_label(w->p, ipv6);
+	write_ipv6(w);
+}
+
+static void write_end(const struct writing *w, int label, int verdict)
+{
+	weir_bpf_set_label(w->p, label);
+	weir_bpf_add(w->p, WEIR_BPF_SET(R0, verdict));
+	weir_bpf_add(w->p, WEIR_BPF_EXIT());
+}
+
+void weir_guard_write(const struct weir_guard *guard, struct weir_bpf *ret)
+{
+	struct writing w = { .guard = guard, .p = ret };
+
+	*ret = (struct weir_bpf){ 0 };
+	w.pass = weir_bpf_label(ret);
+	w.drop = weir_bpf_label(ret);
+	make_link_local(&guard->mac, w.link_local);
+	write_frame(&w);
+	write_end(&w, w.pass, TC_ACT_UNSPEC);
+	write_end(&w, w.drop, TC_ACT_SHOT);
+	weir_bpf_finish(ret);
+}
