@@ -231,13 +231,15 @@ static int try_step(struct weir_ipt_transaction *t, const struct weir_ipt_step *
 
 /* A commit is two calls: the table and its counters. When only the second one fails, the table has
  * changed all the same. */
-static bool has_taken(const struct weir_ipt_step *step)
+static bool has_taken(struct weir_ipt_transaction *t, const struct weir_ipt_step *step)
 {
 	struct weir_ipt_handle handle = { 0 };
 	struct weir_ipt_image there = { 0 };
 	int r = weir_ipt_table_open(&weir_ipt_places[step->place], &handle, NULL);
 	if (r == 0)
 		r = weir_ipt_table_read(&handle, NULL, &there, NULL);
+	if (r == 0)
+		r = build_again(t, step->place, step->after, NULL);
 	bool taken = r == 0 && weir_ipt_image_equal(&there, step->after);
 	weir_ipt_table_close(&handle);
 	weir_ipt_image_free(&there);
@@ -251,7 +253,7 @@ static int run_step(struct weir_ipt_transaction *t, const struct weir_ipt_step *
 	int r = -EAGAIN;
 	for (int i = 0; i < COMMIT_TRIES && r == -EAGAIN; i++)
 		r = try_step(t, step, &why);
-	if (r < 0 && r != -EAGAIN && has_taken(step))
+	if (r < 0 && r != -EAGAIN && has_taken(t, step))
 		r = 0;
 	if (r < 0 && err)
 		*err = why;
