@@ -108,6 +108,10 @@ int weir_neighbours_tell(const struct weir_attach *a, struct weir_err *err)
 	char text[WEIR_MAC_TEXT];
 	int r = 0;
 
+	/* ipvlan: the MAC is the parent's and cannot be given, so there is nothing that would make the
+	 * kernel speak. Whoever had the address on this parent before had the same one. */
+	if (!weir_mac_is_set(&mac))
+		return 0;
 	if (weir_addr_is_set(&a->att->addrs[WEIR_IPV6]))
 		r = weir_netns_run(a->inside->fd, enable_notify, &inside, err);
 	if (r < 0)
