@@ -42,6 +42,14 @@ static int add_network(struct compiler *c, const struct weir_network *net)
 		entry.flags |= WEIR_ISOLATED;
 	if (net->host_deny)
 		entry.flags |= WEIR_HOST_DENY;
+	if (net->filtered)
+		entry.flags |= WEIR_FILTERED;
+	if (net->egress == WEIR_DEFAULT_DENY)
+		entry.flags |= WEIR_EGRESS_DENY;
+	if (net->ingress == WEIR_DEFAULT_DENY)
+		entry.flags |= WEIR_INGRESS_DENY;
+	if (net->ingress == WEIR_DEFAULT_ALLOW)
+		entry.flags |= WEIR_INGRESS_ALLOW;
 	return add(c, &entry);
 }
 
@@ -305,5 +313,7 @@ int weir_compile(const struct weir_model *model, struct weir_ruleset *ret, struc
 		r = compile_network(&c, &model->networks[i]);
 	for (size_t i = 0; r == 0 && i < model->n_endpoints; i++)
 		r = compile_endpoint(&c, &model->endpoints[i]);
+	if (r == 0)
+		r = weir_compile_policies(model, ret, err);
 	return r < 0 ? r : weir_ruleset_sort(ret, err);
 }

@@ -9,7 +9,12 @@
  *	forwarding   or, when the destination is the host itself, delivery
  *	departure    the source that the other side sees
  *
- * Two endpoints of one network meet on its bridge; the host sees nothing of it. */
+ * Two endpoints of one network meet on its bridge; the host sees nothing of it, unless policies or
+ * defaults bind the network's own traffic (`filtered`).
+ *
+ * What is forwarded has a gate at either end, the sender's and the receiver's. What a policy denies at
+ * one of them is dropped; then the networks' defaults speak where no policy did; what a policy allows
+ * at the receiver's gate passes; of all else the usual rules decide. */
 #include "policy/eval.h"
 
 #include <errno.h>
@@ -17,8 +22,9 @@
 #include <string.h>
 
 #include "core/ruleset.h"
+#include "policy/gates.h"
 
-enum { DNS_PORT = 53 };
+enum { DNS_PORT = 53, ECHO4 = 8, ECHO6 = 128 };
 
 /* The packet on its way. */
 struct walk {
@@ -72,6 +78,19 @@ static void accept_published(struct walk *w)
 		       w->published->name, weir_mapping_text(w->mapping, text));
 }
 
+static void refuse_by_policy(struct walk *w, const struct weir_policy *policy)
+{
+	answer(w, policy->action == WEIR_REJECT ? WEIR_REFUSE : WEIR_DROP,
+	       weir_drop_reason(WEIR_DROP_POLICY), "denied by", policy->name, &policy->origin);
+	w->answer->policy = policy;
+}
+
+static void accept_by_policy(struct walk *w, const struct weir_policy *policy)
+{
+	answer(w, WEIR_ACCEPT, "policy", "allowed by", policy->name, &policy->origin);
+	w->answer->policy = policy;
+}
+
 /* ---- places ---- */
 
 /* Does the host route for this network? */
@@ -115,16 +134,24 @@ static bool is_local(const struct walk *w, const struct weir_addr *addr)
 	return weir_addr_is_loopback(addr) || gateway_of(w->model, addr);
 }
 
-static bool is_attached(const struct weir_model *model, const struct weir_network *net,
-			const struct weir_addr *addr)
+/* Whose addr is in the network. */
+static const struct weir_endpoint *owner_of(const struct weir_model *model,
+					    const struct weir_network *net,
+					    const struct weir_addr *addr)
 {
 	for (size_t i = 0; i < model->n_endpoints; i++) {
 		const struct weir_attachment *att =
 			weir_endpoint_attachment(&model->endpoints[i], net->name);
 		if (att && weir_addr_cmp(&att->addrs[addr->family], addr) == 0)
-			return true;
+			return &model->endpoints[i];
 	}
-	return false;
+	return NULL;
+}
+
+static bool is_attached(const struct weir_model *model, const struct weir_network *net,
+			const struct weir_addr *addr)
+{
+	return owner_of(model, net, addr) != NULL;
 }
 
 static bool is_trusted(const struct walk *w)
@@ -227,6 +254,90 @@ static void translate(struct walk *w)
 		(void)find_mapping(w, false);
 }
 
+/* ---- gates ---- */
+
+/* Somebody with addr in a network, or outside. False: nobody has it there, so no policy can mean it. */
+static bool find_peer(const struct walk *w, const struct weir_network *net,
+		      const struct weir_addr *addr, struct weir_peer *ret)
+{
+	*ret = (struct weir_peer){ .addr = *addr };
+	if (!net)
+		return true;
+	ret->ep = owner_of(w->model, net, addr);
+	ret->att = ret->ep ? weir_endpoint_attachment(ret->ep, net->name) : NULL;
+	return ret->ep != NULL;
+}
+
+static void ask_gates(const struct walk *w, const struct weir_peer *from,
+		      const struct weir_peer *to, struct weir_gates *ret)
+{
+	bool six = w->flow->dst.family == WEIR_IPV6;
+	enum weir_l4 l4 = w->flow->proto ? (enum weir_l4)w->flow->proto
+			  : six		 ? WEIR_L4_ICMPV6
+					 : WEIR_L4_ICMP;
+	uint8_t type = w->flow->icmp_type ? w->flow->icmp_type : six ? ECHO6 : ECHO4;
+
+	weir_gates_ask(w->model, from, to, l4, w->flow->proto ? w->answer->dport : type, ret);
+}
+
+/* True when a policy denies at one of the gates; the sender's is asked first. */
+static bool denied_by_policy(struct walk *w, const struct weir_gates *gates)
+{
+	const struct weir_policy *egress = gates->egress, *ingress = gates->ingress;
+	bool out = egress && egress->action != WEIR_ALLOW;
+
+	if (!out && (!ingress || ingress->action == WEIR_ALLOW))
+		return false;
+	refuse_by_policy(w, out ? egress : ingress);
+	w->answer->gate = egress == ingress ? WEIR_BOTH_GATES : out ? WEIR_EGRESS : WEIR_INGRESS;
+	return true;
+}
+
+/* The whole of it, for what is forwarded. True when it is decided. */
+static bool decided_at_gates(struct walk *w)
+{
+	struct weir_gates gates = { 0 };
+	struct weir_peer from, to;
+
+	if (find_peer(w, w->from, &w->flow->src, &from) &&
+	    find_peer(w, w->to, &w->answer->dst, &to))
+		ask_gates(w, &from, &to, &gates);
+	if (denied_by_policy(w, &gates))
+		return true;
+	if (!gates.egress && w->from && w->from->egress == WEIR_DEFAULT_DENY) {
+		drop(w, WEIR_DROP_EGRESS, w->from);
+		return true;
+	}
+	if (!gates.ingress && w->to && w->to->ingress == WEIR_DEFAULT_DENY) {
+		drop(w, WEIR_DROP_INGRESS, w->to);
+		return true;
+	}
+	if (!gates.ingress)
+		return false;
+	accept_by_policy(w, gates.ingress);
+	w->answer->gate = gates.egress == gates.ingress ? WEIR_BOTH_GATES : WEIR_INGRESS;
+	return true;
+}
+
+/* Between the host and an endpoint no default stands. */
+static bool decided_with_host(struct walk *w, bool from_host)
+{
+	struct weir_gates gates = { 0 };
+	struct weir_peer host = { .host = true }, peer;
+	const struct weir_network *net = from_host ? w->to : w->from;
+
+	if (!net || !find_peer(w, net, from_host ? &w->answer->dst : &w->flow->src, &peer))
+		return false;
+	ask_gates(w, from_host ? &host : &peer, from_host ? &peer : &host, &gates);
+	if (denied_by_policy(w, &gates))
+		return true;
+	if (!gates.ingress)
+		return false;
+	accept_by_policy(w, gates.ingress);
+	w->answer->gate = gates.egress == gates.ingress ? WEIR_BOTH_GATES : WEIR_INGRESS;
+	return true;
+}
+
 /* ---- delivery to the host ---- */
 
 static void deliver(struct walk *w)
@@ -235,6 +346,10 @@ static void deliver(struct walk *w)
 	bool resolver = (flow->proto == WEIR_UDP || flow->proto == WEIR_TCP) &&
 			flow->dport == DNS_PORT;
 
+	if (decided_with_host(w, false)) {
+		w->answer->local = w->answer->verdict == WEIR_ACCEPT;
+		return;
+	}
 	if (w->from && (w->from->host_deny || w->from->internal) && !resolver &&
 	    flow->proto != WEIR_NO_PROTO) {
 		drop(w, WEIR_DROP_HOST, w->from);
@@ -246,10 +361,15 @@ static void deliver(struct walk *w)
 
 /* ---- forwarding ---- */
 
+static bool opens_nothing(const struct walk *w)
+{
+	return w->flow->proto == WEIR_TCP && !w->flow->opens;
+}
+
 /* What the states of a flow forbid before anything allows. True when the packet ends here. */
 static bool refused_on_the_way(struct walk *w)
 {
-	if (w->flow->proto == WEIR_TCP && !w->flow->opens)
+	if (opens_nothing(w))
 		drop(w, WEIR_DROP_NOT_SYN, NULL);
 	else if (w->from && w->from->internal)
 		drop(w, WEIR_DROP_INTERNAL, w->from);
@@ -275,6 +395,10 @@ static void forward_within(struct walk *w)
 		drop(w, WEIR_DROP_ISOLATION, w->to);
 	else if (w->to->isolate && refused_on_the_way(w))
 		return;
+	else if (w->to->filtered && opens_nothing(w))
+		drop(w, WEIR_DROP_NOT_SYN, NULL);
+	else if ((w->to->filtered || w->to->isolate) && decided_at_gates(w))
+		return;
 	else if (w->published)
 		accept_published(w);
 	else
@@ -299,12 +423,14 @@ static void forward(struct walk *w)
 		forward_for_others(w);
 	else if (w->from == w->to)
 		forward_within(w);
-	else if (refused_on_the_way(w))
+	else if (refused_on_the_way(w) || decided_at_gates(w))
 		return;
 	else if (w->published)
 		accept_published(w);
 	else if (is_trusted(w))
 		accept(w, "trusted interface", w->to);
+	else if (w->from && w->to && w->to->ingress == WEIR_DEFAULT_ALLOW)
+		accept(w, "open network", w->to);
 	else if (w->to)
 		drop(w, WEIR_DROP_DEFAULT, w->to);
 	else
@@ -344,10 +470,27 @@ static void route(struct walk *w)
 		deliver(w);
 	else if (w->flow->origin != WEIR_FROM_HOST)
 		forward(w);
+	else if (decided_with_host(w, true))
+		return;
 	else if (w->published)
 		accept_published(w);
 	else
 		accept(w, "from the host", NULL);
+}
+
+/* What a bridge carries to an address elsewhere, by an endpoint that is a router, no policy knows: only the
+ * defaults of its network bind it. */
+static bool refused_towards_gateway(struct walk *w)
+{
+	if (opens_nothing(w))
+		drop(w, WEIR_DROP_NOT_SYN, NULL);
+	else if (w->from->egress == WEIR_DEFAULT_DENY)
+		drop(w, WEIR_DROP_EGRESS, w->from);
+	else if (w->from->ingress == WEIR_DEFAULT_DENY)
+		drop(w, WEIR_DROP_INGRESS, w->from);
+	else
+		return false;
+	return true;
 }
 
 /* Between two ports of one bridge or the two ends of a pair, or towards a gateway that is an
@@ -372,8 +515,9 @@ static bool passes_by(struct walk *w)
 	if (!from->gateway_endpoint)
 		return false;
 	w->answer->src = w->flow->src;
-	answer(w, WEIR_ACCEPT, "to the network's gateway", "endpoint", from->gateway_endpoint,
-	       &from->origin);
+	if (!from->filtered || !refused_towards_gateway(w))
+		answer(w, WEIR_ACCEPT, "to the network's gateway", "endpoint",
+		       from->gateway_endpoint, &from->origin);
 	return true;
 }
 
@@ -386,6 +530,8 @@ static int check_flow(struct walk *w, struct weir_err *err)
 				    "a flow needs a source and a destination of one family");
 	if ((flow->proto == WEIR_NO_PROTO) != (flow->dport == 0))
 		return weir_err_set(err, EINVAL, "tcp, udp and sctp need a port, icmp has none");
+	if (flow->proto != WEIR_NO_PROTO && flow->icmp_type)
+		return weir_err_set(err, EINVAL, "only icmp has a type");
 	if (flow->origin == WEIR_FROM_OUTSIDE && flow->ifname[0])
 		for (size_t i = 0; i < w->model->n_networks; i++)
 			if (strcmp(w->model->networks[i].ifname, flow->ifname) == 0)
