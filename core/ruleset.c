@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/digest.h"
+
 /* ---- reasons ---- */
 
 static const char *const drop_reasons[] = {
@@ -239,6 +241,21 @@ int weir_ruleset_sort(struct weir_ruleset *rules, struct weir_err *err)
 	for (size_t i = 1; r == 0 && i < rules->n; i++)
 		r = weir_entry_check_neighbours(&rules->entries[i - 1], &rules->entries[i], err);
 	return r;
+}
+
+uint64_t weir_list_id(const struct weir_entry *cells, size_t n)
+{
+	uint64_t d = WEIR_DIGEST_START;
+
+	for (size_t i = 0; i < n; i++) {
+		d = weir_digest_number(d, cells[i].l4);
+		d = weir_digest_number(d, cells[i].ports.lo);
+		d = weir_digest_number(d, cells[i].ports.hi);
+		d = weir_digest_number(d, cells[i].verdict);
+		d = weir_digest_number(d, cells[i].log);
+		d = weir_digest_text(d, cells[i].owner);
+	}
+	return d;
 }
 
 /* ---- difference ---- */

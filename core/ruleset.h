@@ -156,6 +156,10 @@ int weir_entry_key_cmp(const struct weir_entry *a, const struct weir_entry *b);
 /* key and value, not origin */
 bool weir_entry_equal(const struct weir_entry *a, const struct weir_entry *b);
 
+/* The name of a list: a digest of its cells, all of them and in key order. So a list that is not what its
+ * name says was changed by somebody. */
+uint64_t weir_list_id(const struct weir_entry *cells, size_t n);
+
 /* What turns one ruleset into another: pointers into both, which must outlive it. An entry whose
  * value changed is in both lists. */
 struct weir_delta {

@@ -11,8 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "policy/digest.h"
-
 struct flattening {
 	const struct weir_policy *const *policies;
 	size_t n;
@@ -52,14 +50,16 @@ static bool denies(const struct weir_policy *policy)
 	return policy && policy->action != WEIR_ALLOW;
 }
 
-static void set_verdict(struct weir_cell *cell, enum weir_cell_verdict verdict,
+static void set_verdict(struct weir_entry *cell, enum weir_cell_verdict verdict,
 			const struct weir_policy *owner)
 {
-	cell->verdict = verdict;
-	cell->owner = owner;
+	cell->verdict = (uint8_t)verdict;
+	cell->log = (uint8_t)owner->log;
+	cell->owner = owner->name;
+	cell->origin = owner->origin;
 }
 
-static struct weir_cell decide(const struct flattening *f, enum weir_l4 l4, uint16_t number)
+static struct weir_entry decide(const struct flattening *f, enum weir_l4 l4, uint16_t number)
 {
 	const struct weir_policy *egress = first_at(f, WEIR_EGRESS, l4, number);
 	const struct weir_policy *ingress = first_at(f, WEIR_INGRESS, l4, number);
@@ -67,7 +67,7 @@ static struct weir_cell decide(const struct flattening *f, enum weir_l4 l4, uint
 					   : denies(ingress) ? ingress
 							     : NULL;
 	bool host = f->use == WEIR_CELLS_HOST;
-	struct weir_cell cell = { .l4 = l4 };
+	struct weir_entry cell = { .kind = WEIR_ENTRY_CELL, .l4 = (uint8_t)l4, .owner = "" };
 
 	if (closes)
 		set_verdict(&cell,
@@ -81,9 +81,9 @@ static struct weir_cell decide(const struct flattening *f, enum weir_l4 l4, uint
 	return cell;
 }
 
-static bool says_the_same(const struct weir_cell *a, const struct weir_cell *b)
+static bool says_the_same(const struct weir_entry *a, const struct weir_entry *b)
 {
-	return a->verdict == b->verdict && a->owner == b->owner;
+	return a->verdict == b->verdict && strcmp(a->owner, b->owner) == 0;
 }
 
 /* ---- one protocol ---- */
@@ -114,10 +114,10 @@ static void find_cuts(struct flattening *f, enum weir_l4 l4)
 	qsort(f->cuts, f->n_cuts, sizeof(f->cuts[0]), compare_cuts);
 }
 
-static bool add_cell(struct flattening *f, const struct weir_cell *cell)
+static bool add_cell(struct flattening *f, const struct weir_entry *cell)
 {
 	struct weir_cells *to = f->to;
-	struct weir_cell *items = weir_arena_grow(f->arena, to->items, to->n, sizeof(*items));
+	struct weir_entry *items = weir_arena_grow(f->arena, to->items, to->n, sizeof(*items));
 	if (!items)
 		return false;
 	to->items = items;
@@ -126,9 +126,9 @@ static bool add_cell(struct flattening *f, const struct weir_cell *cell)
 }
 
 /* A range is added when the next one says something else; `any` says it already: it is not. */
-static bool flatten_protocol(struct flattening *f, enum weir_l4 l4, const struct weir_cell *any)
+static bool flatten_protocol(struct flattening *f, enum weir_l4 l4, const struct weir_entry *any)
 {
-	struct weir_cell run = { 0 };
+	struct weir_entry run = { 0 };
 	uint32_t max = number_max(l4);
 
 	find_cuts(f, l4);
@@ -140,7 +140,7 @@ static bool flatten_protocol(struct flattening *f, enum weir_l4 l4, const struct
 			end = max + 1;
 		if (end == f->cuts[i])
 			continue;
-		struct weir_cell cell = decide(f, l4, (uint16_t)f->cuts[i]);
+		struct weir_entry cell = decide(f, l4, (uint16_t)f->cuts[i]);
 		cell.ports = (struct weir_ports){ (uint16_t)f->cuts[i], (uint16_t)(end - 1) };
 		if (i > 0 && run.l4 && says_the_same(&run, &cell)) {
 			run.ports.hi = cell.ports.hi;
@@ -155,36 +155,13 @@ static bool flatten_protocol(struct flattening *f, enum weir_l4 l4, const struct
 
 /* ---- all of them ---- */
 
-static uint64_t digest_of(const struct weir_cells *cells)
-{
-	uint64_t d = WEIR_DIGEST_START;
-	for (size_t i = 0; i < cells->n; i++) {
-		const struct weir_cell *cell = &cells->items[i];
-		d = weir_digest_number(d, (uint16_t)cell->l4);
-		d = weir_digest_number(d, cell->ports.lo);
-		d = weir_digest_number(d, cell->ports.hi);
-		d = weir_digest_number(d, (uint16_t)cell->verdict);
-		d = weir_digest_number(d, cell->owner ? (uint16_t)cell->owner->log : 0);
-		d = weir_digest_text(d, cell->owner ? cell->owner->name : "");
-	}
-	return d;
-}
-
-static bool owners_equal(const struct weir_policy *a, const struct weir_policy *b)
-{
-	return a == b || (a && b && a->log == b->log && strcmp(a->name, b->name) == 0);
-}
-
 bool weir_cells_equal(const struct weir_cells *a, const struct weir_cells *b)
 {
 	if (a->n != b->n)
 		return false;
-	for (size_t i = 0; i < a->n; i++) {
-		const struct weir_cell *x = &a->items[i], *y = &b->items[i];
-		if (x->l4 != y->l4 || x->ports.lo != y->ports.lo || x->ports.hi != y->ports.hi ||
-		    x->verdict != y->verdict || !owners_equal(x->owner, y->owner))
+	for (size_t i = 0; i < a->n; i++)
+		if (!weir_entry_equal(&a->items[i], &b->items[i]))
 			return false;
-	}
 	return true;
 }
 
@@ -198,7 +175,7 @@ static bool make_room(struct flattening *f)
 }
 
 /* A protocol that no service names, of either family. */
-static struct weir_cell decide_any(const struct flattening *f)
+static struct weir_entry decide_any(const struct flattening *f)
 {
 	return decide(f, WEIR_L4_ANY, 0);
 }
@@ -211,7 +188,7 @@ int weir_cells_flatten(const struct weir_policy *const *policies, size_t n, enum
 		.policies = policies, .n = n, .use = use, .arena = arena, .to = &cells
 	};
 	const enum weir_l4 foreign = family == WEIR_IPV4 ? WEIR_L4_ICMPV6 : WEIR_L4_ICMP;
-	const struct weir_cell any = decide_any(&f);
+	const struct weir_entry any = decide_any(&f);
 
 	if (!make_room(&f))
 		return -ENOMEM;
@@ -220,7 +197,9 @@ int weir_cells_flatten(const struct weir_policy *const *policies, size_t n, enum
 			return -ENOMEM;
 	if (any.verdict != WEIR_CELL_CONTINUE && !add_cell(&f, &any))
 		return -ENOMEM;
-	cells.id = digest_of(&cells);
+	cells.id = weir_list_id(cells.items, cells.n);
+	for (size_t i = 0; i < cells.n; i++)
+		cells.items[i].list = cells.id;
 	*ret = cells;
 	return 0;
 }

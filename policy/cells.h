@@ -6,17 +6,11 @@
 
 #include "core/ruleset.h"
 
-struct weir_cell {
-	enum weir_l4 l4; /* WEIR_L4_ANY: of what no other cell says; the last one */
-	struct weir_ports ports;
-	enum weir_cell_verdict verdict;
-	const struct weir_policy *owner; /* who decides; NULL: nobody (WEIR_CELL_CONTINUE) */
-};
-
 struct weir_cells {
-	struct weir_cell *items;
-	size_t n;    /* 0: nothing is said */
-	uint64_t id; /* a digest of what they say and for whom */
+	struct weir_entry
+		*items; /* CELLs of one list, in key order; owner and origin are a policy's */
+	size_t n;	/* 0: nothing is said */
+	uint64_t id;	/* of the list */
 };
 
 /* Between endpoints, or endpoints and the outside; or between an endpoint and the host, where no default

@@ -16,8 +16,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/digest.h"
 #include "policy/cells.h"
-#include "policy/digest.h"
 #include "policy/population.h"
 
 /* The list of a set of policies; several sets may share what they say. */
@@ -68,22 +68,8 @@ static int add(struct policies *p, const struct weir_entry *entry)
 static int add_cells(struct policies *p, const struct weir_cells *cells)
 {
 	int r = 0;
-	for (size_t i = 0; r == 0 && i < cells->n; i++) {
-		const struct weir_cell *cell = &cells->items[i];
-		struct weir_entry entry = {
-			.kind = WEIR_ENTRY_CELL,
-			.list = cells->id,
-			.l4 = (uint8_t)cell->l4,
-			.ports = cell->ports,
-			.verdict = (uint8_t)cell->verdict,
-		};
-		if (cell->owner) {
-			entry.log = (uint8_t)cell->owner->log;
-			entry.owner = cell->owner->name;
-			entry.origin = cell->owner->origin;
-		}
-		r = add(p, &entry);
-	}
+	for (size_t i = 0; r == 0 && i < cells->n; i++)
+		r = add(p, &cells->items[i]);
 	return r;
 }
 

@@ -25,6 +25,8 @@
 #include "policy/gates.h"
 
 enum { DNS_PORT = 53, ECHO4 = 8, ECHO6 = 128 };
+/* ICMPv6 types; between the first two: the rest of MLD and all of neighbour discovery */
+enum { LISTENER_QUERY = 130, REDIRECT = 137, LISTENER_REPORT2 = 143 };
 
 /* The packet on its way. */
 struct walk {
@@ -293,6 +295,14 @@ static bool denied_by_policy(struct walk *w, const struct weir_gates *gates)
 	return true;
 }
 
+/* Neighbour and listener discovery: without it nobody on a link finds anybody. */
+static bool is_discovery(const struct weir_flow *flow)
+{
+	return flow->proto == WEIR_NO_PROTO && flow->dst.family == WEIR_IPV6 &&
+	       ((flow->icmp_type >= LISTENER_QUERY && flow->icmp_type <= REDIRECT) ||
+		flow->icmp_type == LISTENER_REPORT2);
+}
+
 /* The whole of it, for what is forwarded. True when it is decided. */
 static bool decided_at_gates(struct walk *w)
 {
@@ -326,7 +336,8 @@ static bool decided_with_host(struct walk *w, bool from_host)
 	struct weir_peer host = { .host = true }, peer;
 	const struct weir_network *net = from_host ? w->to : w->from;
 
-	if (!net || !find_peer(w, net, from_host ? &w->answer->dst : &w->flow->src, &peer))
+	if (!net || is_discovery(w->flow) ||
+	    !find_peer(w, net, from_host ? &w->answer->dst : &w->flow->src, &peer))
 		return false;
 	ask_gates(w, from_host ? &host : &peer, from_host ? &peer : &host, &gates);
 	if (denied_by_policy(w, &gates))
@@ -397,7 +408,8 @@ static void forward_within(struct walk *w)
 		return;
 	else if (w->to->filtered && opens_nothing(w))
 		drop(w, WEIR_DROP_NOT_SYN, NULL);
-	else if ((w->to->filtered || w->to->isolate) && decided_at_gates(w))
+	else if ((w->to->filtered || w->to->isolate) && !is_discovery(w->flow) &&
+		 decided_at_gates(w))
 		return;
 	else if (w->published)
 		accept_published(w);
@@ -482,6 +494,8 @@ static void route(struct walk *w)
  * defaults of its network bind it. */
 static bool refused_towards_gateway(struct walk *w)
 {
+	if (is_discovery(w->flow))
+		return false;
 	if (opens_nothing(w))
 		drop(w, WEIR_DROP_NOT_SYN, NULL);
 	else if (w->from->egress == WEIR_DEFAULT_DENY)

@@ -12,8 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/digest.h"
 #include "core/selector.h"
-#include "policy/digest.h"
 
 struct selection {
 	const struct weir_selector *items;

@@ -3,6 +3,7 @@
 #include "vmtests/unit/cm.h"
 
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -83,10 +84,14 @@ static struct weir_prefix prefix(const char *text)
 	return p;
 }
 
-static const char *textf(struct weir_model *model, const char *fmt, unsigned a, unsigned b)
+__attribute__((format(printf, 2, 3))) static const char *textf(struct weir_model *model,
+							       const char *fmt, ...)
 {
 	char *text = room(model, 1, 64);
-	(void)snprintf(text, 64, fmt, a, b);
+	va_list args;
+	va_start(args, fmt);
+	(void)vsnprintf(text, 64, fmt, args);
+	va_end(args);
 	return text;
 }
 
@@ -98,8 +103,8 @@ static void make_network(struct weir_model *model, unsigned i)
 	(void)snprintf(net->ifname, sizeof(net->ifname), "wb-%s", net->name);
 	net->n_subnets = 2;
 	net->subnets = room(model, 2, sizeof(*net->subnets));
-	net->subnets[0].prefix = prefix(textf(model, "10.%u.0.0/24", i, 0));
-	net->subnets[1].prefix = prefix(textf(model, "fd00:%u::/64", i, 0));
+	net->subnets[0].prefix = prefix(textf(model, "10.%u.0.0/24", i));
+	net->subnets[1].prefix = prefix(textf(model, "fd00:%u::/64", i));
 	net->nat = one_in(2) ? WEIR_NAT_NONE : WEIR_NAT_MASQUERADE;
 	net->internal = one_in(6);
 	net->isolate = one_in(6);
@@ -295,7 +300,7 @@ static struct weir_flow make_flow(const struct weir_model *model)
 	if (flow.proto)
 		flow.dport = ports[below(sizeof(ports) / sizeof(ports[0]))];
 	else if (one_in(3))
-		flow.icmp_type = (uint8_t)(1 + below(255));
+		flow.icmp_type = (uint8_t)(1 + below(one_in(2) ? 255 : 143));
 	flow.opens = flow.proto != WEIR_TCP || !one_in(8);
 	return flow;
 }
@@ -462,7 +467,14 @@ static const char *expected(const struct interpreter *in, const struct weir_mode
 	unsigned from_flags = flags_of(in, from), to_flags = flags_of(in, to);
 	const char *by;
 
+	bool discovery =
+		!flow->proto && in->dst.family == WEIR_IPV6 &&
+		((flow->icmp_type >= 130 && flow->icmp_type <= 137) || flow->icmp_type == 143);
+
 	if (stands_before_policies(usual))
+		return NULL;
+	if (discovery && (to_host || within || flow->origin == WEIR_FROM_HOST ||
+			  strcmp(usual->reason, "to the network's gateway") == 0))
 		return NULL;
 	if (flow->origin == WEIR_FROM_HOST)
 		return to_host || !to ? NULL : by_cell(host_cell(in, true), 0, 0);

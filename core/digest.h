@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* FNV-1a, 64 bits: names for what has none. The same on every host and in every run. */
-#ifndef WEIR_POLICY_DIGEST_H
-#define WEIR_POLICY_DIGEST_H
+#ifndef WEIR_CORE_DIGEST_H
+#define WEIR_CORE_DIGEST_H
 
 #include <stddef.h>
 #include <stdint.h>
