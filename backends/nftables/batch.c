@@ -37,7 +37,33 @@ void weir_nft_batch_free(struct weir_nft_batch *batch)
 {
 	free(batch->data);
 	free(batch->messages);
+	weir_arena_free(&batch->arena);
 	*batch = (struct weir_nft_batch){ 0 };
+}
+
+const char *weir_nft_batch_keep(struct weir_nft_batch *batch, const char *name)
+{
+	const char *kept = weir_arena_strdup(&batch->arena, name);
+	batch->no_memory |= !kept;
+	return kept;
+}
+
+const struct weir_nft_set *weir_nft_batch_class_set(struct weir_nft_batch *batch, size_t i,
+						    uint64_t class)
+{
+	struct weir_nft_set *set = weir_arena_alloc(&batch->arena, sizeof(*set));
+	char *name = weir_arena_alloc(&batch->arena, WEIR_NFT_CHAIN_MAX);
+	if (set && name) {
+		weir_nft_class_set(i, class, name, set);
+		return set;
+	}
+	batch->no_memory = true;
+	return NULL;
+}
+
+uint32_t weir_nft_batch_set_id(struct weir_nft_batch *batch)
+{
+	return ++batch->set_id;
 }
 
 /* Zeroed room for `more` bytes behind the end. */
@@ -155,6 +181,26 @@ void weir_nft_batch_add_chain(struct weir_nft_batch *batch, struct nftnl_chain *
 	if (!message || !chain)
 		return;
 	nftnl_chain_nlmsg_build_payload(message, chain);
+	finish_object(batch, message);
+}
+
+void weir_nft_batch_delete_chain(struct weir_nft_batch *batch, const char *name)
+{
+	struct nlmsghdr *message = start_object(batch, NFT_MSG_DELCHAIN, 0, "delete chain", name);
+	if (!message)
+		return;
+	mnl_attr_put_strz(message, NFTA_CHAIN_TABLE, WEIR_NFT_TABLE);
+	mnl_attr_put_strz(message, NFTA_CHAIN_NAME, name);
+	finish_object(batch, message);
+}
+
+void weir_nft_batch_delete_set(struct weir_nft_batch *batch, const char *name)
+{
+	struct nlmsghdr *message = start_object(batch, NFT_MSG_DELSET, 0, "delete set", name);
+	if (!message)
+		return;
+	mnl_attr_put_strz(message, NFTA_SET_TABLE, WEIR_NFT_TABLE);
+	mnl_attr_put_strz(message, NFTA_SET_NAME, name);
 	finish_object(batch, message);
 }
 

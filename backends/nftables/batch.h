@@ -29,13 +29,23 @@ struct weir_nft_batch {
 	size_t elements; /* where its list of elements begins, from its own beginning */
 	struct weir_nft_message *messages;
 	size_t n, messages_room;
-	bool no_memory;	 /* nothing more is added; sending says so */
-	bool one_by_one; /* each element in a message of its own, to find the one refused */
+	bool no_memory;		 /* nothing more is added; sending says so */
+	struct weir_arena arena; /* names and sets that are of this batch alone */
+	uint32_t set_id;	 /* the last one given */
+	bool one_by_one;	 /* each element in a message of its own, to find the one refused */
 	const struct weir_trace *trace;
 };
 
 void weir_nft_batch_free(struct weir_nft_batch *batch);
 #define WEIR_CLEAN_NFT_BATCH __attribute__((cleanup(weir_nft_batch_free)))
+
+/* What messages refer to must live as long as the batch: a copy of a name, and a map of a class. NULL: no
+ * memory, which sending will say. */
+const char *weir_nft_batch_keep(struct weir_nft_batch *batch, const char *name);
+const struct weir_nft_set *weir_nft_batch_class_set(struct weir_nft_batch *batch, size_t i,
+						    uint64_t class);
+/* A number for a new set, of this batch. */
+uint32_t weir_nft_batch_set_id(struct weir_nft_batch *batch);
 
 /* Opens it; with a generation other than 0 the kernel takes it only if that is still its own. */
 void weir_nft_batch_begin(struct weir_nft_batch *batch, uint32_t generation);
@@ -46,6 +56,8 @@ void weir_nft_batch_delete_table(struct weir_nft_batch *batch);
 void weir_nft_batch_add_chain(struct weir_nft_batch *batch, struct nftnl_chain *chain,
 			      const char *name);
 void weir_nft_batch_add_set(struct weir_nft_batch *batch, struct nftnl_set *set, const char *name);
+void weir_nft_batch_delete_chain(struct weir_nft_batch *batch, const char *name);
+void weir_nft_batch_delete_set(struct weir_nft_batch *batch, const char *name);
 void weir_nft_batch_add_rule(struct weir_nft_batch *batch, struct nftnl_rule *rule,
 			     const char *chain);
 

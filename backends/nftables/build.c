@@ -7,11 +7,12 @@
 #include <string.h>
 
 #include "backends/nftables/frame.h"
+#include "backends/nftables/policies.h"
 
 /* How it works
- * First what goes, then what comes, so that an element whose data changes is deleted and added
- * within one transaction; set by set, so that the elements of one share messages. The epoch comes
- * last: its message carries the request for the acknowledgement. */
+ * First the elements that go, then those that come, so that one whose data changes is deleted and
+ * added within one transaction; set by set, so that the elements of one share messages. Chains that
+ * policies need are made before, and those they need no more go after them. The epoch comes last: its message carries the request for the acknowledgement. */
 
 /* Where the entries of each kind are in a list, to leave the others out of the walk. Lists are
  * usually sorted by kind; where they are not, the spans are merely wider. */
@@ -54,12 +55,32 @@ static int put_entry(struct weir_nft_batch *batch, bool add, const struct weir_n
 	}
 	if (set->key[0] != WEIR_NFT_PREFIX)
 		return 0;
-	if (!weir_nft_set_pack_end(set, entry, &element))
+	if (weir_nft_set_pack_end(set, entry, &element))
+		weir_nft_batch_element(batch, add, set, &element, entry);
+	else if (entry->kind == WEIR_ENTRY_SUBNET)
 		return weir_err_at(err, EINVAL, &entry->origin,
 				   "%s: a subnet at the very end of the address space",
 				   weir_entry_text(entry, text));
-	weir_nft_batch_element(batch, add, set, &element, entry);
 	return 0;
+}
+
+/* Into the maps of their classes; entries are sorted, so that those of one map stand together. */
+static int put_pairs(struct weir_nft_batch *batch, bool add,
+		     const struct weir_entry *const *entries, size_t n, struct weir_err *err)
+{
+	const struct weir_nft_set *set = NULL;
+	int r = 0;
+	for (size_t i = 0; r == 0 && i < n; i++) {
+		for (size_t k = 0; k < WEIR_NFT_CLASS_SETS; k++) {
+			if (set && weir_nft_set_holds(set, entries[i]))
+				break;
+			set = weir_nft_batch_class_set(batch, k, entries[i]->class);
+			if (!set)
+				return weir_err_set(err, ENOMEM, "no memory for a transaction");
+		}
+		r = put_entry(batch, add, set, entries[i], err);
+	}
+	return r;
 }
 
 static int put_entries(struct weir_nft_batch *batch, bool add,
@@ -76,20 +97,22 @@ static int put_entries(struct weir_nft_batch *batch, bool add,
 				return r;
 		}
 	}
-	return 0;
+	size_t first = spans.first[WEIR_ENTRY_PAIR], behind = spans.behind[WEIR_ENTRY_PAIR];
+	return put_pairs(batch, add, entries + first, behind - first, err);
 }
 
 static void put_frame(struct weir_nft_batch *batch, const char *store)
 {
-	uint32_t id = 0;
 	weir_nft_batch_add_table(batch, weir_nft_table_build(store));
-	weir_nft_batch_add_set(batch, weir_nft_set_build(&weir_nft_epoch_set, ++id),
-			       weir_nft_epoch_set.name);
+	weir_nft_batch_add_set(
+		batch, weir_nft_set_build(&weir_nft_epoch_set, weir_nft_batch_set_id(batch)),
+		weir_nft_epoch_set.name);
 	for (size_t i = 0; i < weir_nft_n_sets; i++)
-		weir_nft_batch_add_set(batch, weir_nft_set_build(&weir_nft_sets[i], ++id),
-				       weir_nft_sets[i].name);
+		weir_nft_batch_add_set(
+			batch, weir_nft_set_build(&weir_nft_sets[i], weir_nft_batch_set_id(batch)),
+			weir_nft_sets[i].name);
 	for (size_t i = 0; i < weir_nft_n_chains; i++)
-		weir_nft_batch_add_chain(batch, weir_nft_chain_build(&weir_nft_chains[i]),
+		weir_nft_batch_add_chain(batch, weir_nft_chain_build(&weir_nft_chains[i], NULL),
 					 weir_nft_chains[i].name);
 	for (size_t i = 0; i < weir_nft_n_rules; i++) {
 		const struct weir_nft_rule *rule = weir_nft_rule_at(i);
@@ -137,10 +160,13 @@ int weir_nft_build(const struct weir_nft_change *change, struct weir_nft_batch *
 		weir_nft_batch_delete_table(ret);
 	if (make_frame)
 		put_frame(ret, change->epoch.store);
+	weir_nft_policies_add(ret, delta->added, delta->n_added);
 	if (!change->whole)
 		r = put_entries(ret, false, delta->removed, delta->n_removed, err);
 	if (r == 0)
 		r = put_entries(ret, true, delta->added, delta->n_added, err);
+	if (r == 0 && !change->whole)
+		weir_nft_policies_remove(ret, delta->removed, delta->n_removed);
 	if (r == 0 && !remove_all)
 		put_epoch(ret, &change->epoch, !make_frame && sweeps_epochs(change));
 	if (r == 0)

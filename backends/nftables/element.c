@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 #include <libnftnl/udata.h>
 #include <linux/netfilter/nf_tables.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "backends/nftables/frame.h"
@@ -20,6 +21,17 @@ static void put_value(struct nlmsghdr *to, uint16_t type, const void *value, siz
 	struct nlattr *nest = mnl_attr_nest_start(to, type);
 	mnl_attr_put(to, NFTA_DATA_VALUE, len, value);
 	mnl_attr_nest_end(to, nest);
+}
+
+/* jump CHAIN */
+static void put_verdict(struct nlmsghdr *to, const char *chain)
+{
+	struct nlattr *data = mnl_attr_nest_start(to, NFTA_SET_ELEM_DATA);
+	struct nlattr *verdict = mnl_attr_nest_start(to, NFTA_DATA_VERDICT);
+	mnl_attr_put_u32(to, NFTA_VERDICT_CODE, htonl((uint32_t)NFT_JUMP));
+	mnl_attr_put_strz(to, NFTA_VERDICT_CHAIN, chain);
+	mnl_attr_nest_end(to, verdict);
+	mnl_attr_nest_end(to, data);
 }
 
 /* The comment as nft keeps it: type, length and a closing zero. */
@@ -45,6 +57,8 @@ void weir_nft_element_put(struct nlmsghdr *to, const struct weir_nft_element *el
 	put_value(to, NFTA_SET_ELEM_KEY_END, element->key_end, element->key_end_len);
 	if (!key_only) {
 		put_value(to, NFTA_SET_ELEM_DATA, element->data, element->data_len);
+		if (element->chain[0])
+			put_verdict(to, element->chain);
 		put_comment(to, element->comment);
 	}
 	mnl_attr_nest_end(to, nest);
@@ -62,6 +76,31 @@ static bool take_value(const struct nlattr *nest, uint8_t *to, size_t room, size
 		memcpy(to, mnl_attr_get_payload(attr), *len);
 	}
 	return true;
+}
+
+/* Nothing but a jump. */
+static bool take_verdict(const struct nlattr *nest, struct weir_nft_element *to)
+{
+	const struct nlattr *attr;
+	bool jump = false;
+	mnl_attr_for_each_nested(attr, nest)
+	{
+		if (mnl_attr_get_type(attr) == NFTA_VERDICT_CODE)
+			jump = mnl_attr_validate(attr, MNL_TYPE_U32) == 0 &&
+			       ntohl(mnl_attr_get_u32(attr)) == (uint32_t)NFT_JUMP;
+		else if (mnl_attr_get_type(attr) == NFTA_VERDICT_CHAIN &&
+			 mnl_attr_validate(attr, MNL_TYPE_NUL_STRING) == 0)
+			(void)snprintf(to->chain, sizeof(to->chain), "%s", mnl_attr_get_str(attr));
+	}
+	return jump && to->chain[0];
+}
+
+static bool take_data(const struct nlattr *nest, struct weir_nft_element *to)
+{
+	const struct nlattr *attr;
+	mnl_attr_for_each_nested(attr, nest) if (mnl_attr_get_type(attr) ==
+						 NFTA_DATA_VERDICT) return take_verdict(attr, to);
+	return take_value(nest, to->data, sizeof(to->data), &to->data_len);
 }
 
 static void take_figures(const struct nlattr *nest, struct weir_nft_element *to)
@@ -113,7 +152,7 @@ static bool take_attr(const struct nlattr *attr, struct weir_nft_element *to)
 	case NFTA_SET_ELEM_KEY_END:
 		return take_value(attr, to->key_end, sizeof(to->key_end), &to->key_end_len);
 	case NFTA_SET_ELEM_DATA:
-		return take_value(attr, to->data, sizeof(to->data), &to->data_len);
+		return take_data(attr, to);
 	case NFTA_SET_ELEM_FLAGS:
 		return take_flags(attr, to);
 	case NFTA_SET_ELEM_USERDATA:
@@ -126,7 +165,7 @@ static bool take_attr(const struct nlattr *attr, struct weir_nft_element *to)
 	case NFTA_SET_ELEM_PAD:
 		return true;
 	default:
-		return false; /* a timeout, a verdict: nothing of weir's */
+		return false; /* a timeout, an object: nothing of weir's */
 	}
 }
 

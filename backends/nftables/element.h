@@ -7,7 +7,7 @@
 
 #include "backends/nftables/sets.h"
 
-/* More than any element takes: two keys, data, a comment, and a dozen attribute heads. */
+/* More than any element takes: two keys, data or a chain, a comment, and a dozen attribute heads. */
 enum { WEIR_NFT_ELEMENT_WIRE_MAX = 384 };
 
 /* Appends an NFTA_LIST_ELEM to a message with WEIR_NFT_ELEMENT_WIRE_MAX bytes of room; without data

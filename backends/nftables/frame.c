@@ -108,7 +108,19 @@ struct nftnl_table *weir_nft_table_build(const char *store)
 	return table;
 }
 
-struct nftnl_chain *weir_nft_chain_build(const struct weir_nft_chain *chain)
+static bool comment_chain(struct nftnl_chain *c, const char *comment)
+{
+	struct nftnl_udata_buf *userdata = nftnl_udata_buf_alloc(WEIR_NFT_COMMENT_MAX + 2);
+	if (!userdata)
+		return false;
+	set_comment(userdata, comment);
+	int r = nftnl_chain_set_data(c, NFTNL_CHAIN_USERDATA, nftnl_udata_buf_data(userdata),
+				     nftnl_udata_buf_len(userdata));
+	nftnl_udata_buf_free(userdata);
+	return r == 0;
+}
+
+struct nftnl_chain *weir_nft_chain_build(const struct weir_nft_chain *chain, const char *comment)
 {
 	struct nftnl_chain *c = nftnl_chain_alloc();
 	if (!c)
@@ -116,6 +128,10 @@ struct nftnl_chain *weir_nft_chain_build(const struct weir_nft_chain *chain)
 	nftnl_chain_set_u32(c, NFTNL_CHAIN_FAMILY, NFPROTO_INET);
 	(void)nftnl_chain_set_str(c, NFTNL_CHAIN_TABLE, WEIR_NFT_TABLE);
 	(void)nftnl_chain_set_str(c, NFTNL_CHAIN_NAME, chain->name);
+	if (comment && *comment && !comment_chain(c, comment)) {
+		nftnl_chain_free(c);
+		return NULL;
+	}
 	if (!chain->type)
 		return c;
 	(void)nftnl_chain_set_str(c, NFTNL_CHAIN_TYPE, chain->type);
@@ -259,7 +275,7 @@ static void build_cmp(struct nftnl_expr *e, const struct weir_nft_step *s)
 	else if (s->len == sizeof(name))
 		name[sizeof(name) - 1] = (char)s->value;
 	nftnl_expr_set_u32(e, NFTNL_EXPR_CMP_SREG, s->reg);
-	nftnl_expr_set_u32(e, NFTNL_EXPR_CMP_OP, s->inverted ? NFT_CMP_NEQ : NFT_CMP_EQ);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_CMP_OP, s->inverted ? NFT_CMP_NEQ : s->compare);
 	(void)nftnl_expr_set(e, NFTNL_EXPR_CMP_DATA,
 			     s->len == sizeof(name) ? (const void *)name : &value, s->len);
 }
@@ -276,6 +292,12 @@ static void build_map(struct nftnl_expr *e, const struct weir_nft_step *s)
 {
 	build_lookup(e, s);
 	nftnl_expr_set_u32(e, NFTNL_EXPR_LOOKUP_DREG, s->reg);
+}
+
+static void build_vmap(struct nftnl_expr *e, const struct weir_nft_step *s)
+{
+	build_lookup(e, s);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_LOOKUP_DREG, NFT_REG_VERDICT);
 }
 
 static void build_verdict(struct nftnl_expr *e, const struct weir_nft_step *s)
@@ -315,6 +337,33 @@ static void build_counter(struct nftnl_expr *e, const struct weir_nft_step *s)
 	nftnl_expr_set_u64(e, NFTNL_EXPR_CTR_BYTES, 0);
 }
 
+/* limit rate 10/second burst 20 packets: a log is for people, and must not become a way to fill a disk */
+static void build_limit(struct nftnl_expr *e, const struct weir_nft_step *s)
+{
+	(void)s;
+	nftnl_expr_set_u64(e, NFTNL_EXPR_LIMIT_RATE, 10);
+	nftnl_expr_set_u64(e, NFTNL_EXPR_LIMIT_UNIT, 1); /* seconds */
+	nftnl_expr_set_u32(e, NFTNL_EXPR_LIMIT_BURST, 20);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_LIMIT_TYPE, NFT_LIMIT_PKTS);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_LIMIT_FLAGS, 0);
+}
+
+/* The level is the kernel's choice: given, so that rules compare equal. */
+static void build_log(struct nftnl_expr *e, const struct weir_nft_step *s)
+{
+	(void)nftnl_expr_set_str(e, NFTNL_EXPR_LOG_PREFIX, s->name);
+	if (s->value >= 0)
+		nftnl_expr_set_u16(e, NFTNL_EXPR_LOG_GROUP, (uint16_t)s->value);
+	else
+		nftnl_expr_set_u32(e, NFTNL_EXPR_LOG_LEVEL, NFT_LOGLEVEL_WARNING);
+}
+
+static void build_reject(struct nftnl_expr *e, const struct weir_nft_step *s)
+{
+	nftnl_expr_set_u32(e, NFTNL_EXPR_REJECT_TYPE, (uint32_t)s->value);
+	nftnl_expr_set_u8(e, NFTNL_EXPR_REJECT_CODE, s->reg);
+}
+
 static const struct {
 	const char *name;
 	void (*build)(struct nftnl_expr *e, const struct weir_nft_step *s);
@@ -331,6 +380,10 @@ static const struct {
 	[WEIR_NFT_OP_NAT] = { "nat", build_nat },
 	[WEIR_NFT_OP_MASQUERADE] = { "masq", build_nothing },
 	[WEIR_NFT_OP_COUNTER] = { "counter", build_counter },
+	[WEIR_NFT_OP_VMAP] = { "lookup", build_vmap },
+	[WEIR_NFT_OP_LIMIT] = { "limit", build_limit },
+	[WEIR_NFT_OP_LOG] = { "log", build_log },
+	[WEIR_NFT_OP_REJECT] = { "reject", build_reject },
 };
 
 static bool add_step(struct nftnl_rule *r, const struct weir_nft_step *step)
@@ -343,20 +396,25 @@ static bool add_step(struct nftnl_rule *r, const struct weir_nft_step *step)
 	return true;
 }
 
-/* counter drop comment "drop: …" */
-static bool add_drop(struct nftnl_rule *r, const struct weir_nft_rule *rule)
+static bool add_comment(struct nftnl_rule *r, const char *comment)
 {
-	static const struct weir_nft_step counter = { WEIR_NFT_OP_COUNTER, .reg = 0 },
-					  drop = VERDICT(NF_DROP);
-	char comment[WEIR_NFT_COMMENT_MAX];
 	struct nftnl_udata_buf *userdata = nftnl_udata_buf_alloc(WEIR_NFT_COMMENT_MAX + 2);
 	if (!userdata)
 		return false;
-	set_comment(userdata, drop_comment(rule, comment, sizeof(comment)));
+	set_comment(userdata, comment);
 	int r_set = nftnl_rule_set_data(r, NFTNL_RULE_USERDATA, nftnl_udata_buf_data(userdata),
 					nftnl_udata_buf_len(userdata));
 	nftnl_udata_buf_free(userdata);
-	return r_set == 0 && add_step(r, &counter) && add_step(r, &drop);
+	return r_set == 0;
+}
+
+/* counter drop comment "drop: …" */
+static bool add_drop(struct nftnl_rule *r, const struct weir_nft_rule *rule)
+{
+	static const struct weir_nft_step counter = COUNTER, drop = VERDICT(NF_DROP);
+	char comment[WEIR_NFT_COMMENT_MAX];
+	return add_comment(r, drop_comment(rule, comment, sizeof(comment))) &&
+	       add_step(r, &counter) && add_step(r, &drop);
 }
 
 struct nftnl_rule *weir_nft_rule_build(const struct weir_nft_rule *rule)
@@ -370,8 +428,15 @@ struct nftnl_rule *weir_nft_rule_build(const struct weir_nft_rule *rule)
 	bool ok = true;
 	for (const struct weir_nft_step *step = rule->steps; ok && step->op; step++)
 		ok = add_step(r, step);
-	if (ok && (!rule->drops || add_drop(r, rule)))
+	if (ok && (!rule->drops || add_drop(r, rule)) &&
+	    (!rule->comment || add_comment(r, rule->comment)))
 		return r;
 	nftnl_rule_free(r);
 	return NULL;
+}
+
+bool weir_nft_rule_words(const struct nftnl_rule *rule, char buf[WEIR_NFT_RULE_WORDS])
+{
+	int n = nftnl_rule_snprintf(buf, WEIR_NFT_RULE_WORDS, rule, NFTNL_OUTPUT_DEFAULT, 0);
+	return n > 0 && n < WEIR_NFT_RULE_WORDS;
 }

@@ -43,9 +43,14 @@ const char *weir_nft_table_comment(const char *store, char buf[WEIR_NFT_TABLE_CO
 
 /* As libnftnl's objects, complete; NULL without memory. */
 struct nftnl_table *weir_nft_table_build(const char *store);
-struct nftnl_chain *weir_nft_chain_build(const struct weir_nft_chain *chain);
+/* comment may be NULL */
+struct nftnl_chain *weir_nft_chain_build(const struct weir_nft_chain *chain, const char *comment);
 struct nftnl_set *weir_nft_set_build(const struct weir_nft_set *set, uint32_t id);
 struct nftnl_rule *weir_nft_rule_build(const struct weir_nft_rule *rule);
+
+/* A rule in libnftnl's own words, to compare it; false: too long. */
+enum { WEIR_NFT_RULE_WORDS = 4096 }; /* twice the longest of ours */
+bool weir_nft_rule_words(const struct nftnl_rule *rule, char buf[WEIR_NFT_RULE_WORDS]);
 
 /* The comment in an object's userdata (type 0 in all of them), or "". */
 const char *weir_nft_comment_read(const void *userdata, uint32_t len, char *buf, size_t size);

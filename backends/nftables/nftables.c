@@ -16,7 +16,7 @@
 
 /* How it works
  * sets.c says what elements there are, rules.c what looks at them, frame.c turns both into
- * libnftnl's objects, build.c a change into a transaction, batch.c sends it, state.c and read.c read
+ * libnftnl's objects, policies.c what policies add to them, build.c a change into a transaction, batch.c sends it, state.c and read.c read
  * the table back, render.c prints it. This file holds the handle and its states together.
  *
  * A refused transaction names a message, and a message may hold a thousand elements. To name the
@@ -77,7 +77,7 @@ static int nft_check(struct weir_firewall *fw, struct weir_err *err)
 	struct weir_err why = { 0 };
 	int r = -EINTR;
 	for (int i = 0; i < ATTEMPTS && r == -EINTR; i++)
-		r = weir_nft_read_frame(&fw->wire, NULL, &why);
+		r = weir_nft_read_frame(&fw->wire, NULL, NULL, &why);
 	if (r < 0 && err)
 		*err = why;
 	return r == -ENOENT ? weir_err_set(err, ESTALE, "%s", why.text) : r;
@@ -102,7 +102,7 @@ static int list_once(struct weir_nft_wire *wire, struct listing *ret, struct wei
 	int r = weir_nft_read_state(wire, &ret->state, err);
 	if (r < 0 || !ret->state.present)
 		return r;
-	ret->frame = weir_nft_read_frame(wire, &ret->drops, &ret->why);
+	ret->frame = weir_nft_read_frame(wire, &ret->drops, &ret->items, &ret->why);
 	if (ret->frame == -ENOENT)
 		return -EINTR; /* it was there a moment ago */
 	if (ret->frame < 0 && ret->frame != -ESTALE)
@@ -173,17 +173,55 @@ static int nft_list(struct weir_firewall *fw, struct weir_ruleset *ret,
 	return listing.frame ? weir_err_set(err, listing.frame, "%s", listing.why.text) : 0;
 }
 
+static bool is_counted(const struct weir_nft_item *item)
+{
+	const struct weir_entry *entry = &item->entry;
+	return entry->kind == WEIR_ENTRY_MAPPING ||
+	       (entry->kind == WEIR_ENTRY_CELL && entry->owner[0]);
+}
+
+static int compare_policies(const void *a, const void *b)
+{
+	return strcmp(((const struct weir_counter *)a)->policy,
+		      ((const struct weir_counter *)b)->policy);
+}
+
+/* The cells' counters, from the first on, as one for each policy. Returns how many are left. */
+static size_t sum_policies(struct weir_counter *first, size_t n)
+{
+	size_t kept = 0;
+	if (n)
+		qsort(first, n, sizeof(*first), compare_policies);
+	for (size_t i = 0; i < n; i++) {
+		if (!kept || strcmp(first[kept - 1].policy, first[i].policy) != 0) {
+			first[kept++] = first[i];
+			continue;
+		}
+		first[kept - 1].packets += first[i].packets;
+		first[kept - 1].bytes += first[i].bytes;
+	}
+	return kept;
+}
+
 static int keep_counters(const struct weir_nft_items *items, const struct weir_nft_drops *drops,
 			 struct weir_counters *ret)
 {
-	const struct weir_ruleset *mappings = &ret->mappings;
-	ret->items = calloc(mappings->n + WEIR_NUM_DROPS, sizeof(ret->items[0]));
+	const struct weir_ruleset *counted = &ret->mappings;
+	ret->items = calloc(counted->n + WEIR_NUM_DROPS, sizeof(ret->items[0]));
 	if (!ret->items)
 		return -ENOMEM;
-	for (size_t i = 0; i < mappings->n; i++) /* sorted alike */
-		ret->items[ret->n++] = (struct weir_counter){ .mapping = &mappings->entries[i],
+	size_t cells = 0;
+	for (size_t i = 0; i < counted->n; i++) { /* sorted alike: mappings, then cells */
+		const struct weir_entry *entry = &counted->entries[i];
+		bool cell = entry->kind == WEIR_ENTRY_CELL;
+		ret->items[ret->n++] = (struct weir_counter){ .mapping = cell ? NULL : entry,
+							      .policy = cell ? entry->owner : NULL,
 							      .packets = items->items[i].packets,
 							      .bytes = items->items[i].bytes };
+		cells += cell;
+	}
+	ret->n -= cells;
+	ret->n += sum_policies(&ret->items[ret->n], cells);
 	for (int i = 0; i < WEIR_NUM_DROPS; i++)
 		ret->items[ret->n++] = (struct weir_counter){ .reason = weir_drop_reason(i),
 							      .packets = drops->packets[i],
@@ -191,11 +229,11 @@ static int keep_counters(const struct weir_nft_items *items, const struct weir_n
 	return 0;
 }
 
-static void keep_mappings(struct weir_nft_items *items)
+static void keep_counted(struct weir_nft_items *items)
 {
 	size_t n = 0;
 	for (size_t i = 0; i < items->n; i++)
-		if (items->items[i].entry.kind == WEIR_ENTRY_MAPPING)
+		if (is_counted(&items->items[i]))
 			items->items[n++] = items->items[i];
 	items->n = n;
 }
@@ -207,7 +245,7 @@ static int nft_counters(struct weir_firewall *fw, struct weir_counters *ret, str
 	int r = list_all(&fw->wire, &listing, err);
 	if (r < 0)
 		return r;
-	keep_mappings(&listing.items);
+	keep_counted(&listing.items);
 	r = to_ruleset(&listing.items, &counters.mappings, err);
 	if (r == 0)
 		r = keep_counters(&listing.items, &listing.drops, &counters);

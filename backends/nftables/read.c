@@ -55,17 +55,16 @@ static void *grow(void *items, size_t n, size_t *room, size_t size)
 	return grown;
 }
 
-static int add_item(struct reading *reading, const struct weir_entry *entry,
-		    const struct weir_nft_element *element)
+int weir_nft_items_add(struct weir_nft_items *items, const struct weir_entry *entry,
+		       uint64_t packets, uint64_t bytes)
 {
-	struct weir_nft_items *to = reading->to;
-	struct weir_nft_item *items = grow(to->items, to->n, &to->room, sizeof(*items));
-	if (!items)
+	struct weir_nft_item *grown = grow(items->items, items->n, &items->room, sizeof(*grown));
+	if (!grown)
 		return -ENOMEM;
-	to->items = items;
-	items[to->n] = (struct weir_nft_item){ *entry, element->packets, element->bytes };
-	items[to->n].entry.owner = weir_arena_strdup(&to->arena, entry->owner);
-	return items[to->n++].entry.owner ? 0 : -ENOMEM;
+	items->items = grown;
+	grown[items->n] = (struct weir_nft_item){ *entry, packets, bytes };
+	grown[items->n].entry.owner = weir_arena_strdup(&items->arena, entry->owner);
+	return grown[items->n++].entry.owner ? 0 : -ENOMEM;
 }
 
 static void add_flag(struct reading *reading, const struct weir_entry *entry)
@@ -101,7 +100,7 @@ static int take_element(struct reading *reading, const struct weir_nft_element *
 		return 0;
 	}
 	if (!reading->set->flag)
-		return add_item(reading, &entry, element);
+		return weir_nft_items_add(reading->to, &entry, element->packets, element->bytes);
 	add_flag(reading, &entry);
 	return 0;
 }
@@ -147,11 +146,12 @@ static int pair_ends(struct reading *reading)
 		const struct weir_nft_element *start = &reading->ends[i], *end = start + 1;
 		if (start->interval_end)
 			continue; /* nft begins such a set with an end at address zero */
-		if (i + 1 == reading->n_ends || !end->interval_end) {
+		bool open = i + 1 == reading->n_ends; /* to the end of all addresses */
+		if (!open && !end->interval_end) {
 			oddity(reading, "holds an interval without an end");
 			continue;
 		}
-		int r = take_element(reading, start, end->key);
+		int r = take_element(reading, start, open ? NULL : end->key);
 		if (r < 0)
 			return r;
 	}
@@ -171,7 +171,7 @@ static int read_set(struct weir_nft_wire *wire, struct reading *reading)
 	return r == -ENOENT ? 0 : r; /* the frame's check tells of a set that is missing */
 }
 
-/* A network is either isolated or not, and the sets must agree about it. */
+/* A network is isolated, filtered or open, and the sets must agree about it. */
 static void check_flags(struct reading *reading)
 {
 	reading->set = weir_nft_set_find("networks");
@@ -179,9 +179,10 @@ static void check_flags(struct reading *reading)
 		struct weir_entry *entry = &reading->to->items[i].entry;
 		if (entry->kind != WEIR_ENTRY_NETWORK)
 			continue;
-		if (!(entry->flags & WEIR_ISOLATED) == !(entry->flags & WEIR_NFT_NOT_ISOLATED))
-			oddity(reading, "disagrees with segments and isolated");
-		entry->flags &= (uint8_t)~WEIR_NFT_NOT_ISOLATED;
+		if (!(entry->flags & (WEIR_ISOLATED | WEIR_FILTERED)) ==
+		    !(entry->flags & WEIR_NFT_OPEN))
+			oddity(reading, "disagrees with segments, isolated and filtered");
+		entry->flags &= (uint8_t)~WEIR_NFT_OPEN;
 	}
 }
 
@@ -219,16 +220,33 @@ static void join_ranges(struct weir_nft_items *items)
 	items->n = n;
 }
 
+static int read_class(struct weir_nft_wire *wire, struct reading *reading, uint64_t class)
+{
+	struct weir_nft_set set;
+	char name[WEIR_NFT_CHAIN_MAX];
+	int r = 0;
+	for (size_t i = 0; i < WEIR_NFT_CLASS_SETS && r == 0; i++) {
+		weir_nft_class_set(i, class, name, &set);
+		reading->set = &set;
+		r = read_set(wire, reading);
+	}
+	reading->set = weir_nft_set_find("networks"); /* the others end with this call */
+	return r;
+}
+
 int weir_nft_read_items(struct weir_nft_wire *wire, struct weir_nft_items *ret,
 			struct weir_err *err)
 {
-	struct weir_nft_items items WEIR_CLEAN_NFT_ITEMS = { 0 };
-	struct reading reading = { .to = &items, .err = err };
+	struct reading reading = { .to = ret, .err = err };
+	size_t known = ret->n;
 	int r = 0;
 	for (size_t i = 0; i < weir_nft_n_sets && r == 0; i++) {
 		reading.set = &weir_nft_sets[i];
 		r = read_set(wire, &reading);
 	}
+	for (size_t i = 0; i < known && r == 0; i++)
+		if (ret->items[i].entry.kind == WEIR_ENTRY_CLASS)
+			r = read_class(wire, &reading, ret->items[i].entry.class);
 	free(reading.ends);
 	if (r == -EINTR)
 		return r;
@@ -236,10 +254,8 @@ int weir_nft_read_items(struct weir_nft_wire *wire, struct weir_nft_items *ret,
 		return weir_err_errno(err, r, "listing set %s of table inet " WEIR_NFT_TABLE,
 				      reading.set->name);
 	check_flags(&reading);
-	if (items.n)
-		qsort(items.items, items.n, sizeof(items.items[0]), compare_items);
-	join_ranges(&items);
-	*ret = items;
-	items = (struct weir_nft_items){ 0 };
+	if (ret->n)
+		qsort(ret->items, ret->n, sizeof(ret->items[0]), compare_items);
+	join_ranges(ret);
 	return reading.status;
 }

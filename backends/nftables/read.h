@@ -9,7 +9,7 @@
 /* An entry as the kernel has it. */
 struct weir_nft_item {
 	struct weir_entry entry; /* owner lives in the list's arena */
-	uint64_t packets, bytes; /* of a mapping */
+	uint64_t packets, bytes; /* of a mapping or a cell */
 };
 
 /* { 0 } is an empty one. */
@@ -33,12 +33,17 @@ int weir_nft_read_presence(struct weir_nft_wire *wire, bool *ret);
 int weir_nft_read_state(struct weir_nft_wire *wire, struct weir_firewall_state *ret,
 			struct weir_err *err);
 
-/* Chains, sets and rules are as they should be: 0; -ESTALE names what is not; -ENOENT: there is no
- * table. drops (may be NULL) gets the figures of what could be read. */
-int weir_nft_read_frame(struct weir_nft_wire *wire, struct weir_nft_drops *drops,
-			struct weir_err *err);
+/* Appends a copy; -ENOMEM. */
+int weir_nft_items_add(struct weir_nft_items *items, const struct weir_entry *entry,
+		       uint64_t packets, uint64_t bytes);
 
-/* All elements of all sets. -ESTALE: some are not of weir's making or contradict each other; what
+/* Chains, sets and rules are as they should be: 0; -ESTALE names what is not; -ENOENT: there is no
+ * table. drops (may be NULL) gets the figures of what could be read, items (may be NULL) the classes and
+ * cells. */
+int weir_nft_read_frame(struct weir_nft_wire *wire, struct weir_nft_drops *drops,
+			struct weir_nft_items *items, struct weir_err *err);
+
+/* All elements of all sets, and of those of the classes that are in ret already, which it sorts. -ESTALE: some are not of weir's making or contradict each other; what
  * could be read is in ret all the same. -EINTR: somebody wrote meanwhile. */
 int weir_nft_read_items(struct weir_nft_wire *wire, struct weir_nft_items *ret,
 			struct weir_err *err);

@@ -33,6 +33,12 @@
  * and their replies may take another way; then the drops, then what is allowed in.
  * What is left comes from a network and goes outside.
  *
+ * Policies (policies.c) come next: gates looks for the sender's class, whose chain looks for the receiver and
+ * jumps to the list of what may be said to it; what that leaves open comes back, and meets the defaults of the
+ * two networks (defaults, arrive) and then the usual rules. A list that lets a packet pass one gate goes on at
+ * the other one: arrive, or depart. within is the same for what stays in a network whose own traffic is
+ * bound; there nobody is lost who is looking for a neighbour (discovery).
+ *
  * source_nat never asks for the input interface: postrouting does not know it for
  * bridged packets. */
 
@@ -59,6 +65,11 @@ enum {
 #define DADDR4(reg) NETWORK_HEADER(16, 4, reg)
 #define SADDR6(reg) NETWORK_HEADER(8, 16, reg)
 #define DADDR6(reg) NETWORK_HEADER(24, 16, reg)
+#define ICMPV6_IS(type) IPV6, L4(IPPROTO_ICMPV6), TRANSPORT_HEADER(0, 1, R1), IS_U8(type), VERDICT(NF_ACCEPT)
+#define NOT_SYN                                                                               \
+	L4(IPPROTO_TCP), TRANSPORT_HEADER(13, 1, R1), MASK_U8(TCP_FIN_SYN_RST_ACK), NOT_U8(TCP_SYN)
+#define ESTABLISHED \
+	STATE(STATE_BIT(IP_CT_ESTABLISHED) | STATE_BIT(IP_CT_RELATED)), VERDICT(NF_ACCEPT)
 #define STATE(bits) CT(NFT_CT_STATE), MASK_U32(bits), NOT_U32(0)
 #define STATE_BIT(state) (1U << ((state) + 1)) /* ct state's bit of an enum ip_conntrack_info */
 #define STATE_INVALID 1U
@@ -79,9 +90,16 @@ const struct weir_nft_chain weir_nft_chains[] = {
 	{ "publish_out", "nat", "output", "-101", NF_INET_LOCAL_OUT, -101 },
 	{ .name = "outside" },
 	{ .name = "transit" },
+	{ .name = "discovery" },
+	{ .name = "arrive" },
+	{ .name = "depart" },
+	{ .name = "defaults" },
+	{ .name = "gates" },
+	{ .name = "within" },
 	{ .name = "from_outside" },
 	{ "forward", "filter", "forward", "filter - 10", NF_INET_FORWARD, -10 },
 	{ "host", "filter", "input", "filter - 10", NF_INET_LOCAL_IN, -10 },
+	{ "host_out", "filter", "output", "filter - 10", NF_INET_LOCAL_OUT, -10 },
 	{ "source_nat", "nat", "postrouting", "srcnat - 1", NF_INET_POST_ROUTING, 99 },
 };
 const size_t weir_nft_n_chains = sizeof(weir_nft_chains) / sizeof(weir_nft_chains[0]);
@@ -144,12 +162,75 @@ const struct weir_nft_rule weir_nft_rules[] = {
 	  STEPS({ 0 }), DROPS(DIRECT) },
 
 	{ "transit", "ct state established,related accept",
-	  STEPS(STATE(STATE_BIT(IP_CT_ESTABLISHED) | STATE_BIT(IP_CT_RELATED)),
-		VERDICT(NF_ACCEPT)) },
+	  STEPS(ESTABLISHED) },
 	{ "transit", "meta nfproto @guard_families", /* S5 */
 	  STEPS(META(NFT_META_NFPROTO, R1), LOOKUP(R1, "guard_families")), DROPS(ROUTER) },
 	{ "transit", "accept",
 	  STEPS(VERDICT(NF_ACCEPT)) },
+
+	{ "discovery", "icmpv6 type mld-listener-query accept",
+	  STEPS(ICMPV6_IS(130)) },
+	{ "discovery", "icmpv6 type mld-listener-report accept",
+	  STEPS(ICMPV6_IS(131)) },
+	{ "discovery", "icmpv6 type mld-listener-done accept",
+	  STEPS(ICMPV6_IS(132)) },
+	{ "discovery", "icmpv6 type nd-router-solicit accept",
+	  STEPS(ICMPV6_IS(133)) },
+	{ "discovery", "icmpv6 type nd-router-advert accept",
+	  STEPS(ICMPV6_IS(134)) },
+	{ "discovery", "icmpv6 type nd-neighbor-solicit accept",
+	  STEPS(ICMPV6_IS(135)) },
+	{ "discovery", "icmpv6 type nd-neighbor-advert accept",
+	  STEPS(ICMPV6_IS(136)) },
+	{ "discovery", "icmpv6 type nd-redirect accept",
+	  STEPS(ICMPV6_IS(137)) },
+	{ "discovery", "icmpv6 type mld2-listener-report accept",
+	  STEPS(ICMPV6_IS(143)) },
+
+	{ "arrive", "oifname @ingress_deny",
+	  STEPS(OIF_IN("ingress_deny")), DROPS(INGRESS) },
+	{ "arrive", "ct status dnat accept",
+	  STEPS(DNATTED, VERDICT(NF_ACCEPT)) },
+	{ "arrive", "iifname . oifname @trusted accept",
+	  STEPS(IIF_OIF_IN("trusted"), VERDICT(NF_ACCEPT)) },
+	{ "arrive", "iifname . oifname @filtered accept",
+	  STEPS(IIF_OIF_IN("filtered"), VERDICT(NF_ACCEPT)) },
+	{ "arrive", "iifname @networks oifname @ingress_allow accept",
+	  STEPS(IIF_IN("networks"), OIF_IN("ingress_allow"), VERDICT(NF_ACCEPT)) },
+	{ "arrive", "oifname @networks",
+	  STEPS(OIF_IN("networks")), DROPS(DEFAULT) },
+	{ "arrive", "accept",
+	  STEPS(VERDICT(NF_ACCEPT)) },
+
+	{ "depart", "iifname @egress_deny",
+	  STEPS(IIF_IN("egress_deny")), DROPS(EGRESS) },
+	{ "depart", "accept",
+	  STEPS(VERDICT(NF_ACCEPT)) },
+
+	{ "defaults", "iifname @egress_deny",
+	  STEPS(IIF_IN("egress_deny")), DROPS(EGRESS) },
+	{ "defaults", "goto arrive",
+	  STEPS(GOTO("arrive")) },
+
+	{ "gates", "ip saddr vmap @policy_from4",
+	  STEPS(IPV4, SADDR4(R1), VMAP(R1, "policy_from4")) },
+	{ "gates", "ip6 saddr vmap @policy_from6",
+	  STEPS(IPV6, SADDR6(R1), VMAP(R1, "policy_from6")) },
+	{ "gates", "goto defaults",
+	  STEPS(GOTO("defaults")) },
+
+	{ "within", "meta l4proto ipv6-icmp jump discovery",
+	  STEPS(L4(IPPROTO_ICMPV6), JUMP("discovery")) },
+	{ "within", "ct state invalid",
+	  STEPS(STATE(STATE_INVALID)), DROPS(INVALID) },
+	{ "within", "tcp flags != syn / fin,syn,rst,ack",
+	  STEPS(NOT_SYN), DROPS(NOT_SYN) },
+	{ "within", "iifname . ip saddr @sources4 goto gates",
+	  STEPS(IPV4, IIF, SADDR4(R2), LOOKUP(R1, "sources4"), GOTO("gates")) },
+	{ "within", "iifname . ip6 saddr @sources6 goto gates",
+	  STEPS(IPV6, IIF, SADDR6(R2), LOOKUP(R1, "sources6"), GOTO("gates")) },
+	{ "within", "goto defaults",
+	  STEPS(GOTO("defaults")) },
 
 	{ "from_outside", "oifname != @networks goto transit",
 	  STEPS(OIF_NOT_IN("networks"), GOTO("transit")) },
@@ -158,38 +239,34 @@ const struct weir_nft_rule weir_nft_rules[] = {
 	  STEPS(CT(NFT_CT_DIRECTION), IS_U8(IP_CT_DIR_ORIGINAL), CT(NFT_CT_STATUS),
 		MASK_U32(IPS_EXPECTED | IPS_DST_NAT), IS_U32(0), IIF_OIF_NOT_IN("trusted"), JUMP("outside")) },
 	{ "from_outside", "ct state established,related accept",
-	  STEPS(STATE(STATE_BIT(IP_CT_ESTABLISHED) | STATE_BIT(IP_CT_RELATED)),
-		VERDICT(NF_ACCEPT)) },
+	  STEPS(ESTABLISHED) },
 	{ "from_outside", "ct state invalid",
 	  STEPS(STATE(STATE_INVALID)), DROPS(INVALID) },
 	{ "from_outside", "tcp flags != syn / fin,syn,rst,ack",
-	  STEPS(L4(IPPROTO_TCP), TRANSPORT_HEADER(13, 1, R1), MASK_U8(TCP_FIN_SYN_RST_ACK),
-		NOT_U8(TCP_SYN)),
-	  DROPS(NOT_SYN) },
+	  STEPS(NOT_SYN), DROPS(NOT_SYN) },
 	{ "from_outside", "oifname @internal",
 	  STEPS(OIF_IN("internal")), DROPS(INTERNAL) },
-	{ "from_outside", "ct status dnat accept",
-	  STEPS(DNATTED, VERDICT(NF_ACCEPT)) },
-	{ "from_outside", "iifname . oifname @trusted accept",
-	  STEPS(IIF_OIF_IN("trusted"), VERDICT(NF_ACCEPT)) },
-	{ "from_outside", "",
-	  STEPS({ 0 }), DROPS(DEFAULT) },
+	{ "from_outside", "ip saddr vmap @policy_outside4",
+	  STEPS(IPV4, SADDR4(R1), VMAP(R1, "policy_outside4")) },
+	{ "from_outside", "ip6 saddr vmap @policy_outside6",
+	  STEPS(IPV6, SADDR6(R1), VMAP(R1, "policy_outside6")) },
+	{ "from_outside", "goto arrive",
+	  STEPS(GOTO("arrive")) },
 
 	{ "forward", "iifname != @networks goto from_outside",
 	  STEPS(IIF_NOT_IN("networks"), GOTO("from_outside")) },
 	{ "forward", "ct state established,related accept",
-	  STEPS(STATE(STATE_BIT(IP_CT_ESTABLISHED) | STATE_BIT(IP_CT_RELATED)),
-		VERDICT(NF_ACCEPT)) },
+	  STEPS(ESTABLISHED) },
 	{ "forward", "iifname . oifname @segments accept",
 	  STEPS(IIF_OIF_IN("segments"), VERDICT(NF_ACCEPT)) },
 	{ "forward", "iifname . oifname @isolated ct status ! dnat",
 	  STEPS(IIF_OIF_IN("isolated"), NOT_DNATTED), DROPS(ISOLATION) },
+	{ "forward", "iifname . oifname @filtered goto within", /* P8 */
+	  STEPS(IIF_OIF_IN("filtered"), GOTO("within")) },
 	{ "forward", "ct state invalid",
 	  STEPS(STATE(STATE_INVALID)), DROPS(INVALID) },
 	{ "forward", "tcp flags != syn / fin,syn,rst,ack",
-	  STEPS(L4(IPPROTO_TCP), TRANSPORT_HEADER(13, 1, R1), MASK_U8(TCP_FIN_SYN_RST_ACK),
-		NOT_U8(TCP_SYN)),
-	  DROPS(NOT_SYN) },
+	  STEPS(NOT_SYN), DROPS(NOT_SYN) },
 	{ "forward", "iifname @internal",
 	  STEPS(IIF_IN("internal")), DROPS(INTERNAL) },
 	{ "forward", "oifname @internal",
@@ -200,18 +277,21 @@ const struct weir_nft_rule weir_nft_rules[] = {
 	{ "forward", "iifname . ip6 saddr != @sources6",
 	  STEPS(IPV6, IIF, SADDR6(R2), LOOKUP_NOT(R1, "sources6")),
 		DROPS(SOURCE) },
-	{ "forward", "ct status dnat accept",
-	  STEPS(DNATTED, VERDICT(NF_ACCEPT)) },
-	{ "forward", "iifname . oifname @trusted accept",
-	  STEPS(IIF_OIF_IN("trusted"), VERDICT(NF_ACCEPT)) },
-	{ "forward", "oifname @networks",
-	  STEPS(OIF_IN("networks")), DROPS(DEFAULT) },
+	{ "forward", "goto gates",
+	  STEPS(GOTO("gates")) },
 
+	{ "host", "iifname != @networks accept",
+	  STEPS(IIF_NOT_IN("networks"), VERDICT(NF_ACCEPT)) },
+	{ "host", "ct state established,related accept",
+	  STEPS(ESTABLISHED) },
+	{ "host", "meta l4proto ipv6-icmp jump discovery",
+	  STEPS(L4(IPPROTO_ICMPV6), JUMP("discovery")) },
+	{ "host", "iifname . ip saddr @sources4 ip saddr vmap @host_in4",
+	  STEPS(IPV4, IIF, SADDR4(R2), LOOKUP(R1, "sources4"), SADDR4(R1), VMAP(R1, "host_in4")) },
+	{ "host", "iifname . ip6 saddr @sources6 ip6 saddr vmap @host_in6",
+	  STEPS(IPV6, IIF, SADDR6(R2), LOOKUP(R1, "sources6"), SADDR6(R1), VMAP(R1, "host_in6")) },
 	{ "host", "iifname != @host_deny accept",
 	  STEPS(IIF_NOT_IN("host_deny"), VERDICT(NF_ACCEPT)) },
-	{ "host", "ct state established,related accept",
-	  STEPS(STATE(STATE_BIT(IP_CT_ESTABLISHED) | STATE_BIT(IP_CT_RELATED)),
-		VERDICT(NF_ACCEPT)) },
 	{ "host", "meta l4proto icmp accept",
 	  STEPS(L4(IPPROTO_ICMP), VERDICT(NF_ACCEPT)) },
 	{ "host", "meta l4proto ipv6-icmp accept",
@@ -222,6 +302,16 @@ const struct weir_nft_rule weir_nft_rules[] = {
 	  STEPS(L4(IPPROTO_TCP), TRANSPORT_HEADER(2, 2, R1), IS_U16(53), VERDICT(NF_ACCEPT)) },
 	{ "host", "",
 	  STEPS({ 0 }), DROPS(HOST) },
+
+	/* the interface that a packet leaves by was chosen before its translation, so it is not asked for */
+	{ "host_out", "ct state established,related accept",
+	  STEPS(ESTABLISHED) },
+	{ "host_out", "meta l4proto ipv6-icmp jump discovery",
+	  STEPS(L4(IPPROTO_ICMPV6), JUMP("discovery")) },
+	{ "host_out", "ip daddr vmap @host_out4",
+	  STEPS(IPV4, DADDR4(R1), VMAP(R1, "host_out4")) },
+	{ "host_out", "ip6 daddr vmap @host_out6",
+	  STEPS(IPV6, DADDR6(R1), VMAP(R1, "host_out6")) },
 
 	{ "source_nat", "oifname \"lo\" accept", /* the host to itself goes nowhere */
 	  STEPS(OIF, IS_NAME("lo"), VERDICT(NF_ACCEPT)) },

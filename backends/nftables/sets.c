@@ -4,8 +4,11 @@
 
 #include <arpa/inet.h>
 #include <assert.h>
+#include <inttypes.h>
 #include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* How it works
@@ -34,6 +37,7 @@ static const struct type type_ipv6 = { "ipv6_addr", 8, 16, 2 };
 static const struct type type_proto = { "inet_proto", 12, 1, 0 };
 static const struct type type_service = { "inet_service", 13, 2, 2 };
 static const struct type type_mark = { "mark", 19, 4, 1 };
+static const struct type type_verdict = { "verdict", 0, 0, 0 }; /* apart from the others */
 static const struct type type_ifname = { "ifname", 41, WEIR_IFNAME_SIZE, 1 };
 
 /* Types of the fields by family; the first where there is no family. */
@@ -49,11 +53,13 @@ static const struct type *const field_types[WEIR_NFT_NUM_FIELDS][2] = {
 	[WEIR_NFT_TO_PORT] = { &type_service, &type_service },
 	[WEIR_NFT_NFPROTO] = { &type_nfproto, &type_nfproto },
 	[WEIR_NFT_MARK] = { &type_mark, &type_mark },
+	[WEIR_NFT_CLASS] = { &type_verdict, &type_verdict },
+	[WEIR_NFT_LIST] = { &type_verdict, &type_verdict },
 };
 
 static bool is_open(const struct weir_entry *e)
 {
-	return !(e->flags & WEIR_ISOLATED);
+	return !(e->flags & (WEIR_ISOLATED | WEIR_FILTERED));
 }
 static bool is_isolated(const struct weir_entry *e)
 {
@@ -66,6 +72,22 @@ static bool is_closed(const struct weir_entry *e)
 static bool is_host_deny(const struct weir_entry *e)
 {
 	return e->flags & WEIR_HOST_DENY;
+}
+static bool is_filtered(const struct weir_entry *e)
+{
+	return e->flags & WEIR_FILTERED;
+}
+static bool is_egress_deny(const struct weir_entry *e)
+{
+	return e->flags & WEIR_EGRESS_DENY;
+}
+static bool is_ingress_deny(const struct weir_entry *e)
+{
+	return e->flags & WEIR_INGRESS_DENY;
+}
+static bool is_ingress_allow(const struct weir_entry *e)
+{
+	return e->flags & WEIR_INGRESS_ALLOW;
 }
 static bool is_masqueraded(const struct weir_entry *e)
 {
@@ -122,9 +144,17 @@ const struct weir_nft_set weir_nft_epoch_set = { "epoch", NO_FAMILY,	      WEIR_
 const struct weir_nft_set weir_nft_sets[] = {
 	{ "networks", NO_FAMILY, WEIR_ENTRY_NETWORK, NULL, KEY(WEIR_NFT_IFNAME), COMMENT(OWNER) },
 	{ "segments", NO_FAMILY, WEIR_ENTRY_NETWORK, is_open, KEY(WEIR_NFT_IFNAME, WEIR_NFT_IFNAME),
-	  .flag = WEIR_NFT_NOT_ISOLATED },
+	  .flag = WEIR_NFT_OPEN },
 	{ "isolated", NO_FAMILY, WEIR_ENTRY_NETWORK, is_isolated, KEY(WEIR_NFT_IFNAME, WEIR_NFT_IFNAME),
 	  .flag = WEIR_ISOLATED },
+	{ "filtered", NO_FAMILY, WEIR_ENTRY_NETWORK, is_filtered, KEY(WEIR_NFT_IFNAME, WEIR_NFT_IFNAME),
+	  .flag = WEIR_FILTERED },
+	{ "egress_deny", NO_FAMILY, WEIR_ENTRY_NETWORK, is_egress_deny, KEY(WEIR_NFT_IFNAME),
+	  .flag = WEIR_EGRESS_DENY },
+	{ "ingress_deny", NO_FAMILY, WEIR_ENTRY_NETWORK, is_ingress_deny, KEY(WEIR_NFT_IFNAME),
+	  .flag = WEIR_INGRESS_DENY },
+	{ "ingress_allow", NO_FAMILY, WEIR_ENTRY_NETWORK, is_ingress_allow, KEY(WEIR_NFT_IFNAME),
+	  .flag = WEIR_INGRESS_ALLOW },
 	{ "internal", NO_FAMILY, WEIR_ENTRY_NETWORK, is_closed, KEY(WEIR_NFT_IFNAME),
 	  .flag = WEIR_CLOSED },
 	{ "host_deny", NO_FAMILY, WEIR_ENTRY_NETWORK, is_host_deny, KEY(WEIR_NFT_IFNAME),
@@ -147,9 +177,67 @@ const struct weir_nft_set weir_nft_sets[] = {
 	     DATA(WEIR_NFT_TO, WEIR_NFT_TO_PORT), COMMENT(OWNER)),
 	BOTH("published_range", WEIR_ENTRY_MAPPING, is_any_range, KEY(WEIR_NFT_PROTO, WEIR_NFT_PORTS),
 	     DATA(WEIR_NFT_TO), COMMENT(OWNER)),
+	BOTH("policy_from", WEIR_ENTRY_MEMBER, NULL, KEY(WEIR_NFT_ADDR), DATA(WEIR_NFT_CLASS),
+	     COMMENT(OWNER)),
+	BOTH("policy_outside", WEIR_ENTRY_MEMBER, NULL, KEY(WEIR_NFT_PREFIX), DATA(WEIR_NFT_CLASS),
+	     COMMENT(OWNER), .flags = WEIR_OUTSIDE),
+	BOTH("host_in", WEIR_ENTRY_HOST_PAIR, NULL, KEY(WEIR_NFT_ADDR), DATA(WEIR_NFT_LIST),
+	     COMMENT(OWNER)),
+	BOTH("host_out", WEIR_ENTRY_HOST_PAIR, NULL, KEY(WEIR_NFT_ADDR), DATA(WEIR_NFT_LIST),
+	     COMMENT(OWNER), .flags = WEIR_FROM_HOST_PAIR),
+};
+
+static const struct weir_nft_set class_sets[WEIR_NFT_CLASS_SETS] = {
+	BOTH("to", WEIR_ENTRY_PAIR, NULL, KEY(WEIR_NFT_ADDR), DATA(WEIR_NFT_LIST), COMMENT(OWNER)),
+	BOTH("out", WEIR_ENTRY_PAIR, NULL, KEY(WEIR_NFT_PREFIX), DATA(WEIR_NFT_LIST), COMMENT(OWNER),
+	     .flags = WEIR_OUTSIDE),
 };
 /* clang-format on */
 const size_t weir_nft_n_sets = sizeof(weir_nft_sets) / sizeof(weir_nft_sets[0]);
+
+void weir_nft_class_set(size_t i, uint64_t class, char name[WEIR_NFT_CHAIN_MAX],
+			struct weir_nft_set *ret)
+{
+	*ret = class_sets[i];
+	ret->class = class;
+	ret->name = name;
+	(void)snprintf(name, WEIR_NFT_CHAIN_MAX, "%s-%016" PRIx64, class_sets[i].name, class);
+}
+
+const char *weir_nft_class_chain(uint64_t class, char buf[WEIR_NFT_CHAIN_MAX])
+{
+	(void)snprintf(buf, WEIR_NFT_CHAIN_MAX, "class-%016" PRIx64, class);
+	return buf;
+}
+
+const char *weir_nft_list_chain(uint64_t list, char buf[WEIR_NFT_CHAIN_MAX])
+{
+	(void)snprintf(buf, WEIR_NFT_CHAIN_MAX, "list-%016" PRIx64, list);
+	return buf;
+}
+
+/* Sixteen digits as weir prints them, and nothing else. */
+static bool number_of(const char *name, const char *stem, uint64_t *ret)
+{
+	enum { DIGITS = 16 };
+	size_t len = strlen(stem);
+
+	if (strncmp(name, stem, len) != 0 || strlen(name) != len + DIGITS ||
+	    strspn(name + len, "0123456789abcdef") != DIGITS)
+		return false;
+	*ret = strtoull(name + len, NULL, 16);
+	return true;
+}
+
+bool weir_nft_class_of(const char *chain, uint64_t *ret)
+{
+	return number_of(chain, "class-", ret);
+}
+
+bool weir_nft_list_of(const char *chain, uint64_t *ret)
+{
+	return number_of(chain, "list-", ret);
+}
 
 const struct weir_nft_set *weir_nft_set_find(const char *name)
 {
@@ -163,6 +251,10 @@ bool weir_nft_set_holds(const struct weir_nft_set *set, const struct weir_entry 
 {
 	if (entry->kind != set->kind || (set->family && entry->family != set->family))
 		return false;
+	if (set->kind >= WEIR_ENTRY_MEMBER && entry->flags != set->flags)
+		return false;
+	if (set->kind == WEIR_ENTRY_PAIR && entry->class != set->class)
+		return false;
 	return !set->holds || set->holds(entry);
 }
 
@@ -172,6 +264,11 @@ static bool has_field(const uint8_t *fields, enum weir_nft_field field)
 		if (*fields == field)
 			return true;
 	return false;
+}
+
+bool weir_nft_set_is_verdict(const struct weir_nft_set *set)
+{
+	return set->data[0] == WEIR_NFT_CLASS || set->data[0] == WEIR_NFT_LIST;
 }
 
 bool weir_nft_set_is_map(const struct weir_nft_set *set)
@@ -197,6 +294,8 @@ static size_t padded(size_t len)
 uint32_t weir_nft_fields_type(const struct weir_nft_set *set, const uint8_t *fields)
 {
 	uint32_t type = 0;
+	if (fields == set->data && weir_nft_set_is_verdict(set))
+		return NFT_DATA_VERDICT;
 	for (; *fields; fields++)
 		type = type << 6 | type_of(set, *fields)->number;
 	return type;
@@ -281,6 +380,9 @@ static void pack_field(const struct weir_nft_set *set, enum weir_nft_field field
 	case WEIR_NFT_NFPROTO:
 		at[0] = e->family == WEIR_IPV6 ? NFPROTO_IPV6 : NFPROTO_IPV4;
 		break;
+	case WEIR_NFT_CLASS: /* a verdict is no value: weir_nft_set_pack */
+	case WEIR_NFT_LIST:
+		break;
 	default:
 		assert(!"a field that entries do not have");
 	}
@@ -303,6 +405,10 @@ void weir_nft_set_pack(const struct weir_nft_set *set, const struct weir_entry *
 	memset(ret, 0, offsetof(struct weir_nft_element, comment) + 1);
 	ret->key_len = pack_fields(set, set->key, entry, i, ret->key);
 	ret->data_len = pack_fields(set, set->data, entry, i, ret->data);
+	if (set->data[0] == WEIR_NFT_CLASS)
+		(void)weir_nft_class_chain(entry->class, ret->chain);
+	else if (set->data[0] == WEIR_NFT_LIST)
+		(void)weir_nft_list_chain(entry->list, ret->chain);
 	if (has_field(set->key, WEIR_NFT_PORTS)) {
 		memcpy(ret->key_end, ret->key, ret->key_len);
 		ret->key_end_len = ret->key_len;
@@ -330,12 +436,15 @@ bool weir_nft_set_pack_end(const struct weir_nft_set *set, const struct weir_ent
 	return true;
 }
 
-/* Addresses from `lo` up to but not including `behind` as a prefix length; -1: they are none. */
+/* Addresses from `lo` up to but not including `behind` (NULL: to the last of all) as a prefix length; -1: they
+ * are none. */
 static int prefix_len_of(const uint8_t *lo, const uint8_t *behind, size_t len)
 {
 	uint8_t last[16];
-	memcpy(last, behind, len);
-	for (size_t i = len; i-- > 0 && last[i]-- == 0;)
+	memset(last, 0xff, sizeof(last));
+	if (behind)
+		memcpy(last, behind, len);
+	for (size_t i = len; behind && i-- > 0 && last[i]-- == 0;)
 		continue;
 	int bits = 0, total = (int)len * 8;
 	while (bits < total && !((lo[bits / 8] ^ last[bits / 8]) & 0x80 >> bits % 8))
@@ -396,8 +505,6 @@ static bool unpack_field(const struct weir_nft_set *set, enum weir_nft_field fie
 	case WEIR_NFT_ADDR:
 		return unpack_addr(set, at, &e->addr);
 	case WEIR_NFT_PREFIX:
-		if (!end)
-			return false;
 		bits = prefix_len_of(at, end, type_of(set, field)->len);
 		e->prefix_len = (uint8_t)bits;
 		return bits >= 0 && unpack_addr(set, at, &e->addr);
@@ -419,6 +526,9 @@ static bool unpack_field(const struct weir_nft_set *set, enum weir_nft_field fie
 		return e->to_port != 0;
 	case WEIR_NFT_NFPROTO:
 		return unpack_nfproto(at[0], &e->family);
+	case WEIR_NFT_CLASS: /* a verdict is no value: unpack_verdict */
+	case WEIR_NFT_LIST:
+		return true;
 	default:
 		return false;
 	}
@@ -455,11 +565,22 @@ static enum weir_nat nat_of(const struct weir_nft_set *set)
 	return set->holds == is_routed ? WEIR_NAT_NONE : WEIR_NAT_MASQUERADE;
 }
 
+static bool unpack_verdict(const struct weir_nft_set *set, const char *chain, struct weir_entry *e)
+{
+	if (set->data[0] == WEIR_NFT_CLASS)
+		return weir_nft_class_of(chain, &e->class);
+	if (set->data[0] == WEIR_NFT_LIST)
+		return weir_nft_list_of(chain, &e->list);
+	return !chain[0];
+}
+
 bool weir_nft_set_unpack(const struct weir_nft_set *set, const struct weir_nft_element *element,
 			 const uint8_t *end, struct weir_entry *ret)
 {
 	struct weir_entry e = { .kind = set->kind,
 				.family = set->family,
+				.flags = set->flags,
+				.class = set->class,
 				.owner = element->comment };
 	bool inner_end = has_field(set->key, WEIR_NFT_PORTS);
 	if (element->key_len != weir_nft_fields_len(set, set->key) || element->interval_end ||
@@ -467,7 +588,8 @@ bool weir_nft_set_unpack(const struct weir_nft_set *set, const struct weir_nft_e
 	    element->key_end_len != (inner_end ? element->key_len : 0))
 		return false;
 	if (!unpack_fields(set, set->key, element->key, inner_end ? element->key_end : end, &e) ||
-	    !unpack_fields(set, set->data, element->data, NULL, &e))
+	    !unpack_fields(set, set->data, element->data, NULL, &e) ||
+	    !unpack_verdict(set, element->chain, &e))
 		return false;
 	if (set->comment == WEIR_NFT_IFNAME_OWNER && !unpack_ifname_owner(element->comment, &e))
 		return false;
@@ -478,6 +600,8 @@ bool weir_nft_set_unpack(const struct weir_nft_set *set, const struct weir_nft_e
 		return false;
 	if (set->kind == WEIR_ENTRY_SUBNET)
 		e.nat = (uint8_t)nat_of(set);
+	if (set->kind >= WEIR_ENTRY_MEMBER && set->key[0] == WEIR_NFT_ADDR)
+		e.prefix_len = (uint8_t)weir_family_bits(set->family);
 	*ret = e;
 	return true;
 }

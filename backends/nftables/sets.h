@@ -12,6 +12,7 @@ enum {
 	WEIR_NFT_FIELDS_MAX = 3,
 	WEIR_NFT_COMMENT_MAX = 128, /* NFTNL_UDATA_COMMENT_MAXLEN, with the closing zero */
 	WEIR_NFT_ELEMENT_TEXT = 320,
+	WEIR_NFT_CHAIN_MAX = 32, /* "class-" and sixteen digits */
 };
 
 /* A part of a key or of what a map gives, and the field of an entry that it is made from. */
@@ -28,6 +29,8 @@ enum weir_nft_field {
 	WEIR_NFT_TO_PORT, /* the counterpart of WEIR_NFT_PORT */
 	WEIR_NFT_NFPROTO, /* family */
 	WEIR_NFT_MARK,	  /* the epoch's counter */
+	WEIR_NFT_CLASS,	  /* a verdict: jump class-<class> */
+	WEIR_NFT_LIST,	  /* a verdict: jump list-<list> */
 	WEIR_NFT_NUM_FIELDS
 };
 
@@ -46,6 +49,8 @@ struct weir_nft_set {
 	uint8_t data[WEIR_NFT_FIELDS_MAX + 1];	       /* of a map */
 	uint8_t comment;			       /* enum weir_nft_comment */
 	uint8_t flag; /* NETWORK: a set beside `networks`, for those with this flag (or none of it) */
+	uint8_t flags;	/* MEMBER, PAIR, HOST_PAIR: of its entries */
+	uint64_t class; /* PAIR: of its entries */
 };
 
 /* One element as the kernel has it. */
@@ -54,23 +59,37 @@ struct weir_nft_element {
 	uint8_t key_end[WEIR_NFT_KEY_MAX];
 	uint8_t data[WEIR_NFT_DATA_MAX];
 	size_t key_len, key_end_len, data_len; /* 0: absent */
+	char chain[WEIR_NFT_CHAIN_MAX];	       /* jumped to, in a verdict map; or "" */
 	bool interval_end; /* the first key behind an interval, not an element in its own right */
 	char comment[WEIR_NFT_COMMENT_MAX];
 	uint64_t packets, bytes;
 };
 
-/* Pseudo flag of the set that holds networks which are not isolated. */
-enum { WEIR_NFT_NOT_ISOLATED = 1 << 7 };
+/* Pseudo flag of the set that holds networks which are neither isolated nor filtered. */
+enum { WEIR_NFT_OPEN = 1 << 7 };
 
 extern const struct weir_nft_set weir_nft_sets[];
 extern const size_t weir_nft_n_sets;
 /* Owner and age; stands beside the others since no entry is in it. */
 extern const struct weir_nft_set weir_nft_epoch_set;
 
+/* Each class has maps of its own, of receivers: addresses of endpoints and of the outside, by family. */
+enum { WEIR_NFT_CLASS_SETS = 4 };
+/* The i-th of them; name is the caller's and lives with it. */
+void weir_nft_class_set(size_t i, uint64_t class, char name[WEIR_NFT_CHAIN_MAX],
+			struct weir_nft_set *ret);
+/* "class-0123456789abcdef", "list-…"; returns buf. */
+const char *weir_nft_class_chain(uint64_t class, char buf[WEIR_NFT_CHAIN_MAX]);
+const char *weir_nft_list_chain(uint64_t list, char buf[WEIR_NFT_CHAIN_MAX]);
+/* The way back; false: it is no such name. */
+bool weir_nft_class_of(const char *chain, uint64_t *ret);
+bool weir_nft_list_of(const char *chain, uint64_t *ret);
+
 const struct weir_nft_set *weir_nft_set_find(const char *name);
 /* True if `entry` stands in `set`. */
 bool weir_nft_set_holds(const struct weir_nft_set *set, const struct weir_entry *entry);
 
+bool weir_nft_set_is_verdict(const struct weir_nft_set *set);
 bool weir_nft_set_is_map(const struct weir_nft_set *set);
 bool weir_nft_set_is_interval(const struct weir_nft_set *set);
 /* nft's numbers for the types of the key or the data, six bits each. */
@@ -90,7 +109,8 @@ size_t weir_nft_set_count(const struct weir_nft_set *set, const struct weir_entr
 /* The i-th of them. */
 void weir_nft_set_pack(const struct weir_nft_set *set, const struct weir_entry *entry, size_t i,
 		       struct weir_nft_element *ret);
-/* The key behind the interval of an entry with WEIR_NFT_PREFIX; false: it ends with the family. */
+/* The key behind the interval of an entry with WEIR_NFT_PREFIX; false: it ends with the family, and so has no
+ * end of its own. */
 bool weir_nft_set_pack_end(const struct weir_nft_set *set, const struct weir_entry *entry,
 			   struct weir_nft_element *ret);
 /* The way back: what the element says, `end` being the key behind its interval where the set has

@@ -24,7 +24,7 @@ __attribute__((format(printf, 2, 3))) static void put(struct text *to, const cha
 static void put_field(struct text *to, enum weir_nft_field field, const struct weir_entry *e,
 		      size_t i)
 {
-	char addr[WEIR_ADDR_TEXT];
+	char addr[WEIR_ADDR_TEXT], chain[WEIR_NFT_CHAIN_MAX];
 	switch (field) {
 	case WEIR_NFT_IFNAME:
 		put(to, "\"%s\"", e->ifname);
@@ -55,6 +55,12 @@ static void put_field(struct text *to, enum weir_nft_field field, const struct w
 		break;
 	case WEIR_NFT_NFPROTO:
 		put(to, "%s", e->family == WEIR_IPV6 ? "ipv6" : "ipv4");
+		break;
+	case WEIR_NFT_CLASS:
+		put(to, "jump %s", weir_nft_class_chain(e->class, chain));
+		break;
+	case WEIR_NFT_LIST:
+		put(to, "jump %s", weir_nft_list_chain(e->list, chain));
 		break;
 	default:
 		assert(!"a field that entries do not have");

@@ -15,6 +15,7 @@
 
 #include "backends/nftables/element.h"
 #include "backends/nftables/frame.h"
+#include "backends/nftables/read_policies.h"
 
 /* ---- the table and its epoch ---- */
 
@@ -140,14 +141,16 @@ int weir_nft_read_state(struct weir_nft_wire *wire, struct weir_firewall_state *
 
 /* ---- the frame ---- */
 
-enum { CHAINS_MAX = 16, SETS_MAX = 32 }; /* bits of what was seen; we have 11 and 26 */
+enum { CHAINS_MAX = 32, SETS_MAX = 64 }; /* bits of what was seen; we have 18 and 39 */
 
 struct frame {
 	struct weir_err *err;
 	int status; /* 0 or -ESTALE; only the first difference is told */
-	uint32_t chains_seen, sets_seen;
+	uint64_t chains_seen, sets_seen;
+	struct weir_nft_policy_chains policies;
 	size_t rules_seen[CHAINS_MAX]; /* by chain */
 	size_t chains, foreign_chains;
+	bool read_policies;
 	struct weir_nft_drops *drops;
 };
 
@@ -197,6 +200,11 @@ static int take_chain(const struct nlmsghdr *answer, void *ctx)
 	const char *name = nftnl_chain_get_str(chain, NFTNL_CHAIN_NAME);
 	size_t i = chain_index(name);
 	frame->chains++;
+	if (i == weir_nft_n_chains && frame->read_policies) {
+		int r = weir_nft_policy_chain_take(&frame->policies, chain);
+		if (r != 0)
+			return r < 0 ? r : 0;
+	}
 	if (i == weir_nft_n_chains) {
 		frame->foreign_chains++;
 		differ(frame, "chain %s was added", name);
@@ -204,7 +212,7 @@ static int take_chain(const struct nlmsghdr *answer, void *ctx)
 		differ(frame, "chain %s has another type, hook, priority or policy", name);
 	}
 	if (i < weir_nft_n_chains)
-		frame->chains_seen |= 1U << i;
+		frame->chains_seen |= UINT64_C(1) << i;
 	return 0;
 }
 
@@ -227,15 +235,18 @@ static bool set_is_right(const struct nftnl_set *got, const struct weir_nft_set 
 	if (!want || (nftnl_set_get_u32(got, NFTNL_SET_FLAGS) & flags) !=
 			     nftnl_set_get_u32(want, NFTNL_SET_FLAGS))
 		return false;
-	for (size_t i = 0; i < sizeof(attrs) / sizeof(attrs[0]); i++)
+	/* of a verdict the kernel says how long it is itself */
+	size_t n = sizeof(attrs) / sizeof(attrs[0]) - weir_nft_set_is_verdict(set);
+	for (size_t i = 0; i < n; i++)
 		if (nftnl_set_get_u32(got, attrs[i]) != nftnl_set_get_u32(want, attrs[i]))
 			return false;
 	return true;
 }
 
-static uint32_t set_bit(const struct weir_nft_set *set)
+static uint64_t set_bit(const struct weir_nft_set *set)
 {
-	return set == &weir_nft_epoch_set ? 1U << weir_nft_n_sets : 1U << (set - weir_nft_sets);
+	size_t i = set == &weir_nft_epoch_set ? weir_nft_n_sets : (size_t)(set - weir_nft_sets);
+	return UINT64_C(1) << i;
 }
 
 static int take_set(const struct nlmsghdr *answer, void *ctx)
@@ -248,6 +259,13 @@ static int take_set(const struct nlmsghdr *answer, void *ctx)
 		return -EBADMSG;
 	const char *name = nftnl_set_get_str(got, NFTNL_SET_NAME);
 	const struct weir_nft_set *set = weir_nft_set_find(name);
+	struct weir_nft_set of_class;
+	char of_name[WEIR_NFT_CHAIN_MAX];
+	if (!set && weir_nft_policy_set_take(&frame->policies, name, of_name, &of_class)) {
+		if (!set_is_right(got, &of_class))
+			differ(frame, "set %s has another type", name);
+		return 0;
+	}
 	if (!set)
 		differ(frame, "set %s was added", name);
 	else if (!set_is_right(got, set))
@@ -309,22 +327,16 @@ static void count_drop(struct frame *frame, const struct nftnl_rule *rule,
 
 static bool rule_is_right(const struct nftnl_rule *got, const struct weir_nft_rule *rule)
 {
-	enum { RULE_SIZE = 4096 }; /* libnftnl's own words: twice the longest of ours */
-	char a[RULE_SIZE], b[RULE_SIZE];
+	char a[WEIR_NFT_RULE_WORDS], b[WEIR_NFT_RULE_WORDS];
 	struct nftnl_rule *want WEIR_CLEAN_NFT_RULE = weir_nft_rule_build(rule);
-	return want && nftnl_rule_snprintf(a, sizeof(a), got, NFTNL_OUTPUT_DEFAULT, 0) > 0 &&
-	       nftnl_rule_snprintf(b, sizeof(b), want, NFTNL_OUTPUT_DEFAULT, 0) > 0 &&
-	       !strcmp(a, b);
+	return want && weir_nft_rule_words(got, a) && weir_nft_rule_words(want, b) && !strcmp(a, b);
 }
 
-static void judge_rule(struct frame *frame, struct nftnl_rule *got)
+static void judge_rule(struct frame *frame, struct nftnl_rule *got, size_t i)
 {
 	const char *chain = nftnl_rule_get_str(got, NFTNL_RULE_CHAIN);
-	size_t i = chain_index(chain);
 	unsigned long long handle = nftnl_rule_get_u64(got, NFTNL_RULE_HANDLE);
 	char text[WEIR_NFT_RULE_TEXT];
-	if (i == weir_nft_n_chains)
-		return; /* told already: the whole chain is not ours */
 	const struct weir_nft_rule *want = expected_rule(chain, frame->rules_seen[i]++);
 	if (!want) {
 		differ(frame, "a rule was added at the end of chain %s (handle %llu)", chain,
@@ -350,7 +362,11 @@ static int take_rule(const struct nlmsghdr *answer, void *ctx)
 	(void)nftnl_expr_foreach(rule, clear_counter,
 				 &figures); /* cannot fail: the callback does not */
 	count_drop(frame, rule, &figures);
-	judge_rule(frame, rule);
+	size_t i = chain_index(nftnl_rule_get_str(rule, NFTNL_RULE_CHAIN));
+	if (i == weir_nft_n_chains) /* or the whole chain is not ours: that is told already */
+		return weir_nft_policy_rule_take(&frame->policies, rule, figures.packets,
+						 figures.bytes);
+	judge_rule(frame, rule, i);
 	return 0;
 }
 
@@ -367,7 +383,7 @@ static void find_missing(struct frame *frame)
 	char text[WEIR_NFT_RULE_TEXT];
 	for (size_t i = 0; i < weir_nft_n_chains; i++) {
 		const char *name = weir_nft_chains[i].name;
-		if (!(frame->chains_seen & 1U << i))
+		if (!(frame->chains_seen & UINT64_C(1) << i))
 			differ(frame, "chain %s is missing", name);
 		const struct weir_nft_rule *rule = expected_rule(name, frame->rules_seen[i]);
 		if (rule)
@@ -375,16 +391,17 @@ static void find_missing(struct frame *frame)
 			       weir_nft_rule_text(rule, text));
 	}
 	for (size_t i = 0; i < weir_nft_n_sets; i++)
-		if (!(frame->sets_seen & 1U << i))
+		if (!(frame->sets_seen & UINT64_C(1) << i))
 			differ(frame, "set %s is missing", weir_nft_sets[i].name);
 	if (!(frame->sets_seen & set_bit(&weir_nft_epoch_set)))
 		differ(frame, "set %s is missing", weir_nft_epoch_set.name);
 }
 
 int weir_nft_read_frame(struct weir_nft_wire *wire, struct weir_nft_drops *drops,
-			struct weir_err *err)
+			struct weir_nft_items *items, struct weir_err *err)
 {
-	struct frame frame = { .err = err, .drops = drops };
+	struct frame frame = { .err = err, .drops = drops, .read_policies = true };
+	char odd[256] = "";
 	struct table table = { 0 };
 	assert(weir_nft_n_chains <= CHAINS_MAX && weir_nft_n_sets < SETS_MAX);
 	int r = read_table(wire, &table);
@@ -398,8 +415,13 @@ int weir_nft_read_frame(struct weir_nft_wire *wire, struct weir_nft_drops *drops
 		r = read_sets(wire, &frame);
 	if (r == 0)
 		r = read_rules(wire, &frame);
+	if (r == 0)
+		r = weir_nft_policy_chains_judge(&frame.policies, drops, items, odd, sizeof(odd));
+	weir_nft_policy_chains_free(&frame.policies);
 	if (r < 0)
 		return weir_err_errno(err, r, "listing table inet " WEIR_NFT_TABLE);
+	if (odd[0])
+		differ(&frame, "%s", odd);
 	find_missing(&frame);
 	return frame.status;
 }

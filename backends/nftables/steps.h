@@ -19,6 +19,10 @@ enum weir_nft_op {
 	WEIR_NFT_OP_NAT,
 	WEIR_NFT_OP_MASQUERADE,
 	WEIR_NFT_OP_COUNTER,
+	WEIR_NFT_OP_VMAP,
+	WEIR_NFT_OP_LIMIT,
+	WEIR_NFT_OP_LOG,
+	WEIR_NFT_OP_REJECT,
 	WEIR_NFT_NUM_OPS
 };
 
@@ -28,9 +32,10 @@ struct weir_nft_step {
 	uint8_t next_reg;	   /* NAT: the port's, 0: none */
 	uint8_t base, offset, len; /* of payload; len also of the value compared */
 	bool inverted;
-	int32_t value;	  /* key, flags, mask, verdict or value compared */
+	uint8_t compare;  /* NFT_CMP_; 0: equal, or not where inverted */
+	int32_t value;	  /* key, flags, mask, verdict or value compared; of LOG: a group, or -1 */
 	uint8_t family;	  /* NAT: NFPROTO_ */
-	const char *name; /* set, chain or name compared */
+	const char *name; /* set, chain, name compared or prefix of a log */
 };
 
 enum { WEIR_NFT_STEPS_MAX = 16 };
@@ -41,6 +46,7 @@ struct weir_nft_rule {
 	struct weir_nft_step steps[WEIR_NFT_STEPS_MAX];
 	bool drops; /* counted, with the reason for a comment */
 	enum weir_drop drop;
+	const char *comment; /* where it does not drop; NULL: none */
 };
 
 extern const struct weir_nft_rule weir_nft_rules[];
@@ -93,6 +99,10 @@ extern const struct weir_nft_rule weir_nft_rules[];
 	{                                                                          \
 		WEIR_NFT_OP_LOOKUP, .reg = (from), .name = (set), .inverted = true \
 	}
+#define VMAP(from, set)                                        \
+	{                                                      \
+		WEIR_NFT_OP_VMAP, .reg = (from), .name = (set) \
+	}
 #define MAP(from, set)                                        \
 	{                                                     \
 		WEIR_NFT_OP_MAP, .reg = (from), .name = (set) \
@@ -120,6 +130,21 @@ extern const struct weir_nft_rule weir_nft_rules[];
 #define MASQUERADE                               \
 	{                                        \
 		WEIR_NFT_OP_MASQUERADE, .reg = 0 \
+	}
+#define COUNTER                               \
+	{                                     \
+		WEIR_NFT_OP_COUNTER, .reg = 0 \
+	}
+#define FROM_TO(lowest, highest, size)                                                \
+	{ WEIR_NFT_OP_CMP, .reg = NFT_REG_1, .value = (lowest), .len = (size),        \
+	  .compare = NFT_CMP_GTE },                                                   \
+	{                                                                             \
+		WEIR_NFT_OP_CMP, .reg = NFT_REG_1, .value = (highest), .len = (size), \
+				 .compare = NFT_CMP_LTE                               \
+	}
+#define REJECT(how, what)                                         \
+	{                                                         \
+		WEIR_NFT_OP_REJECT, .value = (how), .reg = (what) \
 	}
 #define DROPS(why) .drops = true, .drop = WEIR_DROP_##why
 

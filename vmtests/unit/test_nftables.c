@@ -20,6 +20,7 @@
 #include <cmocka.h>
 
 #include "backends/nftables/nftables.h"
+#include "vmtests/unit/policy_sample.h"
 
 #define OURS "11111111-1111-4111-8111-111111111111"
 #define THEIRS "22222222-2222-4222-8222-222222222222"
@@ -149,6 +150,15 @@ static void sample(struct weir_ruleset *to)
 	add(to, mapping("2001:db8::1", WEIR_UDP, 100, 200, "fd00:88:1::2", 100,
 			"nginx [2001:db8::1]:100-200:100-200/udp"));
 	assert_return_code(weir_ruleset_sort(to, NULL), 0);
+}
+
+/* With networks that policies and defaults bind, and the policies. */
+static void full_sample(struct weir_ruleset *to)
+{
+	add_network(to, "wb-api", WEIR_FILTERED | WEIR_EGRESS_DENY | WEIR_INGRESS_DENY, "api");
+	add_network(to, "wb-all", WEIR_INGRESS_ALLOW, "all");
+	sample_policies(to, "api-to-pg");
+	sample(to);
 }
 
 /* ---- tools ---- */
@@ -309,7 +319,7 @@ static void test_render_is_golden(void **state)
 {
 	(void)state;
 	struct weir_ruleset rules WEIR_CLEAN_RULESET = { 0 }, none = { 0 };
-	sample(&rules);
+	full_sample(&rules);
 	char *text = render(&rules), *empty = render(&none);
 	assert_golden(GOLDEN "sample.nft", text);
 	assert_golden(GOLDEN "empty.nft", empty);
@@ -335,7 +345,7 @@ static void test_text_and_netlink_agree(void **state)
 	(void)state;
 	NEEDS_NAMESPACE();
 	struct weir_ruleset rules WEIR_CLEAN_RULESET = { 0 };
-	sample(&rules);
+	full_sample(&rules);
 	run("nft -f " GOLDEN "sample.nft");
 	char *by_text = output_of(LIST);
 	struct weir_firewall *fw = open_store(OURS);
@@ -379,7 +389,7 @@ static void test_reads_back_what_it_wrote(void **state)
 	struct weir_err err = { 0 };
 	must(ops->state(fw, &got, &err), &err);
 	assert_false(got.present);
-	sample(&rules);
+	full_sample(&rules);
 	commit_all(fw, &rules);
 	assert_listed(fw, &rules);
 	must(ops->check(fw, &err), &err);

@@ -225,7 +225,7 @@ static void make_policy(struct weir_model *model, unsigned i)
 {
 	struct weir_policy *policy = weir_model_add_policy(model);
 
-	policy->name = textf(model, "p%02u", i, 0);
+	policy->name = textf(model, "p%02u", i);
 	policy->from = make_selectors(model, &policy->n_from);
 	policy->to = make_selectors(model, &policy->n_to);
 	policy->n_services = below(4);
