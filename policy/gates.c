@@ -22,7 +22,8 @@ static bool selector_picks(const struct weir_selector *sel, const struct weir_pe
 	case WEIR_SELECT_BLOCKS:
 		return !peer->host && block_picks(sel, &peer->addr);
 	default:
-		return peer->ep && weir_selector_picks(sel, peer->ep, peer->att, peer->addr.family);
+		return peer->ep &&
+		       weir_selectors_pick(sel, 1, peer->ep, peer->att, peer->addr.family);
 	}
 }
 

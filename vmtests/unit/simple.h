@@ -6,6 +6,7 @@
 
 #include "vmtests/unit/cm.h"
 
+#include "core/selector.h"
 #include "core/spec.h"
 
 /* Each endpoint of a network gets the address 2, 3, … after the base; addresses that users chose
@@ -62,6 +63,7 @@ static inline void simple_resolve(struct weir_model *model)
 	for (size_t i = 0; i < model->n_endpoints; i++)
 		simple_ports(&model->endpoints[i], &next);
 	weir_model_sort(model);
+	assert_int_equal(weir_policies_bind(model, NULL), 0);
 }
 
 #endif
