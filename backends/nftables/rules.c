@@ -65,8 +65,9 @@ enum {
 #define DADDR4(reg) NETWORK_HEADER(16, 4, reg)
 #define SADDR6(reg) NETWORK_HEADER(8, 16, reg)
 #define DADDR6(reg) NETWORK_HEADER(24, 16, reg)
-#define ICMPV6_IS(type) IPV6, L4(IPPROTO_ICMPV6), TRANSPORT_HEADER(0, 1, R1), IS_U8(type), VERDICT(NF_ACCEPT)
-#define NOT_SYN                                                                               \
+#define ICMPV6_IS(type) \
+	IPV6, L4(IPPROTO_ICMPV6), TRANSPORT_HEADER(0, 1, R1), IS_U8(type), VERDICT(NF_ACCEPT)
+#define NOT_SYN \
 	L4(IPPROTO_TCP), TRANSPORT_HEADER(13, 1, R1), MASK_U8(TCP_FIN_SYN_RST_ACK), NOT_U8(TCP_SYN)
 #define ESTABLISHED \
 	STATE(STATE_BIT(IP_CT_ESTABLISHED) | STATE_BIT(IP_CT_RELATED)), VERDICT(NF_ACCEPT)

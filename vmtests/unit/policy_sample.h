@@ -61,7 +61,8 @@ static inline uint64_t sample_long_list(struct weir_ruleset *to)
 		sample_cell(WEIR_L4_TCP, 80, 80, WEIR_CELL_ACCEPT, WEIR_LOG_NONE, "web"),
 		sample_cell(WEIR_L4_TCP, 8000, 8010, WEIR_CELL_ACCEPT_EGRESS, WEIR_LOG_NFLOG,
 			    "web-out"),
-		sample_cell(WEIR_L4_UDP, 0, 1023, WEIR_CELL_ACCEPT_INGRESS, WEIR_LOG_KERNEL, "web-in"),
+		sample_cell(WEIR_L4_UDP, 0, 1023, WEIR_CELL_ACCEPT_INGRESS, WEIR_LOG_KERNEL,
+			    "web-in"),
 		sample_cell(WEIR_L4_UDP, 1024, 65535, WEIR_CELL_DROP, WEIR_LOG_NONE, "no-udp"),
 		sample_cell(WEIR_L4_SCTP, 0, 65535, WEIR_CELL_DROP, WEIR_LOG_NFLOG, "no-sctp"),
 		sample_cell(WEIR_L4_ICMP, 0, 7, WEIR_CELL_REJECT, WEIR_LOG_NONE, "no-icmp"),
@@ -106,12 +107,14 @@ static inline void sample_policies(struct weir_ruleset *to, const char *owner)
 	sample_peer(to, WEIR_ENTRY_MEMBER, WEIR_OUTSIDE, "0.0.0.0/1", SAMPLE_OUTSIDE_CLASS, 0,
 		    "outside");
 	sample_peer(to, WEIR_ENTRY_MEMBER, WEIR_OUTSIDE, "128.0.0.0/1", SAMPLE_CLASS, 0, "outside");
-	sample_peer(to, WEIR_ENTRY_MEMBER, WEIR_OUTSIDE, "::/0", SAMPLE_OUTSIDE_CLASS, 0, "outside");
+	sample_peer(to, WEIR_ENTRY_MEMBER, WEIR_OUTSIDE, "::/0", SAMPLE_OUTSIDE_CLASS, 0,
+		    "outside");
 	sample_peer(to, WEIR_ENTRY_PAIR, 0, "10.88.16.2/32", SAMPLE_CLASS, many, "pg");
 	sample_peer(to, WEIR_ENTRY_PAIR, 0, "10.88.16.3/32", SAMPLE_CLASS, one, "pg2");
 	sample_peer(to, WEIR_ENTRY_PAIR, 0, "fd00:88:2::2/128", SAMPLE_CLASS, six, "pg");
 	sample_peer(to, WEIR_ENTRY_PAIR, WEIR_OUTSIDE, "0.0.0.0/0", SAMPLE_CLASS, one, "outside");
-	sample_peer(to, WEIR_ENTRY_PAIR, WEIR_OUTSIDE, "2001:db8::/32", SAMPLE_CLASS, six, "outside");
+	sample_peer(to, WEIR_ENTRY_PAIR, WEIR_OUTSIDE, "2001:db8::/32", SAMPLE_CLASS, six,
+		    "outside");
 	sample_peer(to, WEIR_ENTRY_PAIR, 0, "10.88.1.2/32", SAMPLE_OUTSIDE_CLASS, one, "nginx");
 	sample_peer(to, WEIR_ENTRY_HOST_PAIR, 0, "10.88.1.2/32", 0, one, "nginx");
 	sample_peer(to, WEIR_ENTRY_HOST_PAIR, WEIR_FROM_HOST_PAIR, "10.88.1.2/32", 0, one, "nginx");
