@@ -184,6 +184,36 @@ static int traced_names_ensure(struct weir_links *links, const struct weir_endpo
 	return say_changed(links, "names-ensure", r, changed, ret_changed, &why, err);
 }
 
+static int traced_hosts_list(struct weir_links *links, struct weir_arena *arena,
+			     const char ***ret_networks, size_t *ret_n, struct weir_err *err)
+{
+	struct weir_err why = { 0 };
+
+	weir_trace(links->trace, "> links hosts-list");
+	int r = links->inner->hosts_list(links->handle, arena, ret_networks, ret_n, &why);
+	return say_count(links, "hosts-list", r, ret_n, &why, err);
+}
+
+static int traced_hosts_read(struct weir_links *links, const char *networks,
+			     struct weir_arena *arena, const char **ret_text, struct weir_err *err)
+{
+	struct weir_err why = { 0 };
+
+	weir_trace(links->trace, "> links hosts-read \"%s\"", networks);
+	int r = links->inner->hosts_read(links->handle, networks, arena, ret_text, &why);
+	return say_done(links, "hosts-read", r, &why, err);
+}
+
+static int traced_hosts_write(struct weir_links *links, const char *networks, const char *text,
+			      struct weir_err *err)
+{
+	struct weir_err why = { 0 };
+
+	weir_trace(links->trace, "> links hosts-write \"%s\"%s", networks, text ? "" : " (none)");
+	int r = links->inner->hosts_write(links->handle, networks, text, &why);
+	return say_done(links, "hosts-write", r, &why, err);
+}
+
 static int traced_netns_remove(struct weir_links *links, const struct weir_endpoint *ep,
 			       struct weir_err *err)
 {
@@ -425,6 +455,9 @@ struct weir_link_ops weir_trace_links(const struct weir_link_ops *inner)
 				.netns_check = traced_netns_check,
 				.netns_remove = traced_netns_remove,
 				.names_ensure = traced_names_ensure,
+				.hosts_list = traced_hosts_list,
+				.hosts_read = traced_hosts_read,
+				.hosts_write = traced_hosts_write,
 				.attach_ensure = traced_attach_ensure,
 				.attach_up = traced_attach_up,
 				.attach_check = traced_attach_check,

@@ -13,6 +13,7 @@
 #include "core/aside.h"
 #include "core/flows.h"
 #include "core/forward.h"
+#include "core/hosts.h"
 #include "core/plan.h"
 
 struct work {
@@ -328,6 +329,8 @@ static int look(struct work *w)
 	if (r == 0)
 		r = find_orphans(w);
 	if (r == 0)
+		r = weir_hosts_compare(w->s, &w->want, w->plan, w->err);
+	if (r == 0)
 		r = weir_forwarding_mend(w->s, &sysctl, w->err);
 	if (r == 0 && sysctl)
 		r = drift(w, WEIR_ACTION_CHANGE, "sysctl", sysctl, "has another value");
@@ -462,6 +465,8 @@ static int mend(struct work *w)
 		r = forget(w);
 	if (r == 0)
 		r = bring_up(w);
+	if (r == 0)
+		r = weir_hosts_mend(s, &w->want, w->err);
 	if (r == 0)
 		r = weir_session_save_meta(s, w->err);
 	if (r == 0)

@@ -15,6 +15,7 @@
 #include "core/converge.h"
 #include "core/flows.h"
 #include "core/forward.h"
+#include "core/hosts.h"
 #include "core/linkwork.h"
 #include "core/plan.h"
 
@@ -227,6 +228,8 @@ static int carry_out(struct weir_session *s, const struct weir_resolution *res,
 		r = weir_links_withdraw(s, res, err);
 	if (r == 0)
 		r = weir_netns_withdraw(s, res, err);
+	if (r == 0)
+		r = weir_hosts_follow(s, res, err);
 	if (r == 0)
 		r = weir_session_save_meta(s, err);
 	return r < 0 ? r : weir_store_commit(s->store, err);

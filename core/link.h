@@ -110,9 +110,21 @@ struct weir_link_ops {
 	int (*wire_remove)(struct weir_links *links, const struct weir_endpoint *ep,
 			   const struct weir_attachment *att, struct weir_err *err);
 	/* /etc/netns/<endpoint>/resolv.conf and hosts of an own namespace, where `ip netns exec` and
-	 * `weir exec` find them; netns_remove takes them away. */
+	 * `weir exec` find them; netns_remove takes them away. hosts is the file that hosts_write() has for
+	 * weir_endpoint_networks(); without networks there is none. Where the host's own resolvers are on its loopback, out of reach from
+	 * inside, and the endpoint has none of its own, resolv.conf names those that they ask. */
 	int (*names_ensure)(struct weir_links *links, const struct weir_endpoint *ep,
 			    bool *ret_changed, struct weir_err *err);
+
+	/* Hosts files, each known by the networks of the endpoints that read it (weir_endpoint_networks());
+	 * the store's own only. The list is grown by weir_arena_grow(). read: NULL when absent. write: NULL
+	 * removes. A file keeps its inode, so that namespaces in use see what changes. */
+	int (*hosts_list)(struct weir_links *links, struct weir_arena *arena,
+			  const char ***ret_networks, size_t *ret_n, struct weir_err *err);
+	int (*hosts_read)(struct weir_links *links, const char *networks, struct weir_arena *arena,
+			  const char **ret_text, struct weir_err *err);
+	int (*hosts_write)(struct weir_links *links, const char *networks, const char *text,
+			   struct weir_err *err);
 
 	/* Removes interfaces of the host's namespace by name, all in one go (the kernel's wait for RCU is
 	 * paid once). Absent is fine; a foreign one is -EPERM and nothing is removed. */

@@ -203,6 +203,28 @@ struct weir_policy *weir_model_policy(const struct weir_model *model, const char
 	return NULL;
 }
 
+const char *weir_endpoint_networks(const struct weir_endpoint *ep, struct weir_arena *arena)
+{
+	const char **sorted = weir_arena_alloc(arena, (ep->n_attachments + 1) * sizeof(*sorted));
+	char *list = sorted ? weir_arena_alloc(arena, ep->n_attachments * (WEIR_NAME_MAX + 1) + 1)
+			    : NULL;
+	size_t used = 0;
+
+	if (!list)
+		return NULL;
+	for (size_t i = 0; i < ep->n_attachments; i++)
+		sorted[i] = ep->attachments[i].network;
+	qsort(sorted, ep->n_attachments, sizeof(*sorted), compare_strings);
+	for (size_t i = 0; i < ep->n_attachments; i++) {
+		size_t len = strlen(sorted[i]);
+		if (used)
+			list[used++] = ' ';
+		memcpy(list + used, sorted[i], len);
+		used += len;
+	}
+	return list;
+}
+
 /* ---- copies ---- */
 
 /* 0, or -ENOMEM. */

@@ -225,6 +225,8 @@ void weir_network_set_gateway(struct weir_network *net, const struct weir_attach
 const struct weir_attachment *weir_endpoint_default(const struct weir_model *model,
 						    const struct weir_endpoint *ep,
 						    enum weir_family family);
+/* Its networks by name, sorted, with spaces between: "db web"; "" without any. NULL: no memory. */
+const char *weir_endpoint_networks(const struct weir_endpoint *ep, struct weir_arena *arena);
 /* The subnet of `family` of a network, or NULL. The first one is where addresses come from. */
 const struct weir_subnet *weir_network_subnet(const struct weir_network *net,
 					      enum weir_family family);

@@ -52,6 +52,13 @@ struct weir_memory_host {
 	size_t n_sockets;
 	char (*ra_uplinks)[WEIR_IFNAME_SIZE];
 	size_t n_ra_uplinks;
+	struct weir_memory_hosts *hosts;
+	size_t n_hosts;
+};
+
+struct weir_memory_hosts {
+	const char *store, *networks;
+	const char *text; /* NULL: removed */
 };
 
 /* The only one, booted: with what a new kernel has. NULL without memory. */
@@ -93,5 +100,13 @@ void weir_memory_describe_attachment(const struct weir_network *net,
 				     char buf[WEIR_MEMORY_SETUP]);
 void weir_memory_describe_routes(const struct weir_model *model, const struct weir_endpoint *ep,
 				 const struct weir_attachment *att, char buf[WEIR_MEMORY_SETUP]);
+
+/* memory_hosts.c */
+int weir_memory_hosts_list(struct weir_links *links, struct weir_arena *arena,
+			   const char ***ret_networks, size_t *ret_n, struct weir_err *err);
+int weir_memory_hosts_read(struct weir_links *links, const char *networks,
+			   struct weir_arena *arena, const char **ret_text, struct weir_err *err);
+int weir_memory_hosts_write(struct weir_links *links, const char *networks, const char *text,
+			    struct weir_err *err);
 
 #endif

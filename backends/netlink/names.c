@@ -2,7 +2,7 @@
 /* An own namespace's resolv.conf and hosts.
  *
  * How it works: a file of weir's begins with a comment that names store and endpoint; that line is
- * how it is known again. With the namespace's name being ours, a file of another store is what a store
+ * how it is known again; hosts is a link into a folder of weir's. With the namespace's name being ours, a file of another store is what a store
  * that is gone has left, and is replaced. Files are replaced by renaming, so that no reader sees half
  * of one. */
 #include "backends/netlink/names.h"
@@ -15,16 +15,18 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "backends/netlink/resolvers.h"
+
 /* The sticky bit tells a folder of weir's: it means nothing where only root writes (backends/netns.c). */
 enum { MADE_BY_WEIR = 01755 };
 
-#define FOLDER "/etc/netns"
+#define FOLDER WEIR_NAMES_FOLDER
 #define WEIRS "# weir " /* what every mark begins with */
 
 enum { PATH_SIZE = 128 /* the folder, a name of 63 bytes, a file's name */ };
 
 static const char *const files[] = { "hosts", "resolv.conf" };
-enum { HOSTS, RESOLV, NUM_FILES };
+enum { HOSTS, RESOLV };
 
 struct place {
 	char folder[PATH_SIZE];
@@ -50,31 +52,18 @@ static void file_path(const struct place *place, const char *name, char path[PAT
 	(void)snprintf(path, PATH_SIZE, "%.90s/%s", place->folder, name); /* fits: see PATH_SIZE */
 }
 
-static void write_hosts(FILE *out, const struct weir_endpoint *ep)
-{
-	char text[WEIR_ADDR_TEXT];
-
-	(void)fputs("127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n", out);
-	for (size_t i = 0; i < ep->n_attachments; i++)
-		for (int family = WEIR_IPV4; family < WEIR_NUM_FAMILIES; family++)
-			if (weir_addr_is_set(&ep->attachments[i].addrs[family]))
-				(void)fprintf(out, "%s\t%s\n",
-					      weir_addr_text(&ep->attachments[i].addrs[family],
-							     text),
-					      ep->name);
-}
-
 static void write_resolv(FILE *out, const struct weir_endpoint *ep)
 {
 	char text[WEIR_ADDR_TEXT];
 
 	for (size_t i = 0; i < ep->n_dns; i++)
 		(void)fprintf(out, "nameserver %s\n", weir_addr_text(&ep->dns[i], text));
+	if (ep->n_dns == 0)
+		weir_resolvers_write(out);
 }
 
-/* The file's text, for free(); NULL: no memory. */
-static char *compose(const struct place *place, int file, const struct weir_endpoint *ep,
-		     size_t *ret_size)
+/* The text of resolv.conf, for free(); NULL: no memory. */
+static char *compose(const struct place *place, const struct weir_endpoint *ep, size_t *ret_size)
 {
 	char *text = NULL;
 	FILE *out = open_memstream(&text, ret_size);
@@ -82,10 +71,7 @@ static char *compose(const struct place *place, int file, const struct weir_endp
 	if (!out)
 		return NULL;
 	(void)fputs(place->mark, out);
-	if (file == HOSTS)
-		write_hosts(out, ep);
-	else
-		write_resolv(out, ep);
+	write_resolv(out, ep);
 	/* fclose tells of every write before it that found no memory */
 	if (fclose(out) == 0)
 		return text;
@@ -154,7 +140,7 @@ static int write_file(const char *path, const char *text, size_t size, struct we
 	return weir_err_errno(err, e, "writing %s", path);
 }
 
-static int make_folder(const char *path, struct weir_err *err)
+int weir_names_make_folder(const char *path, struct weir_err *err)
 {
 	if (mkdir(path, 0755) == 0) {
 		if (chmod(path, MADE_BY_WEIR) < 0)
@@ -165,7 +151,7 @@ static int make_folder(const char *path, struct weir_err *err)
 }
 
 /* Only one that weir has made; it stays when something else is in it. */
-static int remove_folder(const char *path, struct weir_err *err)
+int weir_names_remove_folder(const char *path, struct weir_err *err)
 {
 	struct stat st;
 
@@ -176,18 +162,18 @@ static int remove_folder(const char *path, struct weir_err *err)
 	return 0;
 }
 
-static int ensure_file(const struct place *place, int file, const struct weir_endpoint *ep,
-		       bool *changed, struct weir_err *err)
+static int ensure_resolv(const struct place *place, const struct weir_endpoint *ep, bool *changed,
+			 struct weir_err *err)
 {
 	char path[PATH_SIZE];
 	size_t size = 0;
-	char *text = compose(place, file, ep, &size);
-	bool wanted = file != RESOLV || ep->n_dns > 0;
+	char *text = compose(place, ep, &size);
+	bool wanted = ep->n_dns > 0 || weir_resolvers_are_out_of_reach();
 	int r = 0;
 
 	if (!text)
 		return weir_err_set(err, ENOMEM, "out of memory");
-	file_path(place, files[file], path);
+	file_path(place, files[RESOLV], path);
 	enum present present = compare(path, place, text, size);
 	if (wanted && (present == ABSENT || present == OURS || present == STALE)) {
 		*changed = true;
@@ -201,6 +187,70 @@ static int ensure_file(const struct place *place, int file, const struct weir_en
 	return r;
 }
 
+/* A link to what the endpoints of the same networks share (hosts.c). */
+static enum present compare_link(const struct place *place, const char *path, const char *target)
+{
+	char there[WEIR_HOSTS_TARGET];
+	ssize_t n = readlink(path, there, sizeof(there) - 1);
+
+	if (n < 0 && errno == ENOENT)
+		return ABSENT;
+	if (n < 0) { /* a file, maybe one with a mark */
+		enum present file = compare(path, place, place->mark, strlen(place->mark));
+		return file == FOREIGN ? FOREIGN : OURS;
+	}
+	there[n] = '\0';
+	if (strcmp(there, target) == 0)
+		return SAME;
+	return strncmp(there, WEIR_HOSTS_LINK, strlen(WEIR_HOSTS_LINK)) == 0 ? OURS : FOREIGN;
+}
+
+static int ensure_hosts(struct weir_links *links, const struct place *place,
+			const struct weir_endpoint *ep, bool *changed, struct weir_err *err)
+{
+	WEIR_CLEAN_ARENA struct weir_arena arena = { 0 };
+	char path[PATH_SIZE], target[WEIR_HOSTS_TARGET];
+	const char *networks = weir_endpoint_networks(ep, &arena);
+
+	if (!networks)
+		return weir_err_set(err, ENOMEM, "out of memory");
+	weir_hosts_target(links, networks, target);
+	file_path(place, files[HOSTS], path);
+	enum present present = compare_link(place, path, target);
+	if (present == SAME || present == FOREIGN)
+		return 0;
+	*changed = true;
+	if (present == OURS && unlink(path) < 0)
+		return weir_err_errno(err, errno, "removing %s", path);
+	return symlink(target, path) < 0 ? weir_err_errno(err, errno, "making %s", path) : 0;
+}
+
+static int remove_hosts(const struct place *place, struct weir_err *err)
+{
+	char path[PATH_SIZE];
+
+	file_path(place, files[HOSTS], path);
+	if (compare_link(place, path, "") != OURS)
+		return 0;
+	return unlink(path) < 0 && errno != ENOENT ? weir_err_errno(err, errno, "removing %s", path)
+						   : 0;
+}
+
+static int remove_resolv(const struct place *place, struct weir_err *err)
+{
+	char path[PATH_SIZE];
+
+	file_path(place, files[RESOLV], path);
+	int r = remove_draft(path, err);
+	if (r < 0)
+		return r;
+	enum present present = compare(path, place, place->mark, strlen(place->mark));
+	if (present != OURS && present != SAME)
+		return 0;
+	return unlink(path) < 0 && errno != ENOENT ? weir_err_errno(err, errno, "removing %s", path)
+						   : 0;
+}
+
 int weir_names_ensure(struct weir_links *links, const struct weir_endpoint *ep, bool *ret_changed,
 		      struct weir_err *err)
 {
@@ -211,11 +261,13 @@ int weir_names_ensure(struct weir_links *links, const struct weir_endpoint *ep, 
 	if (ep->netns == WEIR_NETNS_OWN) {
 		r = find_place(links, ep, &place, err);
 		if (r == 0)
-			r = make_folder(FOLDER, err);
+			r = weir_names_make_folder(FOLDER, err);
 		if (r == 0)
-			r = make_folder(place.folder, err);
-		for (int i = 0; r == 0 && i < NUM_FILES; i++)
-			r = ensure_file(&place, i, ep, &changed, err);
+			r = weir_names_make_folder(place.folder, err);
+		if (r == 0 && ep->n_attachments)
+			r = ensure_hosts(links, &place, ep, &changed, err);
+		if (r == 0)
+			r = ensure_resolv(&place, ep, &changed, err);
 	}
 	if (r == 0 && ret_changed)
 		*ret_changed = changed;
@@ -226,22 +278,13 @@ int weir_names_remove(struct weir_links *links, const struct weir_endpoint *ep,
 		      struct weir_err *err)
 {
 	struct place place;
-	char path[PATH_SIZE];
 	int r = find_place(links, ep, &place, err);
 
-	if (r < 0)
-		return r;
-	for (int i = 0; i < NUM_FILES; i++) {
-		file_path(&place, files[i], path);
-		r = remove_draft(path, err);
-		if (r < 0)
-			return r;
-		enum present present = compare(path, &place, place.mark, strlen(place.mark));
-		if (present != OURS && present != SAME)
-			continue;
-		if (unlink(path) < 0 && errno != ENOENT)
-			return weir_err_errno(err, errno, "removing %s", path);
-	}
-	r = remove_folder(place.folder, err);
-	return r < 0 ? r : remove_folder(FOLDER, err);
+	if (r == 0)
+		r = remove_hosts(&place, err);
+	if (r == 0)
+		r = remove_resolv(&place, err);
+	if (r == 0)
+		r = weir_names_remove_folder(place.folder, err);
+	return r < 0 ? r : weir_names_remove_folder(FOLDER, err);
 }

@@ -861,6 +861,23 @@ static void test_remove_many(void **state)
 	clear_all(bench);
 }
 
+static void check_hosts_files(struct bench *bench, const char *networks)
+{
+	const char **list, *text;
+	size_t n;
+
+	assert_ok(bench,
+		  ops->hosts_list(bench->links, &bench->model.arena, &list, &n, &bench->err));
+	assert_int_equal(n, 1);
+	assert_string_equal(list[0], networks);
+	assert_ok(bench,
+		  ops->hosts_read(bench->links, list[0], &bench->model.arena, &text, &bench->err));
+	assert_string_equal(text, "10.88.1.2\ta\n");
+	assert_ok(bench,
+		  ops->hosts_read(bench->links, "no", &bench->model.arena, &text, &bench->err));
+	assert_null(text);
+}
+
 static void test_names(void **state)
 {
 	struct bench *bench = *state;
@@ -875,22 +892,29 @@ static void test_names(void **state)
 	assert_true(changed);
 	assert_shows("ip netns exec a cat /etc/resolv.conf",
 		     "nameserver 9.9.9.9\nnameserver 2620:fe::fe\n");
+	const char *networks = weir_endpoint_networks(bench->a, &bench->model.arena);
+	assert_non_null(networks);
+	assert_ok(bench, ops->hosts_write(bench->links, networks, "10.88.1.2\ta\n", &bench->err));
 	assert_shows("ip netns exec a cat /etc/hosts", "10.88.1.2\ta\n");
+	check_hosts_files(bench, networks);
 	assert_ok(bench, ops->names_ensure(bench->links, bench->a, &changed, &bench->err));
 	assert_false(changed);
 	bench->a->n_dns = 0;
 	assert_ok(bench, ops->names_ensure(bench->links, bench->a, &changed, &bench->err));
 	assert_int_equal(sh("test ! -e /etc/netns/a/resolv.conf"), 0);
 	/* what a store that is gone has left */
-	assert_int_equal(sh("echo '# weir " THEIRS " endpoint a' > /etc/netns/a/hosts"), 0);
+	assert_int_equal(sh("rm /etc/netns/a/hosts; echo '# weir " THEIRS
+			    " endpoint a' > /etc/netns/a/hosts"),
+			 0);
 	assert_ok(bench, ops->names_ensure(bench->links, bench->a, &changed, &bench->err));
 	assert_true(changed);
 	assert_shows("cat /etc/netns/a/hosts", "10.88.1.2\ta\n");
-	assert_int_equal(sh("echo '# mine' > /etc/netns/a/hosts"), 0);
+	assert_int_equal(sh("rm /etc/netns/a/hosts; echo '# mine' > /etc/netns/a/hosts"), 0);
 	assert_ok(bench, ops->names_ensure(bench->links, bench->a, &changed, &bench->err));
 	assert_false(changed);
 	assert_ok(bench, ops->netns_remove(bench->links, bench->a, &bench->err));
 	assert_shows("cat /etc/netns/a/hosts", "# mine");
+	assert_ok(bench, ops->hosts_write(bench->links, networks, NULL, &bench->err));
 	assert_int_equal(sh("rm -r /etc/netns/a && rmdir /etc/netns"), 0);
 	clear_all(bench);
 }
