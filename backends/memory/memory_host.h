@@ -104,8 +104,8 @@ void weir_memory_describe_routes(const struct weir_model *model, const struct we
 /* memory_hosts.c */
 int weir_memory_hosts_list(struct weir_links *links, struct weir_arena *arena,
 			   const char ***ret_networks, size_t *ret_n, struct weir_err *err);
-int weir_memory_hosts_read(struct weir_links *links, const char *networks,
-			   struct weir_arena *arena, const char **ret_text, struct weir_err *err);
+int weir_memory_hosts_read(struct weir_links *links, const char *networks, struct weir_arena *arena,
+			   const char **ret_text, struct weir_err *err);
 int weir_memory_hosts_write(struct weir_links *links, const char *networks, const char *text,
 			    struct weir_err *err);
 
