@@ -52,6 +52,7 @@ enum weir_option_id {
 	OPT_DNS,
 	OPT_ROUTE,
 	OPT_FORWARD,
+	OPT_RATE,
 	OPT_NET,
 	OPT_FORMAT,
 	OPT_PARENT,

@@ -139,6 +139,8 @@ static void show_text(const struct weir_model *model, const struct weir_endpoint
 	       : ep->netns_path		   ? ep->netns_path
 					   : "",
 	       ep->forward ? ", forwards" : "");
+	if (ep->rate.to)
+		printf("  rate %s\n", weir_rate_text(&ep->rate, text));
 	for (size_t i = 0; i < ep->n_attachments; i++)
 		show_attachment(model, ep, &ep->attachments[i]);
 	for (size_t i = 0; i < ep->n_routes; i++)

@@ -142,13 +142,15 @@ json_t *weir_json_endpoint(const struct weir_model *model, const struct weir_end
 		json_object_set_new(labels, ep->labels[i].key, json_string(ep->labels[i].value));
 	for (size_t i = 0; i < ep->n_dns; i++)
 		json_array_append_new(dns, addr_json(&ep->dns[i]));
-	char path[128];
+	char path[128], rate[WEIR_RATE_TEXT];
 	(void)snprintf(path, sizeof(path), "/run/netns/%s", ep->name);
 	const char *where = ep->netns == WEIR_NETNS_OWN ? path : ep->netns_path;
-	return json_pack("{s:s, s:s, s:s?, s:o, s:o, s:o, s:o, s:o, s:b, s:b}", "name", ep->name,
-			 "netns", kinds[ep->netns], "netns_path", where, "attachments", attachments,
-			 "published", published, "labels", labels, "routes", routes_json(ep), "dns",
-			 dns, "forward", ep->forward, "declared", ep->declared);
+	return json_pack("{s:s, s:s, s:s?, s:o, s:o, s:o, s:o, s:o, s:b, s:b, s:s?}", "name",
+			 ep->name, "netns", kinds[ep->netns], "netns_path", where, "attachments",
+			 attachments, "published", published, "labels", labels, "routes",
+			 routes_json(ep), "dns", dns, "forward", ep->forward, "declared",
+			 ep->declared, "rate",
+			 ep->rate.to ? weir_rate_text(&ep->rate, rate) : NULL);
 }
 
 json_t *weir_json_steps(const struct weir_step *steps, size_t n)

@@ -19,8 +19,8 @@ static const enum weir_option_id network_options[] = {
 	OPT_NO_SPOOF_GUARD, OPT_HELP,
 };
 static const enum weir_option_id endpoint_options[] = {
-	OPT_NETWORK, OPT_PUBLISH, OPT_NETNS, OPT_PID,	  OPT_MODE,
-	OPT_LABEL,   OPT_DNS,	  OPT_ROUTE, OPT_FORWARD, OPT_HELP,
+	OPT_NETWORK, OPT_PUBLISH, OPT_NETNS,   OPT_PID,	 OPT_MODE, OPT_LABEL,
+	OPT_DNS,     OPT_ROUTE,	  OPT_FORWARD, OPT_RATE, OPT_HELP,
 };
 static const enum weir_option_id port_options[] = { OPT_NET, OPT_HELP };
 

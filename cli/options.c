@@ -71,6 +71,8 @@ static const struct option_def defs[] = {
 	[OPT_DNS] = { "dns", 0, "ADDR", false,
 		      "a resolver for the namespace's resolv.conf; again for more" },
 	[OPT_ROUTE] = { "route", 0, "PREFIX,via=ADDR", false, "an extra route; again for more" },
+	[OPT_RATE] = { "rate", 0, "RATE[/RATE]", false,
+		       "of each interface: towards[/from] the endpoint, as 10mbit/5mbit" },
 	[OPT_FORWARD] = { "forward", 0, NULL, false, "the endpoint is a router" },
 	[OPT_NET] = { "net", 0, "NET", false, "the network of the endpoint to publish from" },
 	[OPT_PARENT] = { "parent", 0, "IFNAME", false,

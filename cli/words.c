@@ -164,6 +164,7 @@ static const struct word_def endpoint_words[] = {
 	{ OPT_DNS, "dns", true, NULL },
 	{ OPT_ROUTE, "routes", true, route },
 	{ OPT_FORWARD, "forward", false, yes },
+	{ OPT_RATE, "rate", false, NULL },
 };
 
 enum {

@@ -29,6 +29,7 @@ static int check_bare(const struct weir_endpoint *ep, const char *why, struct we
 		{ ep->n_routes, "routes" },
 		{ ep->n_dns && ep->netns == WEIR_NETNS_HOST, "dns" },
 		{ ep->forward, "forward" },
+		{ ep->rate.to, "rate" },
 	};
 
 	for (size_t i = 0; i < sizeof(wishes) / sizeof(wishes[0]); i++)

@@ -189,7 +189,7 @@ static bool links_differ(const struct weir_resolution *res, const struct weir_en
 	const struct weir_endpoint *prev = weir_model_endpoint(&res->before, ep->name);
 	if (!prev || !weir_endpoint_same_netns(prev, ep) || !same_routes(prev, ep) ||
 	    !same_names(prev, ep) || prev->forward != ep->forward ||
-	    prev->n_attachments != ep->n_attachments)
+	    !weir_rate_equal(&prev->rate, &ep->rate) || prev->n_attachments != ep->n_attachments)
 		return true;
 	for (size_t i = 0; i < ep->n_attachments; i++) {
 		const struct weir_attachment *att = &ep->attachments[i];

@@ -395,7 +395,7 @@ bool weir_endpoint_equal(const struct weir_endpoint *a, const struct weir_endpoi
 	return same_text(a->name, b->name) && a->netns == b->netns &&
 	       same_text(a->netns_path, b->netns_path) && same_connections(a, b) &&
 	       same_labels(a, b) && a->n_dns == b->n_dns && same_addrs(a->dns, b->dns, a->n_dns) &&
-	       a->forward == b->forward;
+	       a->forward == b->forward && weir_rate_equal(&a->rate, &b->rate);
 }
 
 bool weir_netns_id_equal(const struct weir_netns_id *a, const struct weir_netns_id *b)

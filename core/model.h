@@ -15,6 +15,7 @@
 #include "core/arena.h"
 #include "core/policy.h"
 #include "core/publish.h"
+#include "core/rate.h"
 
 enum {
 	WEIR_NAME_MAX = 63,    /* a DNS label, RFC 1035 2.3.4: names become host names */
@@ -130,7 +131,8 @@ struct weir_endpoint {
 	size_t n_routes;
 	struct weir_addr *dns;
 	size_t n_dns;
-	bool forward; /* a router: forwarding is on inside */
+	bool forward;	       /* a router: forwarding is on inside */
+	struct weir_rate rate; /* of each of its interfaces in bridge networks */
 	bool declared;
 	struct weir_place origin;
 };

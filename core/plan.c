@@ -272,6 +272,13 @@ static void say_forward(FILE *out, const void *ep)
 	say_switch(out, ((const struct weir_endpoint *)ep)->forward);
 }
 
+static void say_rate(FILE *out, const void *ep)
+{
+	const struct weir_rate *rate = &((const struct weir_endpoint *)ep)->rate;
+	char text[WEIR_RATE_TEXT];
+	fputs(rate->to ? weir_rate_text(rate, text) : "unlimited", out);
+}
+
 static void say_labels(FILE *out, const void *object)
 {
 	const struct weir_endpoint *ep = object;
@@ -298,7 +305,7 @@ static void say_dns(FILE *out, const void *object)
 
 static const struct aspect endpoint_aspects[] = {
 	{ "namespace", say_namespace }, { "forward", say_forward }, { "labels", say_labels },
-	{ "routes", say_routes },	{ "dns", say_dns },
+	{ "routes", say_routes },	{ "dns", say_dns },	    { "rate", say_rate },
 };
 
 static bool holds(const struct weir_endpoint *ep, const struct weir_mapping *m)

@@ -351,10 +351,19 @@ static int read_forward(struct weir_spec *spec, const struct weir_spec_node *val
 
 /* ---- the endpoint ---- */
 
+static int read_rate(struct weir_spec *spec, const struct weir_spec_node *value, void *object)
+{
+	if (value->kind != WEIR_SPEC_SCALAR || weir_spec_is_null(value))
+		return weir_spec_expected(spec, value, "a rate, as 10mbit or 10mbit/5mbit");
+	int r = weir_rate_parse(value->text, &((struct reading *)object)->ep->rate, spec->err);
+	return r < 0 ? weir_spec_blame(spec, value, r) : 0;
+}
+
 static const struct weir_spec_key endpoint_keys[] = {
 	{ "networks", read_networks }, { "publish", read_publish }, { "labels", read_labels },
 	{ "netns", read_netns },       { "pid", read_pid },	    { "mode", read_mode },
 	{ "routes", read_routes },     { "dns", read_dns },	    { "forward", read_forward },
+	{ "rate", read_rate },
 };
 
 int weir_spec_read_endpoint(struct weir_spec *spec, const struct weir_spec_node *key,

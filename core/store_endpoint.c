@@ -13,9 +13,10 @@
 static int write_endpoint(struct weir_store *store, enum weir_sql id,
 			  const struct weir_endpoint *ep, int *ret_rows, struct weir_err *err)
 {
-	return weir_store_exec(store, id, ret_rows, err, "titlltii", ep->name, (int)ep->netns,
+	return weir_store_exec(store, id, ret_rows, err, "titlltiill", ep->name, (int)ep->netns,
 			       ep->netns_path, (int64_t)ep->netns_id.dev, (int64_t)ep->netns_id.ino,
-			       ep->netns_id.boot, ep->forward, ep->declared);
+			       ep->netns_id.boot, ep->forward, ep->declared, (int64_t)ep->rate.to,
+			       (int64_t)ep->rate.from);
 }
 
 static int put_lists(struct weir_store *store, const struct weir_endpoint *ep, struct weir_err *err)

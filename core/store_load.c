@@ -243,6 +243,8 @@ static int read_endpoint_row(struct weir_store *store, struct weir_model *model,
 	(void)snprintf(ep->netns_id.boot, sizeof(ep->netns_id.boot), "%s", weir_store_text(row, 4));
 	ep->forward = sqlite3_column_int(row, 5);
 	ep->declared = sqlite3_column_int(row, 6);
+	ep->rate.to = (uint64_t)sqlite3_column_int64(row, 7);
+	ep->rate.from = (uint64_t)sqlite3_column_int64(row, 8);
 	if (ep->netns >= WEIR_NUM_NETNS_KINDS)
 		return weir_store_damaged(store, "an impossible endpoint", err);
 	return copy_text(model, row, 1, &ep->netns_path, err);

@@ -78,6 +78,9 @@ const char *const weir_store_migrations[] = {
 	"CREATE UNIQUE INDEX vlan ON network_item(a, b) WHERE kind = 2 AND b <> 0;",
 
 	"ALTER TABLE network ADD COLUMN no_spoof_guard INT NOT NULL DEFAULT 0;",
+
+	"ALTER TABLE endpoint ADD COLUMN rate_to INT NOT NULL DEFAULT 0;"
+	"ALTER TABLE endpoint ADD COLUMN rate_from INT NOT NULL DEFAULT 0;",
 };
 
 const int weir_store_version = sizeof(weir_store_migrations) / sizeof(weir_store_migrations[0]);
@@ -135,13 +138,14 @@ const char *const weir_store_sql[] = {
 	[WEIR_SQL_RELEASE_IFNAME] = "DELETE FROM ifname WHERE name = ?",
 
 	[WEIR_SQL_ENDPOINTS] = "SELECT name FROM endpoint ORDER BY name",
-	[WEIR_SQL_ENDPOINT] = "SELECT netns, netns_path, dev, ino, boot, forward, declared"
-			      " FROM endpoint WHERE name = ?",
-	[WEIR_SQL_ADD_ENDPOINT] = "INSERT INTO endpoint VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"
+	[WEIR_SQL_ENDPOINT] = "SELECT netns, netns_path, dev, ino, boot, forward, declared,"
+			      " rate_to, rate_from FROM endpoint WHERE name = ?",
+	[WEIR_SQL_ADD_ENDPOINT] = "INSERT INTO endpoint VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9,"
+				  " ?10)"
 				  " ON CONFLICT(name) DO NOTHING",
 	[WEIR_SQL_CHANGE_ENDPOINT] =
 		"UPDATE endpoint SET netns = ?2, netns_path = ?3, dev = ?4, ino = ?5, boot = ?6,"
-		" forward = ?7, declared = ?8 WHERE name = ?1",
+		" forward = ?7, declared = ?8, rate_to = ?9, rate_from = ?10 WHERE name = ?1",
 	[WEIR_SQL_REMOVE_ENDPOINT] = "DELETE FROM endpoint WHERE name = ?",
 	[WEIR_SQL_SET_NETNS] = "UPDATE endpoint SET dev = ?2, ino = ?3, boot = ?4 WHERE name = ?1",
 	[WEIR_SQL_NETNS_OWNER] =

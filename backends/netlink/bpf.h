@@ -21,6 +21,7 @@ struct weir_bpf {
 	uint8_t target[WEIR_BPF_INSNS]; /* the label that a jump goes to, + 1 */
 	uint16_t labels[WEIR_BPF_LABELS];
 	size_t n, n_labels;
+	size_t memory; /* the instruction that loads its address, + 1; 0: it has none */
 	bool broken;
 };
 
@@ -53,6 +54,10 @@ void weir_bpf_set_label(struct weir_bpf *program, int label); /* here */
 void weir_bpf_jump_if(struct weir_bpf *program, int op, int dst, uint32_t imm, int label);
 void weir_bpf_jump_if_reg(struct weir_bpf *program, int op, int dst, int src, int label);
 void weir_bpf_jump(struct weir_bpf *program, int label);
+/* The same by 64 bits. */
+void weir_bpf_jump_if_long(struct weir_bpf *program, int op, int dst, int src, int label);
+/* dst = the address of eight bytes that are the program's own, zero at first. Once. */
+void weir_bpf_memory(struct weir_bpf *program, int dst);
 
 /* Resolves the jumps. Once, when the program is complete. */
 void weir_bpf_finish(struct weir_bpf *program);

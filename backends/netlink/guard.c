@@ -345,6 +345,50 @@ static void write_ipv6(const struct writing *w)
 	weir_bpf_jump(w->p, w->pass);
 }
 
+/* ---- the rate ---- */
+
+/* label -1: falls through to here */
+static void write_end(const struct writing *w, int label, int verdict)
+{
+	if (label >= 0)
+		weir_bpf_set_label(w->p, label);
+	weir_bpf_add(w->p, WEIR_BPF_SET(R0, verdict));
+	weir_bpf_add(w->p, WEIR_BPF_EXIT());
+}
+
+enum {
+	COST_SHIFT = 10,
+	BURST_NS = 250000000, /* in which as much may come at once, or be missed */
+	SLACK = 16	      /* 1/16 above the rate: whoever keeps to it never loses a frame */
+};
+
+/* A frame costs time. The memory holds until when it is spent; no frame passes while that is further
+ * ahead than the burst. */
+static void write_rate(const struct writing *w)
+{
+	const uint64_t rate = w->guard->rate + w->guard->rate / SLACK;
+	const uint64_t cost = (UINT64_C(8000000000) << COST_SHIFT) / rate; /* of a byte */
+	int ahead = weir_bpf_label(w->p), late = weir_bpf_label(w->p);
+
+	weir_bpf_add(w->p, WEIR_BPF_CALL(BPF_FUNC_ktime_get_ns));
+	weir_bpf_memory(w->p, R3);
+	weir_bpf_add(w->p, WEIR_BPF_LOAD(BPF_DW, R1, R3, 0));
+	weir_bpf_jump_if_long(w->p, BPF_JGE, R1, R0, ahead);
+	weir_bpf_add(w->p, WEIR_BPF_INSN(BPF_STX | BPF_MEM | BPF_DW, R3, R0, 0, 0));
+	weir_bpf_add(w->p, WEIR_BPF_COPY(R1, R0));
+	weir_bpf_set_label(w->p, ahead);
+	weir_bpf_add(w->p, WEIR_BPF_DO_REG(BPF_SUB, R1, R0));
+	weir_bpf_add(w->p, WEIR_BPF_SET(R2, BURST_NS));
+	weir_bpf_jump_if_long(w->p, BPF_JGT, R1, R2, late);
+	weir_bpf_add(w->p, WEIR_BPF_LOAD(BPF_W, R2, CONTEXT, offsetof(struct __sk_buff, len)));
+	weir_bpf_add(w->p, WEIR_BPF_DO(BPF_MUL, R2, cost));
+	weir_bpf_add(w->p, WEIR_BPF_DO(BPF_RSH, R2, COST_SHIFT));
+	/* atomic: other processors charge as well */
+	weir_bpf_add(w->p, WEIR_BPF_INSN(BPF_STX | BPF_XADD | BPF_DW, R3, R2, 0, 0));
+	write_end(w, -1, TC_ACT_UNSPEC);
+	write_end(w, late, TC_ACT_STOLEN); /* gone, but not a lie: those are counted as drops */
+}
+
 /* ---- the whole ---- */
 
 static void write_frame(const struct writing *w)
@@ -374,13 +418,6 @@ static void write_frame(const struct writing *w)
 	write_ipv6(w);
 }
 
-static void write_end(const struct writing *w, int label, int verdict)
-{
-	weir_bpf_set_label(w->p, label);
-	weir_bpf_add(w->p, WEIR_BPF_SET(R0, verdict));
-	weir_bpf_add(w->p, WEIR_BPF_EXIT());
-}
-
 void weir_guard_write(const struct weir_guard *guard, struct weir_bpf *ret)
 {
 	struct writing w = { .guard = guard, .p = ret };
@@ -389,8 +426,15 @@ void weir_guard_write(const struct weir_guard *guard, struct weir_bpf *ret)
 	w.pass = weir_bpf_label(ret);
 	w.drop = weir_bpf_label(ret);
 	make_link_local(&guard->mac, w.link_local);
-	write_frame(&w);
-	write_end(&w, w.pass, TC_ACT_UNSPEC);
-	write_end(&w, w.drop, TC_ACT_SHOT);
+	weir_bpf_add(ret, WEIR_BPF_COPY(CONTEXT, R1));
+	if (!guard->open) {
+		write_frame(&w);
+		write_end(&w, w.drop, TC_ACT_SHOT);
+	}
+	weir_bpf_set_label(ret, w.pass);
+	if (guard->rate)
+		write_rate(&w);
+	else
+		write_end(&w, -1, TC_ACT_UNSPEC);
 	weir_bpf_finish(ret);
 }

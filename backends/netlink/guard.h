@@ -10,11 +10,13 @@
 struct weir_guard {
 	struct weir_mac mac;
 	struct weir_addr addrs[WEIR_NUM_FAMILIES]; /* none: no packet of that family */
-	bool router;  /* forwards others' packets: their sources are free */
-	bool gateway; /* of this network: may advertise itself and redirect */
+	bool router;   /* forwards others' packets: their sources are free */
+	bool gateway;  /* of this network: may advertise itself and redirect */
+	bool open;     /* no guard at all */
+	uint64_t rate; /* bits per second that pass; 0: any number */
 };
 
-/* Writes the program; it passes a frame on to the next classifier, or drops it. */
+/* Writes the program, which counts frames above the rate as none of the port's drops. It passes a frame on to the next classifier, or drops it. */
 void weir_guard_write(const struct weir_guard *guard, struct weir_bpf *ret);
 
 #endif

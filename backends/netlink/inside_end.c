@@ -9,6 +9,7 @@
 #include "backends/netlink/attach.h"
 #include "backends/netlink/neighbour.h"
 #include "backends/netlink/route.h"
+#include "backends/netlink/shape.h"
 #include "backends/netlink/sysctl.h"
 #include "backends/netns.h"
 
@@ -90,6 +91,12 @@ static int configure(const struct weir_attach *a, const struct weir_iface *now,
 	return r;
 }
 
+/* What the endpoint may send; where there is no port, nobody sees to it. */
+static uint64_t rate_of(const struct weir_attach *a)
+{
+	return weir_mode_traits(a->net->mode)->bridge ? a->ep->rate.from : 0;
+}
+
 int weir_inside_end_ensure(const struct weir_attach *a, bool fresh, bool *changed,
 			   struct weir_err *err)
 {
@@ -116,6 +123,10 @@ int weir_inside_end_ensure(const struct weir_attach *a, bool fresh, bool *change
 	struct weir_addresses addresses = addresses_of(a, addrs, n_addrs, now.index);
 	r = weir_addresses_ensure(&a->inside->channel, &addresses, fresh, &moved, err);
 	*changed |= moved;
+	if (r == 0)
+		r = weir_shape_ensure(&(struct weir_shaped){ &a->inside->channel, a->att->ifname,
+							     now.index, weir_attach_mtu(a) },
+				      rate_of(a), fresh, changed, err);
 	if (r == 0 && !fresh && weir_mac_cmp(&now.mac, &want.mac) != 0)
 		r = weir_neighbours_tell(a, err);
 	return r;
@@ -228,5 +239,9 @@ int weir_inside_end_check(const struct weir_attach *a, const struct weir_model *
 		return weir_err_set(err, ESTALE, "%s", difference);
 	struct weir_addresses addresses = addresses_of(a, addrs, n_addrs, now.index);
 	r = weir_addresses_check(&a->inside->channel, &addresses, err);
+	if (r == 0)
+		r = weir_shape_check(&(struct weir_shaped){ &a->inside->channel, a->att->ifname,
+							    now.index, weir_attach_mtu(a) },
+				     rate_of(a), err);
 	return r < 0 ? r : with_routes(a, model, &now, weir_routes_check, err);
 }

@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What happens on a port, the host's end of an attachment: whose frames it lets in.
+/* What happens on a port, the host's end of an attachment: whose frames it lets in, and how fast.
  *
  * How it works: the spoof guard is a classifier of the port's clsact qdisc, where frames arrive from the
  * endpoint. It is there before the port goes up, for every packet filter the same, and no flush of rules
  * takes it away. The classifier's name tells the program: the endpoint's addresses for people, and a number
  * made of the instructions, so that one look shows whether it is the right one. A new program takes the
- * place of the old one in one step: no frame finds none. */
+ * place of the old one in one step: no frame finds none.
+ *
+ * Towards the endpoint a token bucket (shape.c) delays what is above the rate. What comes from the endpoint is
+ * delayed where it can be, by one inside; and since root inside may take that away, the program drops
+ * here what is above the rate. So no further device is needed. */
 #include "backends/netlink/port.h"
 
 #include <errno.h>
@@ -22,6 +26,7 @@
 #include <unistd.h>
 
 #include "backends/netlink/guard.h"
+#include "backends/netlink/shape.h"
 
 enum {
 	GUARD_PRIORITY = 1, /* before any other classifier */
@@ -37,9 +42,9 @@ struct program {
 	char name[NAME_SIZE];
 };
 
-static bool is_guarded(const struct weir_attach *a)
+static bool has_program(const struct weir_attach *a)
 {
-	return !a->net->no_spoof_guard;
+	return !a->net->no_spoof_guard || a->ep->rate.from;
 }
 
 static void make_program(const struct weir_attach *a, struct program *ret)
@@ -49,6 +54,8 @@ static void make_program(const struct weir_attach *a, struct program *ret)
 		.mac = weir_attach_mac(a),
 		.router = a->ep->forward,
 		.gateway = gateway && strcmp(gateway, a->ep->name) == 0,
+		.open = a->net->no_spoof_guard,
+		.rate = a->ep->rate.from,
 	};
 	char mac[WEIR_MAC_TEXT], ipv4[WEIR_ADDR_TEXT], ipv6[WEIR_ADDR_TEXT];
 
@@ -58,7 +65,10 @@ static void make_program(const struct weir_attach *a, struct program *ret)
 		       weir_mac_text(&guard.mac, mac),
 		       weir_addr_text(&guard.addrs[WEIR_IPV4], ipv4),
 		       weir_addr_text(&guard.addrs[WEIR_IPV6], ipv6), guard.router ? "router " : "",
-		       guard.gateway ? "gateway " : "", weir_bpf_hash(&ret->bpf));
+		       guard.gateway ? "gateway "
+		       : guard.open  ? "open "
+				     : "",
+		       weir_bpf_hash(&ret->bpf));
 }
 
 /* ---- what is there ---- */
@@ -215,16 +225,25 @@ static int install(const struct weir_attach *a, int index, const struct program 
 	return r < 0 ? refuse(a, r, err) : 0;
 }
 
+static struct weir_shaped shaped(const struct weir_attach *a, int index)
+{
+	return (struct weir_shaped){ &a->links->host, a->att->host_ifname, index,
+				     weir_attach_mtu(a) };
+}
+
 int weir_port_ensure(const struct weir_attach *a, int index, bool fresh, bool *changed,
 		     struct weir_err *err)
 {
 	struct program program;
 	struct first first = { 0 };
-	int r = fresh ? 0 : find_first(a, index, &first, err);
+	const struct weir_shaped port = shaped(a, index);
+	int r = weir_shape_ensure(&port, a->ep->rate.to, fresh, changed, err);
 
-	if (r < 0 || (!is_guarded(a) && !is_ours(&first)))
+	if (r == 0 && !fresh)
+		r = find_first(a, index, &first, err);
+	if (r < 0 || (!has_program(a) && !is_ours(&first)))
 		return r;
-	if (!is_guarded(a)) {
+	if (!has_program(a)) {
 		*changed = true;
 		return remove_filter(a, index, &first, err);
 	}
@@ -239,11 +258,15 @@ int weir_port_check(const struct weir_attach *a, int index, struct weir_err *err
 {
 	struct program program;
 	struct first first;
-	int r = find_first(a, index, &first, err);
+	const struct weir_shaped port = shaped(a, index);
+	int r = weir_shape_check(&port, a->ep->rate.to, err);
 
-	if (r < 0 || (!is_guarded(a) && !is_ours(&first)))
+	if (r == 0)
+		r = find_first(a, index, &first, err);
+
+	if (r < 0 || (!has_program(a) && !is_ours(&first)))
 		return r;
-	if (!is_guarded(a))
+	if (!has_program(a))
 		return weir_err_set(err, ESTALE, "interface %s has a spoof guard",
 				    a->att->host_ifname);
 	make_program(a, &program);

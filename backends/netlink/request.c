@@ -83,7 +83,7 @@ void weir_request_free(struct weir_request *request)
 	request->msg = NULL;
 }
 
-static void put(struct weir_request *request, int type, const void *data, size_t size)
+void weir_request_bytes(struct weir_request *request, int type, const void *data, size_t size)
 {
 	if (!request->broken && nla_put(request->msg, type, (int)size, data) < 0)
 		request->broken = true;
@@ -91,32 +91,32 @@ static void put(struct weir_request *request, int type, const void *data, size_t
 
 void weir_request_u8(struct weir_request *request, int type, uint8_t value)
 {
-	put(request, type, &value, sizeof(value));
+	weir_request_bytes(request, type, &value, sizeof(value));
 }
 
 void weir_request_u16(struct weir_request *request, int type, uint16_t value)
 {
-	put(request, type, &value, sizeof(value));
+	weir_request_bytes(request, type, &value, sizeof(value));
 }
 
 void weir_request_u32(struct weir_request *request, int type, uint32_t value)
 {
-	put(request, type, &value, sizeof(value));
+	weir_request_bytes(request, type, &value, sizeof(value));
 }
 
 void weir_request_text(struct weir_request *request, int type, const char *text)
 {
-	put(request, type, text, strlen(text) + 1);
+	weir_request_bytes(request, type, text, strlen(text) + 1);
 }
 
 void weir_request_mac(struct weir_request *request, int type, const struct weir_mac *mac)
 {
-	put(request, type, mac->bytes, sizeof(mac->bytes));
+	weir_request_bytes(request, type, mac->bytes, sizeof(mac->bytes));
 }
 
 void weir_request_addr(struct weir_request *request, int type, const struct weir_addr *addr)
 {
-	put(request, type, addr->bytes, weir_family_bits(addr->family) / 8);
+	weir_request_bytes(request, type, addr->bytes, weir_family_bits(addr->family) / 8);
 }
 
 struct nlattr *weir_request_open(struct weir_request *request, int type)

@@ -35,6 +35,7 @@ struct weir_request weir_request_make(uint16_t type, uint16_t flags, const void 
 void weir_request_free(struct weir_request *request);
 #define WEIR_CLEAN_REQUEST __attribute__((cleanup(weir_request_free)))
 
+void weir_request_bytes(struct weir_request *request, int type, const void *data, size_t size);
 void weir_request_u8(struct weir_request *request, int type, uint8_t value);
 void weir_request_u16(struct weir_request *request, int type, uint16_t value);
 void weir_request_u32(struct weir_request *request, int type, uint32_t value);

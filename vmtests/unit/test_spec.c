@@ -108,6 +108,8 @@ static void print_endpoint(FILE *out, const struct weir_endpoint *ep)
 	(void)fprintf(out, "%u:%u endpoint %s netns %s%s%s%s\n", ep->origin.line, ep->origin.column,
 		      ep->name, kinds[ep->netns], ep->netns_path ? " " : "",
 		      ep->netns_path ? ep->netns_path : "", ep->forward ? " forward" : "");
+	if (ep->rate.to)
+		(void)fprintf(out, "  rate %s\n", weir_rate_text(&ep->rate, text));
 	for (size_t i = 0; i < ep->n_attachments; i++)
 		print_attachment(out, &ep->attachments[i]);
 	for (size_t i = 0; i < ep->n_mappings; i++)

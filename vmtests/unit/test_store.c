@@ -61,6 +61,7 @@ static struct weir_endpoint full_endpoint(struct fixture *f)
 	ep.dns = dns;
 	ep.n_dns = 2;
 	ep.forward = ep.declared = true;
+	ep.rate = (struct weir_rate){ UINT64_C(5000000000), 8000 };
 	publish(f, &ep, "8080:80");
 	publish(f, &ep, "127.0.0.1:8080:81");
 	publish(f, &ep, "[2001:db8::1]:8443:443/tcp");
