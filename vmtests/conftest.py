@@ -8,6 +8,7 @@ kernel and QEMU machines of others. Marks:
     @neighbours              a second NIC with lan2 behind it
     @only("nftables")        about that packet filter itself; skipped on others
     @here("why")             on this host's kernel only
+    @across                  the lan is a machine of its own, on a wire, where there are machines
     @machines                makes machines of its own: not on this host's kernel
     @elsewhere               one of the few that `make check` runs on other kernels too
 """
@@ -42,7 +43,7 @@ def pytest_configure(config):
     for line in ("behaviour(*numbers): what the test shows", "every_switch: run with each bridge-netfilter switch",
                  "neighbours: a second NIC", "only(backend): about that packet filter itself",
                  "slow: many runs of weir", "here(why): on this host's kernel only",
-                 "machines: makes machines of its own",
+                 "machines: makes machines of its own", "across: the lan is a machine of its own where there are any",
                  "elsewhere: make check runs it on other kernels too"):
         config.addinivalue_line("markers", line)
 
@@ -104,10 +105,11 @@ def _own_links():
 @pytest.fixture
 def world(request, somewhere, backend, bridge_netfilter, tmp_path):
     made = worlds.World(somewhere, backend, tmp_path, bridge_netfilter,
-                        lan2=request.node.get_closest_marker("neighbours") is not None)
+                        lan2=request.node.get_closest_marker("neighbours") is not None,
+                        across=request.node.get_closest_marker("across") is not None)
     request.node.world = made
     yield made
-    complaints = made.machine.complaints()
+    complaints = made.complaints()
     made.close()
     assert not complaints, "the kernel complains\n" + complaints
 

@@ -132,3 +132,8 @@ class Kernel:
 
     def machine(self, _):
         return Machine(self, self.furnished.clone())
+
+    def pair(self, _):
+        """A machine and its neighbour's."""
+        ends = guest.Wire.pair()
+        return [Machine(self, self.furnished.clone(wires=[end])) for end in ends]

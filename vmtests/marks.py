@@ -10,4 +10,5 @@ only = pytest.mark.only
 here = pytest.mark.here
 words_only = here("about words, whatever the kernel")
 elsewhere = pytest.mark.elsewhere
+across = pytest.mark.across
 machines = pytest.mark.machines

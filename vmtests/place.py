@@ -235,6 +235,10 @@ class HostKernel:
     def machine(self, folder):
         return Namespaces(self, folder)
 
+    def pair(self, folder):
+        """A machine and its neighbour's; here that is a namespace beside it."""
+        return self.machine(folder), None
+
     def program(self, name):
         """Where it is inside; one of those that `make behaviour-programs` builds."""
         return program(name)

@@ -2,12 +2,13 @@
 """N: translation and publishing."""
 import pytest
 
-from marks import behaviour, elsewhere, every_switch, neighbours
+from marks import across, behaviour, elsewhere, every_switch, neighbours
 from specs import dual, on, web
 from world import FAMILIES, V4, V6, wait_until
 
 
 @behaviour("N1", "S9")
+@across
 @elsewhere
 @every_switch
 def test_masquerade(world):
@@ -39,6 +40,7 @@ def test_host_sees_endpoints_as_they_are(world):
 
 
 @behaviour("N2", "S9")
+@across
 @elsewhere
 @every_switch
 def test_source_address_of_choice(world):
@@ -51,6 +53,7 @@ def test_source_address_of_choice(world):
 
 
 @behaviour("N3", "S9")
+@across
 @elsewhere
 @every_switch
 def test_published_port_sees_the_client(world):
@@ -70,6 +73,7 @@ def test_published_port_sees_the_client(world):
 
 
 @behaviour("N5", "S9")
+@across
 @elsewhere
 @every_switch
 def test_published_port_from_everywhere(world):
@@ -180,6 +184,7 @@ def test_port_that_is_published(world, spec, taken):
 
 
 @behaviour("N8", "S9")
+@across
 @every_switch
 def test_publish_and_unpublish(world):
     spec = web()
@@ -201,6 +206,7 @@ def test_publish_and_unpublish(world):
 
 
 @behaviour("N8", "S9")
+@across
 @elsewhere
 @every_switch
 def test_live_udp_flows_move(world):
@@ -223,6 +229,7 @@ def test_live_udp_flows_move(world):
 
 
 @behaviour("N8")
+@across
 def test_unpublishing_cuts_streams(world):
     world.apply(web())
     world.ns("nginx").serve(80)

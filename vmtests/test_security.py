@@ -6,7 +6,7 @@ import json
 import pytest
 
 import frames
-from marks import behaviour, elsewhere, every_switch, neighbours, words_only
+from marks import across, behaviour, elsewhere, every_switch, neighbours, words_only
 from specs import dual, on, web
 from world import ATTEMPT_MS, FAMILIES, V4, V6, wait_until
 
@@ -18,6 +18,7 @@ def from_lan(world, packet, ifname="eth0"):
 
 
 @behaviour("S1")
+@across
 @elsewhere
 @every_switch
 def test_loopback_port_is_not_reached_from_the_lan(world):
@@ -51,6 +52,7 @@ def test_loopback_services_are_not_reached_by_endpoints(world):
 
 
 @behaviour("S2", "S9")
+@across
 @elsewhere
 @every_switch
 def test_endpoint_is_not_reached_directly(world):
@@ -67,6 +69,7 @@ def test_endpoint_is_not_reached_directly(world):
 
 
 @behaviour("S2", "S9")
+@across
 @every_switch
 @neighbours
 def test_trusted_interface(world):
@@ -84,6 +87,7 @@ def test_trusted_interface(world):
 
 
 @behaviour("S3", "S9")
+@across
 @elsewhere
 @every_switch
 def test_gateway_address_is_not_reached(world):
@@ -101,6 +105,7 @@ def test_gateway_address_is_not_reached(world):
 
 
 @behaviour("S5", "S9")
+@across
 @elsewhere
 @every_switch
 @neighbours
@@ -117,6 +122,7 @@ def test_host_becomes_no_router(world):
 
 
 @behaviour("S5", "C1")
+@across
 @neighbours
 def test_router_stays_a_router(world):
     """Where somebody else had switched forwarding on, it is none of weir's business."""
@@ -130,6 +136,7 @@ def test_router_stays_a_router(world):
 
 
 @behaviour("S6", "S9")
+@across
 @elsewhere
 @every_switch
 @neighbours
@@ -150,6 +157,7 @@ def test_transit_traffic_is_not_hijacked(world):
 
 
 @behaviour("S10", "S9")
+@across
 @elsewhere
 @every_switch
 def test_middle_of_a_stream_opens_nothing(world):
@@ -165,6 +173,7 @@ def test_middle_of_a_stream_opens_nothing(world):
 
 
 @behaviour("S10", "S9")
+@across
 @every_switch
 def test_only_live_addresses_go_out(world):
     """An address that no attachment has passes neither translated nor untranslated."""
@@ -299,6 +308,7 @@ def test_hostile_file_names(world):
 
 
 @behaviour("S2", "S9")
+@across
 @neighbours
 def test_direct_access_is_counted(world):
     world.apply(web())

@@ -38,6 +38,9 @@ link add {here} type veth peer name eth0 netns {there}
 link set {here} addrgenmode none
 link set {here} up
 """
+CARD = """
+link set {here} addrgenmode none
+"""
 NEIGHBOUR = """
 link set lo up
 link set eth0 addrgenmode none
@@ -110,18 +113,19 @@ def answer(word):
 class Namespace:
     """One network namespace of the world. Its probe is started when first needed."""
 
-    def __init__(self, world, name, path=None, agent=None):
+    def __init__(self, world, name, path=None, agent=None, machine=None):
         self.world, self.name, self.path, self._agent = world, name, path, agent
+        self.machine = machine or world.machine
         self._watched = set()
 
     @property
     def agent(self):
         if self._agent is None:
-            self._agent = self.world.machine.agent(self.path, self.name)
+            self._agent = self.machine.agent(self.path, self.name)
         return self._agent
 
     def run(self, *argv, **more):
-        return self.world.machine.run(argv, self.path, **more)
+        return self.machine.run(argv, self.path, **more)
 
     def ip(self, *argv):
         """`ip -j` as data."""
@@ -183,21 +187,22 @@ class Namespace:
     def close(self):
         """Ends the probe: a process inside would keep a removed namespace alive."""
         if self._agent is not None:
-            self.world.machine.drop(self._agent)
+            self.machine.drop(self._agent)
         self._agent, self._watched = None, set()
 
 
 class World:
-    """host, lan and the endpoints that weir makes."""
+    """host, lan and the endpoints that weir makes. across: the lan is a machine of its own, where there are
+    machines; else, and the lan2 always, a namespace beside the host's."""
 
-    def __init__(self, place, backend, folder, bridge_netfilter="off", lan2=False):
+    def __init__(self, place, backend, folder, bridge_netfilter="off", lan2=False, across=False):
         self.place, self.backend, self.bridge_netfilter = place, backend, bridge_netfilter
         self.filter = FILTERS[backend]
-        self.machine = place.machine(folder)
+        self.machine, self.other = place.pair(folder) if across else (place.machine(folder), None)
         self.folder = self.machine.path(self.machine.folder)  # where commands run
         self._endpoints = {}
         self.host = Namespace(self, "host", agent=self.machine.holder)
-        self.lan = self._neighbour("lan")
+        self.lan = Namespace(self, "lan", machine=self.other) if self.other else self._neighbour("lan")
         self.lan2 = self._neighbour("lan2") if lan2 else None
         self._wire()
 
@@ -208,10 +213,16 @@ class World:
     def _wire(self):
         """In one go: where programs start slowly, each counts."""
         script = BRIDGE_NETFILTER.format(on=int(self.bridge_netfilter == "global"))
-        script += self._cable(self.lan, "eth0", HOST1, LAN)
+        script += self._card() if self.other else self._cable(self.lan, "eth0", HOST1, LAN)
         if self.lan2:
             script += self._cable(self.lan2, "eth1", HOST2, LAN2)
         self.machine.run(["sh", "-ec", script], record=False)
+
+    def _card(self):
+        """The neighbour is at the other end of a real wire, and gets its addresses now."""
+        names = {"v4": V4, "v6": V6, "here": "eth0"}
+        self.lan.run("sh", "-ec", BATCH.format(path=self.other.host, lines=(NEIGHBOUR + LAN).format(**names)), record=False)
+        return BATCH.format(path=self.machine.host, lines=(CARD + HOST + HOST1).format(**names))
 
     def _cable(self, neighbour, here, at_host, at_neighbour):
         batches = ((self.machine.host, WIRE), (neighbour.path, NEIGHBOUR + at_neighbour),
@@ -351,6 +362,7 @@ class World:
         The marker comes from the host, whose own packets may always reach an endpoint: (address) of the
         receiver. When it has arrived and the attempt has not, the attempt never will."""
         port_there = at_port or port
+        self._settle()
         at.watch(ifname)
         said = source.connect(addr, port, proto, src=src, ms=ATTEMPT_MS)
         assert said.outcome in answers, "%s reached %s:%s at %s: %s" % (source.name, addr, port, at.name, said)
@@ -358,6 +370,12 @@ class World:
         arrived = [f for f in seen if f.proto == frames.PROTOCOLS[proto] and f.dport == port_there]
         assert not arrived, "%s must not arrive at %s: %s" % (addr, at.name, arrived)
         return said.outcome
+
+    def _settle(self):
+        """What was on the wire to the host has come through: it keeps the order, and this came last."""
+        if self.other:
+            said = self.lan.connect(V4.host, MARKER_PORT)  # a reset comes at once, ICMP at a limited rate
+            assert said.outcome == "refused", said
 
     def until_marker(self, at, addr):
         """What has arrived at `at`, up to a packet that the host sends there now."""
@@ -367,6 +385,7 @@ class World:
             seen.extend(at.frames())
             return any(f.proto == frames.UDP and f.dport == MARKER_PORT for f in seen)
 
+        self._settle()
         self.host.connect(addr, MARKER_PORT, "udp", ms=ATTEMPT_MS)
         wait_until(marked, "the marker at %s by %s" % (at.name, addr))
         return seen
@@ -382,8 +401,14 @@ class World:
         rules = self.machine.run(["sh", "-c", self.filter.list], check=False, record=False).out
         return "".join(map(str, self.machine.history[-60:])), rules
 
+    def complaints(self):
+        """What the kernels have said that they should not."""
+        return "".join(machine.complaints() for machine in (self.machine, self.other) if machine)
+
     def close(self):
         self.machine.close()
+        if self.other:
+            self.other.close()
 
 
 __all__ = ["World", "V4", "V6", "FAMILIES", "BUILD", "apart_from_store", "wait_until"]

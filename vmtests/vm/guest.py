@@ -43,6 +43,10 @@ nft_reject_bridge nf_conntrack nf_conntrack_netlink nf_nat nfnetlink nfnetlink_l
 x_tables xt_conntrack xt_MASQUERADE xt_nat xt_addrtype xt_comment xt_mark xt_tcpudp xt_multiport xt_physdev xt_LOG xt_limit
 xt_NFLOG ipt_REJECT ip6t_REJECT sch_tbf sch_ingress cls_u32 cls_bpf act_gact overlay af_packet""".split()
 
+SET_ADDRESS = "ip link set eth%d address 02:%02x:%s\n"
+# A card that is plugged into nothing is taken out of the driver's hands, and its name is free.
+UNBIND = 'cd -P /sys/class/net/ETH/device; echo "${PWD##*/}" > /sys/bus/virtio/drivers/virtio_net/unbind\n'
+
 Stat = collections.namedtuple("Stat", "st_mode st_ino st_size st_dev st_uid st_gid st_mtime")
 _alive = weakref.WeakSet()
 
@@ -85,7 +89,7 @@ class Template:
         machine = self._continue(self.folder / "ram", wires=wires, disk=disk, terminal=terminal)
         try:
             machine.made = {"wires": wires, "disk": disk}
-            machine.attach(bool(wires), bool(disk))
+            machine.attach(len(wires), int(bool(disk)))
         except BaseException as e:
             machine.fail(e)
         return machine
@@ -258,17 +262,16 @@ class Machine:
             raise Dead("the machine does not answer within %d s" % seconds) from None
 
     def attach(self, wires, disk):
-        """Loads the drivers of what this machine has and its template had not."""
-        drivers = ["virtio_net"] * wires + ["virtio_blk"] * disk
-        if drivers:
-            code, _, err = self.exec(["modprobe", "-a", *drivers])
-            if code:
-                raise Dead("no driver for %s: %s" % (" ".join(drivers), err.decode(errors="replace")))
+        """Loads the drivers of what this machine has (numbers) and its template had not."""
+        script = "modprobe virtio_blk\n" * disk + "modprobe virtio_net\n" * bool(wires)
         if wires:
             # Clones of one template have one address: each gets its own.
             tail = os.urandom(4).hex(":")
             for n in range(qemu.NICS):
-                self.exec(["ip", "link", "set", "eth%d" % n, "address", "02:%02x:%s" % (n, tail)])
+                script += (SET_ADDRESS % (n, n, tail)) if n < wires else UNBIND.replace("ETH", "eth%d" % n)
+        code, _, err = self.exec(["sh", "-ec", script]) if script else (0, b"", b"")
+        if code:
+            raise Dead("its cards or its disk do not work: %s" % err.decode(errors="replace"))
 
     def fail(self, error):
         """Raises `error` again, with the console's tail if the machine is the cause."""
@@ -305,7 +308,7 @@ class Machine:
                               about["line"], wires=made["wires"], disk=made["disk"])
         self.connect(lambda: None, BOOT_SECONDS)
         self.kmsg_next = 0
-        self.attach(bool(made["wires"]), bool(made["disk"]))
+        self.attach(len(made["wires"]), int(bool(made["disk"])))
 
     def close(self):
         _alive.discard(self)

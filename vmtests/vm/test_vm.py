@@ -259,6 +259,7 @@ def test_two_machines_on_a_wire(template):
     here, there = guest.Wire.pair()
     with template.clone(wires=[here]) as one, template.clone(wires=[there]) as two, template.clone() as none:
         assert none.exec(["ip", "link", "show", "eth0"])[0] == 1
+        assert one.exec(["ip", "link", "show", "eth1"])[0] == 1
         up(one, "192.0.2.1/24", "2001:db8::1/64")
         up(two, "192.0.2.2/24", "2001:db8::2/64")
         until(lambda: pings(one, "192.0.2.2"), "a ping over the wire")
