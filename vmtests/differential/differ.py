@@ -29,7 +29,7 @@ import place  # noqa: E402
 import world as worlds  # noqa: E402
 from models import FAMILIES, HOST, LAN, LAN2, Flow, Flows, Model, family  # noqa: E402
 
-ROUND_MS = 1500  # only reached when something that must arrive does not
+ROUND_MS = 10000  # only reached when something that must arrive does not
 FORWARD = {4: "net/ipv4/ip_forward", 6: "net/ipv6/conf/all/forwarding"}
 
 Expected = collections.namedtuple("Expected", "verdict local dst dport src why")
