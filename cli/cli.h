@@ -54,6 +54,7 @@ enum weir_option_id {
 	OPT_FORWARD,
 	OPT_RATE,
 	OPT_NET,
+	OPT_STRICT,
 	OPT_FORMAT,
 	OPT_PARENT,
 	OPT_VLAN,

@@ -74,7 +74,7 @@ json_t *weir_json_network(const struct weir_network *net, size_t endpoints)
 		json_array_append_new(trusted, json_string(net->trusted[i]));
 	return json_pack("{s:s, s:s, s:s, s:o, s:i, s:o, s:o, s:b, s:b, s:s, s:b, s:o, s:s?, s:b, "
 			 "s:I, s:s?, s:i, "
-			 "s:b, s:b}",
+			 "s:b, s:b, s:b}",
 			 "name", net->name, "mode", weir_mode_name(net->mode), "ifname",
 			 net->ifname, "mac", mac_json(&net->mac), "mtu", (int)net->mtu, "subnets",
 			 subnets_json(net), "nat", nat_json(net), "internal", net->internal,
@@ -84,7 +84,8 @@ json_t *weir_json_network(const struct weir_network *net, size_t endpoints)
 			 net->gateway_endpoint, "declared", net->declared, "endpoints",
 			 (json_int_t)endpoints, "parent", net->parent[0] ? net->parent : NULL,
 			 "vlan", (int)net->vlan, "adopt", net->adopt, "spoof_guard",
-			 !net->no_spoof_guard && weir_mode_traits(net->mode)->bridge);
+			 !net->no_spoof_guard && weir_mode_traits(net->mode)->bridge, "strict",
+			 net->strict);
 }
 
 json_t *weir_json_mapping(const struct weir_model *model, const struct weir_endpoint *ep,
@@ -93,10 +94,10 @@ json_t *weir_json_mapping(const struct weir_model *model, const struct weir_endp
 	const struct weir_attachment *att = weir_endpoint_default(model, ep, WEIR_NO_FAMILY);
 	const char *network = m->network ? m->network : att ? att->network : NULL;
 	char text[WEIR_MAPPING_TEXT];
-	return json_pack("{s:s, s:o, s:s, s:o, s:o, s:s?}", "spec", weir_mapping_text(m, text),
+	return json_pack("{s:s, s:o, s:s, s:o, s:o, s:s?, s:b}", "spec", weir_mapping_text(m, text),
 			 "host", addr_json(&m->host), "proto", weir_proto_name(m->proto),
 			 "host_ports", ports_json(m->host_ports), "ports", ports_json(m->ports),
-			 "network", network);
+			 "network", network, "strict", m->strict);
 }
 
 static json_t *attachment_json(const struct weir_model *model, const struct weir_endpoint *ep,

@@ -16,13 +16,14 @@ static const enum weir_option_id network_options[] = {
 	OPT_SUBNET,	    OPT_GATEWAY,	OPT_MODE,   OPT_NAT,	OPT_INTERNAL,
 	OPT_ISOLATE,	    OPT_HOST,		OPT_MTU,    OPT_BRIDGE, OPT_EXCLUDE,
 	OPT_TRUSTED,	    OPT_FILTER_BRIDGED, OPT_PARENT, OPT_VLAN,	OPT_ADOPT,
-	OPT_NO_SPOOF_GUARD, OPT_HELP,
+	OPT_NO_SPOOF_GUARD, OPT_STRICT,		OPT_HELP,
 };
 static const enum weir_option_id endpoint_options[] = {
 	OPT_NETWORK, OPT_PUBLISH, OPT_NETNS,   OPT_PID,	 OPT_MODE, OPT_LABEL,
 	OPT_DNS,     OPT_ROUTE,	  OPT_FORWARD, OPT_RATE, OPT_HELP,
 };
 static const enum weir_option_id port_options[] = { OPT_NET, OPT_HELP };
+static const enum weir_option_id publish_options[] = { OPT_NET, OPT_STRICT, OPT_HELP };
 
 static const enum weir_option_id graph_options[] = { OPT_FORMAT, OPT_HELP };
 
@@ -61,7 +62,7 @@ const struct weir_verb weir_verbs[] = {
 	{ "endpoint ls", "", "list endpoints", NULL, 0, 0, weir_verb_endpoint_ls, no_options },
 	{ "endpoint show", "NAME", "an endpoint", NULL, 1, 1, weir_verb_endpoint_show, no_options },
 	{ "port add", "ENDPOINT SPEC…", "publish ports of an endpoint", publish_help, 2, SIZE_MAX,
-	  weir_verb_port_add, port_options },
+	  weir_verb_port_add, publish_options },
 	{ "port rm", "ENDPOINT SPEC…", "take published ports back", NULL, 2, SIZE_MAX,
 	  weir_verb_port_rm, port_options },
 	{ "port ls", "[ENDPOINT]", "list published ports with their counters", NULL, 0, 1,

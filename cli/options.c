@@ -80,6 +80,8 @@ static const struct option_def defs[] = {
 	[OPT_VLAN] = { "vlan", 0, "N", false, "the VLAN id, 1 to 4094" },
 	[OPT_ADOPT] = { "adopt", 0, NULL, false,
 			"the bridge is there: use it as it is, and leave it so" },
+	[OPT_STRICT] = { "strict", 0, NULL, false,
+			 "only by interfaces that have the published address" },
 	[OPT_FORMAT] = { "format", 0, "text|dot|mermaid", false, "how to draw (default: text)" },
 };
 static_assert(sizeof(defs) / sizeof(*defs) == WEIR_NUM_OPTIONS, "one for each option");

@@ -155,6 +155,7 @@ static const struct word_def network_words[] = {
 	{ OPT_VLAN, "vlan", false, NULL },
 	{ OPT_ADOPT, "adopt", false, yes },
 	{ OPT_NO_SPOOF_GUARD, "spoof_guard", false, no },
+	{ OPT_STRICT, "strict", false, yes },
 };
 static const struct word_def endpoint_words[] = {
 	{ OPT_PUBLISH, "publish", true, mapping },
@@ -331,6 +332,7 @@ int weir_words_mapping(struct weir_cli *cli, const char *text, struct weir_mappi
 	if (r < 0)
 		return weir_cli_blame(err, r, OPT_PUBLISH, text);
 	m.network = weir_cli_value(cli, OPT_NET);
+	m.strict = weir_cli_flag(cli, OPT_STRICT);
 	*ret = m;
 	return 0;
 }

@@ -83,15 +83,21 @@ static int (*const cuts[WEIR_NUM_ENTRY_KINDS])(struct list *, const struct weir_
 	[WEIR_ENTRY_NETWORK] = cut_network, [WEIR_ENTRY_SUBNET] = cut_subnet,
 	[WEIR_ENTRY_GATEWAY] = cut_nothing, [WEIR_ENTRY_SOURCE] = cut_source,
 	[WEIR_ENTRY_TRUSTED] = cut_network, [WEIR_ENTRY_MAPPING] = cut_mapping,
-	[WEIR_ENTRY_GUARD] = cut_nothing,
+	[WEIR_ENTRY_STRICT] = cut_nothing,  [WEIR_ENTRY_GUARD] = cut_nothing,
 };
 
 /* Clients that have been sending to the host's port have a connection that no rule translates, or one
- * that a mapping on every address has. On every address, only untranslated ones are cut: others may be
+ * that a mapping on every address has; those that came by an interface which may not, one that is
+ * translated as before. On every address, only untranslated ones are cut: others may be
  * endpoints' own to somebody else's port of that number. TCP needs none of this: a refused connection
  * leaves nothing behind, and an accepted one goes on. */
 static int take_over(struct list *list, const struct weir_entry *entry)
 {
+	if (entry->kind == WEIR_ENTRY_STRICT)
+		return add(list, (struct weir_flow_match){ .family = entry->family,
+							   .dst = entry->addr,
+							   .proto = entry->proto,
+							   .dst_ports = entry->ports });
 	if (entry->kind != WEIR_ENTRY_MAPPING || entry->proto != WEIR_UDP)
 		return 0;
 	return add(list, (struct weir_flow_match){

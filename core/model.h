@@ -72,6 +72,7 @@ struct weir_network {
 	bool filter_bridged; /* traffic between ports of the bridge meets the host's IP hooks */
 	bool filtered; /* the same, because policies or defaults bind it (weir_policies_bind); chosen */
 	bool no_spoof_guard;  /* its endpoints may send with others' addresses */
+	bool strict;	      /* its published ports, as in struct weir_mapping */
 	const char **trusted; /* host interfaces that may reach endpoints directly */
 	size_t n_trusted;
 	bool declared; /* by `apply`: --prune may remove it */

@@ -365,6 +365,7 @@ static int check_bridgeless(const struct weir_network *net, struct weir_err *err
 		{ net->filter_bridged, "filter_bridged" },
 		{ net->n_trusted, "trusted" },
 		{ net->ingress || net->egress, "default" },
+		{ net->strict, "strict" },
 	};
 
 	if (weir_mode_traits(net->mode)->bridge)

@@ -62,6 +62,8 @@ static void say_mapping(FILE *out, const char *sign, const struct weir_mapping *
 	fputs(weir_mapping_text(m, text), out);
 	if (m->network)
 		fprintf(out, " on %s", m->network);
+	if (m->strict)
+		fputs(" strict", out);
 }
 
 static void say_network(FILE *out, const struct weir_network *net)
@@ -233,6 +235,11 @@ static void say_trusted(FILE *out, const void *object)
 		fprintf(out, "%s%s", i ? " " : "", net->trusted[i]);
 }
 
+static void say_strict(FILE *out, const void *net)
+{
+	say_switch(out, ((const struct weir_network *)net)->strict);
+}
+
 static void say_excluded(FILE *out, const void *object)
 {
 	const struct weir_network *net = object;
@@ -249,6 +256,7 @@ static const struct aspect network_aspects[] = {
 	{ "subnets", say_subnets },   { "gateway", say_gateway },
 	{ "nat", say_nat },	      { "trusted", say_trusted },
 	{ "exclude", say_excluded },  { "spoof_guard", say_spoof_guard },
+	{ "strict", say_strict },
 };
 
 static void say_network_change(FILE *out, const struct weir_network *a,

@@ -451,5 +451,5 @@ int weir_mapping_cmp(const struct weir_mapping *a, const struct weir_mapping *b)
 		order = compare_ports(a->ports, b->ports);
 	if (!order)
 		order = strcmp(a->network ? a->network : "", b->network ? b->network : "");
-	return order;
+	return order ? order : a->strict - b->strict;
 }

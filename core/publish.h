@@ -22,6 +22,7 @@ struct weir_mapping {
 	struct weir_ports host_ports; /* { 0, 0 }: weir chooses; a range with one port: out of it */
 	struct weir_ports ports;      /* the endpoint's */
 	const char *network;	      /* NULL: that of the endpoint's default route */
+	bool strict; /* with host: only by an interface of the host's that has this address */
 	struct weir_place origin;
 };
 
@@ -30,7 +31,7 @@ enum { WEIR_MAPPING_TEXT = 80 };
 /* Parses text whole. On error -EINVAL, err->at.column is the byte (from 1) that is to blame, and
  * err->at.line is 0: the caller adds where the text stands.
  * [::1] is refused: no kernel translates connections to it.
- * network and origin are left zero. */
+ * network, strict and origin are left zero. */
 int weir_mapping_parse(const char *text, struct weir_mapping *ret, struct weir_err *err);
 
 /* The canonical text, which parses back to the same mapping; /tcp is not printed. Returns buf. */
@@ -39,7 +40,7 @@ const char *weir_mapping_text(const struct weir_mapping *mapping, char buf[WEIR_
 /* True while the host port still has to be chosen. */
 bool weir_mapping_is_open(const struct weir_mapping *mapping);
 
-/* Order by host address, protocol, host ports, ports, network. */
+/* Order by host address, protocol, host ports, ports, network, strict. */
 int weir_mapping_cmp(const struct weir_mapping *a, const struct weir_mapping *b);
 
 #endif

@@ -265,12 +265,30 @@ static int show_mapping(struct work *w, struct weir_model *model, const char *na
 	return m->network && !slot->network ? no_memory(w->err) : 0;
 }
 
+/* What is published already, and stays so for fewer. */
+static int make_strict(struct work *w, const struct weir_op *op, const struct weir_mapping *present)
+{
+	struct weir_mapping removed;
+	int r = weir_store_remove_mapping(w->s->store, op->name, present, &w->s->arena, &removed,
+					  w->err);
+	if (r == 0 && weir_model_endpoint(w->before, op->name))
+		r = show_mapping(w, w->before, op->name, &removed);
+	if (r < 0)
+		return r;
+	removed.strict = true;
+	removed.origin = op->mapping->origin;
+	r = weir_store_add_mapping(w->s->store, op->name, &removed, w->err);
+	return r < 0 ? r : show_mapping(w, w->after, op->name, &removed);
+}
+
 static int add_mapping(struct work *w, const struct weir_op *op)
 {
 	struct weir_mapping m = *op->mapping, present;
 	if (!weir_model_endpoint(w->after, op->name))
 		return no_endpoint(w, op->name);
 	int r = weir_store_find_mapping(w->s->store, op->name, &m, &w->s->arena, &present, NULL);
+	if (r == 0 && m.strict && !present.strict)
+		return make_strict(w, op, &present);
 	if (r != -ENOENT)
 		return r;
 	r = weir_resolve_mappings(w->s, NULL, 0, &m, 1, w->err);

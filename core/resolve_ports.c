@@ -190,13 +190,22 @@ static bool had(const struct weir_mapping *m, const struct weir_mapping *prev, s
 	return false;
 }
 
+/* Strict or not: the ports were its own. */
+static bool had_ports(const struct weir_mapping *m, const struct weir_mapping *prev, size_t n_prev)
+{
+	struct weir_mapping other = *m;
+
+	other.strict = !m->strict;
+	return had(m, prev, n_prev) || had(&other, prev, n_prev);
+}
+
 int weir_resolve_mappings(struct weir_session *s, const struct weir_mapping *prev, size_t n_prev,
 			  struct weir_mapping *mappings, size_t n, struct weir_err *err)
 {
 	struct ports_work w = { .s = s };
 	int r = 0;
 	for (size_t i = 0; r == 0 && i < n; i++)
-		if (!weir_mapping_is_open(&mappings[i]) && !had(&mappings[i], prev, n_prev))
+		if (!weir_mapping_is_open(&mappings[i]) && !had_ports(&mappings[i], prev, n_prev))
 			r = refuse_bound(&w, &mappings[i], err);
 	/* Those that may have any port leave to the others what these had. */
 	for (int any = 0; any <= 1; any++)

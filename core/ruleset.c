@@ -27,6 +27,7 @@ static const char *const drop_reasons[] = {
 	[WEIR_DROP_POLICY] = "policy",
 	[WEIR_DROP_EGRESS] = "egress default",
 	[WEIR_DROP_INGRESS] = "ingress default",
+	[WEIR_DROP_STRICT] = "published on another interface",
 };
 static_assert(sizeof(drop_reasons) / sizeof(drop_reasons[0]) == WEIR_NUM_DROPS,
 	      "a reason for each");
@@ -98,6 +99,7 @@ static int compare_key(const struct weir_entry *a, const struct weir_entry *b)
 		order = strcmp(a->from_ifname, b->from_ifname);
 		return order ? order : strcmp(a->ifname, b->ifname);
 	case WEIR_ENTRY_MAPPING:
+	case WEIR_ENTRY_STRICT:
 		order = weir_addr_cmp(&a->addr, &b->addr);
 		if (!order)
 			order = compare_numbers(a->proto, b->proto);
@@ -381,6 +383,13 @@ static void print_mapping(const struct weir_entry *e, char *buf)
 		       host_text(&e->to, to), weir_ports_text(target, to_ports));
 }
 
+static void print_strict(const struct weir_entry *e, char *buf)
+{
+	char host[WEIR_ADDR_TEXT + 2], ports[WEIR_PORTS_TEXT];
+	(void)snprintf(buf, WEIR_ENTRY_TEXT, "strict %s:%s/%s", host_text(&e->addr, host),
+		       weir_ports_text(e->ports, ports), weir_proto_name(e->proto));
+}
+
 static void print_guard(const struct weir_entry *e, char *buf)
 {
 	(void)snprintf(buf, WEIR_ENTRY_TEXT, "guard %s", weir_family_name(e->family));
@@ -442,12 +451,13 @@ static void print_cell(const struct weir_entry *e, char *buf)
 }
 
 static void (*const printers[])(const struct weir_entry *e, char *buf) = {
-	[WEIR_ENTRY_NETWORK] = print_network,	  [WEIR_ENTRY_SUBNET] = print_subnet,
-	[WEIR_ENTRY_GATEWAY] = print_gateway,	  [WEIR_ENTRY_SOURCE] = print_source,
-	[WEIR_ENTRY_TRUSTED] = print_trusted,	  [WEIR_ENTRY_MAPPING] = print_mapping,
-	[WEIR_ENTRY_GUARD] = print_guard,	  [WEIR_ENTRY_CLASS] = print_class,
-	[WEIR_ENTRY_MEMBER] = print_member,	  [WEIR_ENTRY_PAIR] = print_pair,
-	[WEIR_ENTRY_HOST_PAIR] = print_host_pair, [WEIR_ENTRY_CELL] = print_cell,
+	[WEIR_ENTRY_NETWORK] = print_network, [WEIR_ENTRY_SUBNET] = print_subnet,
+	[WEIR_ENTRY_GATEWAY] = print_gateway, [WEIR_ENTRY_SOURCE] = print_source,
+	[WEIR_ENTRY_TRUSTED] = print_trusted, [WEIR_ENTRY_MAPPING] = print_mapping,
+	[WEIR_ENTRY_STRICT] = print_strict,   [WEIR_ENTRY_GUARD] = print_guard,
+	[WEIR_ENTRY_CLASS] = print_class,     [WEIR_ENTRY_MEMBER] = print_member,
+	[WEIR_ENTRY_PAIR] = print_pair,	      [WEIR_ENTRY_HOST_PAIR] = print_host_pair,
+	[WEIR_ENTRY_CELL] = print_cell,
 };
 static_assert(sizeof(printers) / sizeof(printers[0]) == WEIR_NUM_ENTRY_KINDS, "a printer for each");
 

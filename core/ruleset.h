@@ -19,6 +19,7 @@
  * SOURCE     ifname, addr                   owner            a live attachment: may send through the host
  * TRUSTED    from_ifname, ifname                             may reach the network's endpoints directly
  * MAPPING    addr or none, family, proto, ports   to, to_port, owner   a published port or range, offset kept
+ * STRICT     addr, family, proto, ports      owner           a mapping of addr that only interfaces which have it serve
  * GUARD      family                                          weir switched forwarding on: close it to others
  * CLASS      class                          owner            senders that the same policies pick
  * MEMBER     outside, prefix                class, owner     a sender, and the class that it is in
@@ -36,6 +37,7 @@ enum weir_entry_kind {
 	WEIR_ENTRY_SOURCE,
 	WEIR_ENTRY_TRUSTED,
 	WEIR_ENTRY_MAPPING,
+	WEIR_ENTRY_STRICT,
 	WEIR_ENTRY_GUARD,
 	WEIR_ENTRY_CLASS,
 	WEIR_ENTRY_MEMBER,
@@ -94,6 +96,7 @@ enum weir_drop {
 	WEIR_DROP_POLICY,    /* a policy says deny or reject */
 	WEIR_DROP_EGRESS,    /* out of a network whose default is deny, and no policy allows it */
 	WEIR_DROP_INGRESS,   /* into such a network */
+	WEIR_DROP_STRICT,    /* published on an address that the interface it came by has not */
 	WEIR_NUM_DROPS
 };
 /* "isolation", …; never NULL. */
@@ -105,7 +108,7 @@ enum { WEIR_OWNER_MAX = 95 };
 struct weir_entry {
 	enum weir_entry_kind kind;
 	enum weir_family
-		family; /* of SUBNET, GATEWAY, SOURCE, MAPPING, GUARD, MEMBER, PAIR, HOST_PAIR */
+		family; /* of SUBNET, GATEWAY, SOURCE, MAPPING, STRICT, GUARD, MEMBER, PAIR, HOST_PAIR */
 	char ifname[WEIR_IFNAME_SIZE];
 	char from_ifname[WEIR_IFNAME_SIZE];
 	struct weir_addr addr; /* SUBNET, MEMBER, PAIR: the base */
@@ -116,7 +119,7 @@ struct weir_entry {
 	uint8_t l4;		 /* CELL: enum weir_l4 */
 	uint8_t verdict;	 /* CELL: enum weir_cell_verdict */
 	uint8_t log;		 /* CELL: enum weir_policy_log */
-	struct weir_ports ports; /* MAPPING: host ports; CELL: as in struct weir_service */
+	struct weir_ports ports; /* MAPPING, STRICT: host ports; CELL: as in struct weir_service */
 	uint16_t to_port;	 /* MAPPING: for ports.lo; ports.lo + n goes to to_port + n */
 	struct weir_addr to;	 /* MAPPING: the endpoint; SUBNET: with WEIR_NAT_ADDRESS */
 	uint64_t class;		 /* CLASS, MEMBER, PAIR */

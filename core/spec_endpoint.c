@@ -133,14 +133,15 @@ static int read_networks(struct weir_spec *spec, const struct weir_spec_node *va
 static int read_port(struct weir_spec *spec, const struct weir_spec_node *value, void *object)
 {
 	struct weir_mapping *m = object;
-	const char *network = m->network;
+	const struct weir_mapping said = *m;
 
 	if (value->kind != WEIR_SPEC_SCALAR || weir_spec_is_null(value))
 		return weir_spec_expected(spec, value, "a published port like \"8080:80\"");
 	int r = weir_mapping_parse(value->text, m, spec->err);
 	if (r < 0)
 		return weir_spec_blame(spec, value, r);
-	m->network = network;
+	m->network = said.network;
+	m->strict = said.strict;
 	m->origin = weir_spec_place(spec, value);
 	return 0;
 }
@@ -151,9 +152,16 @@ static int read_net(struct weir_spec *spec, const struct weir_spec_node *value, 
 				   &((struct weir_mapping *)object)->network);
 }
 
+static int read_mapping_strict(struct weir_spec *spec, const struct weir_spec_node *value,
+			       void *object)
+{
+	return weir_spec_read_bool(spec, value, &((struct weir_mapping *)object)->strict);
+}
+
 static const struct weir_spec_key mapping_keys[] = {
 	{ "net", read_net },
 	{ "port", read_port },
+	{ "strict", read_mapping_strict },
 };
 
 static int read_mapping(struct weir_spec *spec, const struct weir_spec_node *value, void *object)

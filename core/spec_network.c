@@ -313,6 +313,11 @@ static int read_default(struct weir_spec *spec, const struct weir_spec_node *val
 				   sizeof(default_keys) / sizeof(default_keys[0]), object);
 }
 
+static int read_strict(struct weir_spec *spec, const struct weir_spec_node *value, void *object)
+{
+	return weir_spec_read_bool(spec, value, &((struct reading *)object)->net->strict);
+}
+
 static const struct weir_spec_key network_keys[] = {
 	{ "subnet", read_subnets },  { "subnets", read_subnets },
 	{ "gateway", read_gateway }, { "mode", read_mode },
@@ -323,6 +328,7 @@ static const struct weir_spec_key network_keys[] = {
 	{ "vlan", read_vlan },	     { "exclude", read_exclude },
 	{ "trusted", read_trusted }, { "filter_bridged", read_filter_bridged },
 	{ "default", read_default }, { "spoof_guard", read_spoof_guard },
+	{ "strict", read_strict },
 };
 
 static int finish_network(struct weir_spec *spec, struct reading *reading)

@@ -122,6 +122,7 @@ static int read_network_row(struct weir_store *store, struct weir_model *model,
 	net->ingress = (enum weir_default)sqlite3_column_int(row, 16);
 	net->filtered = sqlite3_column_int(row, 17);
 	net->no_spoof_guard = sqlite3_column_int(row, 18);
+	net->strict = sqlite3_column_int(row, 19);
 	if (net->mode >= WEIR_NUM_MODES || net->nat >= WEIR_NUM_NATS ||
 	    net->egress >= WEIR_NUM_DEFAULTS || net->ingress >= WEIR_NUM_DEFAULTS)
 		return weir_store_damaged(store, "an impossible network", err);

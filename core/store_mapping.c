@@ -54,10 +54,10 @@ static int add_mapping(struct weir_store *store, const char *endpoint,
 	int r = take_ports(store, endpoint, mapping, err);
 	if (r < 0)
 		return r;
-	r = weir_store_exec(store, WEIR_SQL_ADD_MAPPING, NULL, err, "taiiiiit", endpoint,
+	r = weir_store_exec(store, WEIR_SQL_ADD_MAPPING, NULL, err, "taiiiiiti", endpoint,
 			    &mapping->host, (int)mapping->proto, mapping->host_ports.lo,
 			    mapping->host_ports.hi, mapping->ports.lo, mapping->ports.hi,
-			    mapping->network);
+			    mapping->network, mapping->strict);
 	if (r == -EEXIST) /* the ports were free, so it is the foreign key */
 		return weir_err_at(err, ENOENT, &mapping->origin,
 				   "no endpoint named \"%s\" (weir endpoint ls)", endpoint);
@@ -189,6 +189,7 @@ static int read_mapping(struct weir_store *store, sqlite3_stmt *row, struct weir
 				(uint16_t)sqlite3_column_int(row, 3) },
 		.ports = { (uint16_t)sqlite3_column_int(row, 4),
 			   (uint16_t)sqlite3_column_int(row, 5) },
+		.strict = sqlite3_column_int(row, 7),
 	};
 	if (mapping.proto <= WEIR_NO_PROTO || mapping.proto >= WEIR_NUM_PROTOS)
 		return weir_store_damaged(store, "a mapping of no protocol", err);

@@ -9,10 +9,10 @@
 
 #include "core/store_db.h"
 
-enum column { ADDR, PROTO, PORT, LO, HI, TO_LO, TO_HI, NETWORK };
+enum column { ADDR, PROTO, PORT, LO, HI, TO_LO, TO_HI, NETWORK, STRICT };
 
 static const char declaration[] =
-	"CREATE TABLE published(addr, proto, port, lo, hi, to_lo, to_hi, network)";
+	"CREATE TABLE published(addr, proto, port, lo, hi, to_lo, to_hi, network, strict)";
 
 struct table {
 	sqlite3_vtab base; /* SQLite's part, first */
@@ -127,6 +127,7 @@ static int give_column(sqlite3_vtab_cursor *base, sqlite3_context *to, int colum
 	const unsigned numbers[] = {
 		[PROTO] = m->proto,	 [PORT] = cursor->port, [LO] = m->host_ports.lo,
 		[HI] = m->host_ports.hi, [TO_LO] = m->ports.lo, [TO_HI] = m->ports.hi,
+		[STRICT] = m->strict,
 	};
 
 	if (column == ADDR)

@@ -81,6 +81,9 @@ const char *const weir_store_migrations[] = {
 
 	"ALTER TABLE endpoint ADD COLUMN rate_to INT NOT NULL DEFAULT 0;"
 	"ALTER TABLE endpoint ADD COLUMN rate_from INT NOT NULL DEFAULT 0;",
+
+	"ALTER TABLE network ADD COLUMN strict INT NOT NULL DEFAULT 0;"
+	"ALTER TABLE mapping ADD COLUMN strict INT NOT NULL DEFAULT 0;",
 };
 
 const int weir_store_version = sizeof(weir_store_migrations) / sizeof(weir_store_migrations[0]);
@@ -99,20 +102,21 @@ const char *const weir_store_sql[] = {
 	[WEIR_SQL_REMOVE_SYSCTL] = "DELETE FROM sysctl WHERE key = ?",
 
 	[WEIR_SQL_NETWORKS] = "SELECT name FROM network ORDER BY name",
-	[WEIR_SQL_NETWORK] = "SELECT mode, ifname, gateway_endpoint, gateway4, gateway6, nat, "
-			     "nat4, nat6, mtu, mac,"
-			     " internal, isolate, host_deny, filter_bridged, declared, egress, "
-			     "ingress, filtered, no_spoof_guard FROM network WHERE name = ?",
+	[WEIR_SQL_NETWORK] =
+		"SELECT mode, ifname, gateway_endpoint, gateway4, gateway6, nat, "
+		"nat4, nat6, mtu, mac,"
+		" internal, isolate, host_deny, filter_bridged, declared, egress, "
+		"ingress, filtered, no_spoof_guard, strict FROM network WHERE name = ?",
 	[WEIR_SQL_ADD_NETWORK] = "INSERT INTO network VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, "
 				 "?10, ?11, ?12, ?13, ?14,"
-				 " ?15, ?16, ?17, ?18, ?19, ?20) ON CONFLICT(name) DO NOTHING",
+				 " ?15, ?16, ?17, ?18, ?19, ?20, ?21) ON CONFLICT(name) DO NOTHING",
 	[WEIR_SQL_CHANGE_NETWORK] =
 		"UPDATE network SET mode = ?2, ifname = ?3, gateway_endpoint = ?4, gateway4 = ?5,"
 		" gateway6 = ?6, nat = ?7, nat4 = ?8, nat6 = ?9, mtu = ?10, mac = ?11, internal = "
 		"?12,"
 		" isolate = ?13, host_deny = ?14, filter_bridged = ?15, declared = ?16,"
-		" egress = ?17, ingress = ?18, filtered = ?19, no_spoof_guard = ?20 WHERE name = "
-		"?1",
+		" egress = ?17, ingress = ?18, filtered = ?19, no_spoof_guard = ?20, strict = ?21"
+		" WHERE name = ?1",
 	[WEIR_SQL_REMOVE_NETWORK] = "DELETE FROM network WHERE name = ?",
 	[WEIR_SQL_NETWORK_ITEMS] =
 		"SELECT kind, a, b FROM network_item WHERE network = ? ORDER BY kind, seq",
@@ -163,20 +167,21 @@ const char *const weir_store_sql[] = {
 	[WEIR_SQL_OWNER_IPV6] = "SELECT endpoint FROM attachment WHERE network = ? AND ipv6 = ?",
 	[WEIR_SQL_OWNER_MAC] = "SELECT endpoint FROM attachment WHERE network = ? AND mac = ?",
 
-	[WEIR_SQL_MAPPINGS] = "SELECT addr, proto, lo, hi, to_lo, to_hi, network FROM mapping"
-			      " WHERE endpoint = ? ORDER BY addr, proto, lo",
+	[WEIR_SQL_MAPPINGS] =
+		"SELECT addr, proto, lo, hi, to_lo, to_hi, network, strict FROM mapping"
+		" WHERE endpoint = ? ORDER BY addr, proto, lo",
 	[WEIR_SQL_MAPPING] =
-		"SELECT addr, proto, lo, hi, to_lo, to_hi, network FROM mapping"
+		"SELECT addr, proto, lo, hi, to_lo, to_hi, network, strict FROM mapping"
 		" WHERE endpoint = ?1 AND addr = ?2 AND proto = ?3 AND lo = ?4 AND hi = ?5"
 		" AND to_lo = ?6 AND to_hi = ?7 AND (?8 IS NULL OR network IS ?8)",
 	[WEIR_SQL_FIND_MAPPING] =
-		"SELECT addr, proto, lo, hi, to_lo, to_hi, network FROM mapping"
+		"SELECT addr, proto, lo, hi, to_lo, to_hi, network, strict FROM mapping"
 		" WHERE endpoint = ?1 AND addr = ?2 AND proto = ?3 AND lo BETWEEN ?4 AND ?5"
 		" AND to_lo = ?6 AND to_hi = ?7 AND (?8 IS NULL OR network IS ?8) ORDER BY lo "
 		"LIMIT 1",
-	[WEIR_SQL_ADD_MAPPING] = "INSERT INTO mapping VALUES(?, ?, ?, ?, ?, ?, ?, ?)",
+	[WEIR_SQL_ADD_MAPPING] = "INSERT INTO mapping VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)",
 	[WEIR_SQL_ADD_MANY_MAPPINGS] =
-		"INSERT INTO mapping SELECT ?, addr, proto, lo, hi, to_lo, to_hi, network"
+		"INSERT INTO mapping SELECT ?, addr, proto, lo, hi, to_lo, to_hi, network, strict"
 		" FROM published WHERE port = lo",
 	[WEIR_SQL_REMOVE_MAPPING] =
 		"DELETE FROM mapping WHERE endpoint = ? AND addr = ? AND proto = ? AND lo = ?",

@@ -216,7 +216,8 @@ static int refuse_mapping(struct compiler *c, const struct weir_endpoint *ep,
 /* Where connections of one family go; NULL: nowhere. */
 static const struct weir_addr *mapping_target(const struct compiler *c,
 					      const struct weir_endpoint *ep,
-					      const struct weir_mapping *m, enum weir_family family)
+					      const struct weir_mapping *m, enum weir_family family,
+					      bool *ret_strict)
 {
 	const struct weir_attachment *att = m->network
 						    ? weir_endpoint_attachment(ep, m->network)
@@ -225,11 +226,12 @@ static const struct weir_addr *mapping_target(const struct compiler *c,
 
 	if (!net || unpublishable(net) || !weir_addr_is_set(&att->addrs[family]))
 		return NULL;
+	*ret_strict = m->strict || net->strict;
 	return &att->addrs[family];
 }
 
 static int add_mapping(struct compiler *c, const struct weir_mapping *m, enum weir_family family,
-		       const struct weir_addr *to, const char *owner)
+		       const struct weir_addr *to, bool strict, const char *owner)
 {
 	struct weir_entry entry = {
 		.kind = WEIR_ENTRY_MAPPING,
@@ -243,6 +245,12 @@ static int add_mapping(struct compiler *c, const struct weir_mapping *m, enum we
 		.origin = m->origin,
 	};
 
+	int r = add(c, &entry);
+	if (r < 0 || !strict || !weir_addr_is_set(&m->host))
+		return r;
+	entry.kind = WEIR_ENTRY_STRICT;
+	entry.to_port = 0;
+	entry.to = (struct weir_addr){ 0 };
 	return add(c, &entry);
 }
 
@@ -271,12 +279,13 @@ static int compile_mapping(struct compiler *c, const struct weir_endpoint *ep,
 	join_owner(owner, ep->name, text);
 	for (int family = WEIR_IPV4; family < WEIR_NUM_FAMILIES; family++) {
 		const struct weir_addr *to;
+		bool strict;
 		if (weir_addr_is_set(&m->host) && m->host.family != family)
 			continue;
-		to = mapping_target(c, ep, m, (enum weir_family)family);
+		to = mapping_target(c, ep, m, (enum weir_family)family, &strict);
 		if (!to)
 			continue;
-		int r = add_mapping(c, m, (enum weir_family)family, to, owner);
+		int r = add_mapping(c, m, (enum weir_family)family, to, strict, owner);
 		if (r < 0)
 			return r;
 		any = true;

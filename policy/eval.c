@@ -349,6 +349,33 @@ static bool decided_with_host(struct walk *w, bool from_host)
 	return true;
 }
 
+/* Is the published address one of another interface's only? */
+static bool is_elsewhere(const struct walk *w)
+{
+	for (size_t i = 0; i < w->host->n_addrs; i++)
+		if (weir_addr_cmp(&w->host->addrs[i], &w->flow->dst) == 0 &&
+		    strcmp(w->host->ifnames[i], w->flow->ifname) == 0)
+			return false;
+	return true;
+}
+
+/* True when the packet ends here: it came by an interface that has nothing to do with the address. */
+static bool refused_by_strictness(struct walk *w)
+{
+	const struct weir_mapping *m = w->mapping;
+	const struct weir_network *net = w->published ? network_of(w->model, &w->answer->dst)
+						      : NULL;
+
+	if (!net || w->flow->origin != WEIR_FROM_OUTSIDE || !(m->strict || net->strict) ||
+	    !weir_addr_is_set(&m->host) || !w->host->ifnames || !is_elsewhere(w))
+		return false;
+	w->answer->dst = w->flow->dst;
+	w->answer->dport = w->flow->dport;
+	answer(w, WEIR_DROP, weir_drop_reason(WEIR_DROP_STRICT), "endpoint", w->published->name,
+	       &m->origin);
+	return true;
+}
+
 /* ---- delivery to the host ---- */
 
 static void deliver(struct walk *w)
@@ -576,8 +603,10 @@ int weir_eval(const struct weir_model *model, const struct weir_eval_host *host,
 		return r;
 	if (!passes_by(&w) && !refused_on_arrival(&w)) {
 		translate(&w);
-		route(&w);
-		choose_source(&w);
+		if (!refused_by_strictness(&w)) {
+			route(&w);
+			choose_source(&w);
+		}
 	}
 	*ret = a;
 	return 0;

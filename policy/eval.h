@@ -44,10 +44,12 @@ struct weir_answer {
 };
 
 /* What the model does not know of its host. addrs: its own addresses besides loopback and the
- * model's gateways (for "is it local?"). guard[family]: weir switched forwarding on.
+ * model's gateways (for "is it local?"); ifnames: by which interface each, NULL: unknown, and then
+ * what is strict is as open as the rest. guard[family]: weir switched forwarding on.
  * filter_bridged[family]: br_netfilter is on for all bridges (net.bridge.bridge-nf-call-…). */
 struct weir_eval_host {
 	const struct weir_addr *addrs;
+	const char (*ifnames)[WEIR_IFNAME_SIZE];
 	size_t n_addrs;
 	bool guard[WEIR_NUM_FAMILIES];
 	bool filter_bridged[WEIR_NUM_FAMILIES];

@@ -28,7 +28,8 @@ def everything():
         "bridged": dual(8, filter_bridged=True)})
     spec["endpoints"].update({
         "left": on("wire"), "right": on("wire", "web", forward=True), "c": on("closed"), "i": on("apart"),
-        "f": on("fixed", publish=["127.0.0.1:9000:90", "7000-7009:8000-8009/udp"], dns=["192.0.2.53"]),
+        "f": on("fixed", publish=["127.0.0.1:9000:90", "7000-7009:8000-8009/udp",
+                                   {"port": "192.0.2.1:9100-9102:91-93", "strict": True}], dns=["192.0.2.53"]),
         "r": on("routed", labels={"role": "front"}), "agent": {"mode": "host"}, "none": {"mode": "none"},
         "g": on("bridged")})
     return spec

@@ -104,6 +104,70 @@ def test_gateway_address_is_not_reached(world):
     assert sum(drops.values()) == 8, drops  # each of the eight, once
 
 
+def strict_spec(mapping=False, network=False):
+    """nginx behind both of the NIC's addresses, and a port of every address beside it."""
+    spec = web(strict=network)
+    spec["endpoints"]["nginx"]["publish"] = [
+        {"port": (f"[{f.host}]" if f is V6 else f.host) + ports, "strict": mapping}
+        for f in FAMILIES for ports in (":8080:80", ":5353:53/udp", ":7000-7002:9000-9002")] + ["8081:80"]
+    spec["endpoints"]["api"]["publish"] = ["8090:90"]
+    return spec
+
+
+@behaviour("S4", "S9")
+@elsewhere
+@every_switch
+@neighbours
+@pytest.mark.parametrize("by", ["mapping", "network"])
+def test_strict_port_is_not_reached_through_another_nic(world, by):
+    world.apply(strict_spec())
+    nginx = world.ns("nginx")
+    nginx.serve(80)
+    nginx.serve(53, "udp")
+    nginx.serve(9001)
+    world.host.serve(8080)  # what is not translated must not reach the host's own either
+    for family in FAMILIES:
+        assert world.lan2.connect(family.host, 8080).server == "nginx"  # the hole, as everywhere
+        assert world.lan2.connect(family.host, 5353, "udp").server == "nginx"
+    world.apply(strict_spec(**{by: True}))
+    for family in FAMILIES:
+        for port, proto, at in ((8080, "tcp", 80), (5353, "udp", 53), (7001, "tcp", 9001)):
+            world.denied(world.lan2, family.host, port, nginx, proto, at_port=at)
+            got = world.lan.connect(family.host, port, proto)
+            assert (got.server, got.client) == ("nginx", family.lan)
+            assert world.host.connect(family.host, port, proto).server == "nginx"
+            assert world.ns("api").connect(family.host, port, proto).server == "nginx"
+        assert world.lan2.connect(family.host, 8081).server == "nginx"  # of every address: not concerned
+    drops = {d["reason"]: d["packets"] for d in world.weir("status", json=True)["drops"]}
+    assert drops["published on another interface"] >= 6, drops
+    world.apply(strict_spec())
+    for family in FAMILIES:
+        assert world.lan2.connect(family.host, 8080).server == "nginx"
+
+
+@behaviour("S4", "N8")
+@neighbours
+def test_a_port_becomes_strict(world):
+    spec = web()
+    spec["endpoints"]["nginx"]["publish"] = ["192.0.2.1:5353:53/udp"]
+    world.apply(spec)
+    nginx = world.ns("nginx")
+    nginx.serve(53, "udp")
+    assert world.lan2.connect(V4.host, 5353, "udp", sport=1234).server == "nginx"
+    out = world.weir("port", "add", "nginx", "192.0.2.1:5353:53/udp", "--strict").out
+    assert "strict" in out, out
+    for sport in (1234, 0):  # the flow that there is, and a new one
+        got = world.arrivals(nginx, lambda: world.lan2.connect(V4.host, 5353, "udp", sport=sport, ms=ATTEMPT_MS),
+                             lambda f: f.src == V4.lan2)
+        assert got == []
+    assert world.lan.connect(V4.host, 5353, "udp").server == "nginx"
+    assert [p["strict"] for p in world.weir("port", "ls", json=True)["ports"]] == [True]
+    again = world.weir("port", "add", "nginx", "192.0.2.1:5353:53/udp").out  # is published already
+    assert "strict" not in again and world.published("nginx")
+    assert world.weir("apply", world.spec(spec)).out.count("strict") == 1  # the file says otherwise
+    assert world.lan2.connect(V4.host, 5353, "udp").server == "nginx"
+
+
 @behaviour("S5", "S9")
 @across
 @elsewhere

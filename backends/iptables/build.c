@@ -21,6 +21,7 @@
  *	GATEWAY	 filter		-d 10.88.1.1/32 ! -i wb-web -g WEIR-DROP-GATEWAY   "web"
  *	TRUSTED	 filter, IPv4	-i eth1 -o wb-web -j ACCEPT		"web"
  *	GUARD	 filter		… -g WEIR-DROP-ROUTER
+ *	STRICT	 nat		-d 192.0.2.1/32 -p tcp --dport 8080 -j ACCEPT	"nginx 192.0.2.1:8080:80"
  *	CLASS	 filter, IPv4	-g WEIR-C-0123456789abcdef		"api"
  *	MEMBER	 filter		-s 10.88.1.2/32 -g WEIR-C-…		"endpoint api"
  *	PAIR	 filter		-d 10.88.2.10/32 -g WEIR-L-…		"endpoint 0123456789abcdef pg"
@@ -228,10 +229,21 @@ static bool read_mapping(const struct weir_ipt_rule *rule, struct weir_entry *e)
 	return e->proto && e->ports.lo;
 }
 
+static bool read_strict(const struct weir_ipt_rule *rule, struct weir_entry *e)
+{
+	e->kind = WEIR_ENTRY_STRICT;
+	e->addr = rule->dst.addr;
+	e->proto = proto_of(rule->proto);
+	e->ports = rule->ports;
+	return e->proto && e->ports.lo && weir_addr_is_set(&e->addr);
+}
+
 static bool read_nat(const struct weir_ipt_rule *rule, struct weir_entry *e)
 {
 	if (rule->verdict == WEIR_IPT_DNAT)
 		return read_mapping(rule, e);
+	if (rule->verdict == WEIR_IPT_ACCEPT && rule->proto)
+		return read_strict(rule, e);
 	return rule->comment && weir_addr_is_set(&rule->src.addr) && !rule->states &&
 	       (rule->verdict == WEIR_IPT_MASQUERADE || rule->verdict == WEIR_IPT_SNAT ||
 		rule->verdict == WEIR_IPT_RETURN) &&

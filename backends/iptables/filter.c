@@ -6,6 +6,7 @@
 
 #include "backends/iptables/builder.h"
 #include "backends/iptables/policies.h"
+#include "backends/iptables/strict.h"
 
 /* How it works
  * A packet is led to the chain of the network that it comes from, else of the one that it goes to,
@@ -361,6 +362,8 @@ static void make_input(struct weir_ipt_builder *b)
 				  (struct weir_ipt_rule){ .dst = loopback4,
 							  .states = WEIR_IPT_DNATTED,
 							  .not_states = true });
+	if (weir_ipt_has_strict(b)) /* S4 */
+		weir_ipt_put_jump(b, chain, WEIR_IPT_STRICT);
 	weir_ipt_put(b, chain,
 		     WEIR_IPT_RULE(.states = WEIR_IPT_DNATTED, .not_states = true,
 				   .verdict = WEIR_IPT_JUMP, .target = "WEIR-GATEWAYS"));
@@ -427,5 +430,7 @@ void weir_ipt_build_filter(enum weir_family family, const struct weir_ipt_view *
 	make_host_deny(&b);
 	if (b.policies)
 		weir_ipt_build_policies(&b);
+	if (weir_ipt_has_strict(&b))
+		weir_ipt_build_strict(&b, WEIR_IPT_FILTER);
 	weir_ipt_builder_free(&b);
 }

@@ -13,7 +13,7 @@
 static bool closes(enum weir_entry_kind kind)
 {
 	return kind == WEIR_ENTRY_NETWORK || kind == WEIR_ENTRY_GATEWAY ||
-	       kind == WEIR_ENTRY_GUARD || kind >= WEIR_ENTRY_CLASS;
+	       kind == WEIR_ENTRY_GUARD || kind == WEIR_ENTRY_STRICT || kind >= WEIR_ENTRY_CLASS;
 }
 
 /* Of an entry that both have. */

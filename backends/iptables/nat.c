@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "backends/iptables/builder.h"
+#include "backends/iptables/strict.h"
 
 /* How it works
  * Only the first packet of a connection comes here.
@@ -14,6 +14,7 @@
  *						to another machine's port is left alone
  *		→ WEIR-ADDR → WEIR-TCP-c0000201	mappings of one address, asked first
  *		→ WEIR-TCP, -UDP, -SCTP		mappings of all addresses, as a tree of ports
+ *	PREROUTING → WEIR-STRICT		before that, by WEIR-PREROUTING: what filter is to drop (strict.c)
  *	POSTROUTING → WEIR-POSTROUTING
  *		→ WEIR-POST → WEIR-POST-wb-web	into a network: only what the endpoint could not answer
  *		→ WEIR-SNAT			by source: the network's translation
@@ -345,7 +346,14 @@ static void make_jumps(struct weir_ipt_builder *b)
 	struct weir_ipt_rule publish = { .local = true,
 					 .verdict = WEIR_IPT_JUMP,
 					 .target = "WEIR-PUBLISH" };
-	weir_ipt_put(b, weir_ipt_image_chain(b->image, "PREROUTING"), &publish);
+	struct weir_ipt_rule arriving = publish;
+	if (weir_ipt_has_strict(b)) { /* S4 */
+		size_t chain = weir_ipt_image_chain(b->image, "WEIR-PREROUTING");
+		weir_ipt_put_jump(b, chain, WEIR_IPT_STRICT);
+		weir_ipt_put_goto(b, chain, publish.target);
+		arriving.target = "WEIR-PREROUTING";
+	}
+	weir_ipt_put(b, weir_ipt_image_chain(b->image, "PREROUTING"), &arriving);
 	weir_ipt_put(b, weir_ipt_image_chain(b->image, "OUTPUT"), &publish);
 	weir_ipt_put_jump(b, weir_ipt_image_chain(b->image, "POSTROUTING"), "WEIR-POSTROUTING");
 	size_t chain = weir_ipt_image_chain(b->image, "WEIR-POSTROUTING");
@@ -367,5 +375,7 @@ void weir_ipt_build_nat(enum weir_family family, const struct weir_ipt_view *rul
 	make_own(&b);
 	make_posts(&b);
 	make_snat(&b);
+	if (weir_ipt_has_strict(&b))
+		weir_ipt_build_strict(&b, WEIR_IPT_NAT);
 	weir_ipt_builder_free(&b);
 }

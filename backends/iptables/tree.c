@@ -197,9 +197,6 @@ static void clear_rest(const uint8_t *key, unsigned bits, uint8_t ret[WEIR_IPT_K
 		ret[bits / 8] &= (uint8_t)(0xff00 >> bits % 8);
 }
 
-static void fill(struct weir_ipt_image *image, const struct weir_ipt_tree *tree, size_t chain,
-		 const struct weir_ipt_item *items, size_t n, size_t most);
-
 /* A number where the name is too long for a chain. */
 static const char *node_name(struct weir_ipt_image *image, const char *stem, const char *name)
 {
@@ -208,6 +205,18 @@ static const char *node_name(struct weir_ipt_image *image, const char *stem, con
 	uint64_t number = hash(hash(FNV_BASIS, stem, strlen(stem)), name, strlen(name));
 	return weir_ipt_image_text(image, WEIR_IPT_PREFIX "%016" PRIx64, number);
 }
+
+const char *weir_ipt_address_name(struct weir_ipt_image *image, const char *stem,
+				  const struct weir_addr *addr)
+{
+	char name[64];
+	(addr->family == WEIR_IPV4 ? name_prefix4 : name_prefix6)(
+		addr->bytes, weir_family_bits(addr->family), name, sizeof(name));
+	return node_name(image, stem, name);
+}
+
+static void fill(struct weir_ipt_image *image, const struct weir_ipt_tree *tree, size_t chain,
+		 const struct weir_ipt_item *items, size_t n, size_t most);
 
 static void lead_on(struct weir_ipt_image *image, const struct weir_ipt_tree *tree, size_t chain,
 		    const struct weir_ipt_item *items, size_t n, unsigned bits)

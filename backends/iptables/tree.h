@@ -49,6 +49,10 @@ void weir_ipt_item_ifname(struct weir_ipt_item *item, const char *ifname);
 void weir_ipt_item_prefix(struct weir_ipt_item *item, const struct weir_addr *addr, uint8_t len);
 void weir_ipt_item_ports(struct weir_ipt_item *item, struct weir_ports ports);
 
+/* A chain's name for an address: "WEIR-X-192.0.2.1/32", or a number where that is too long. */
+const char *weir_ipt_address_name(struct weir_ipt_image *image, const char *stem,
+				  const struct weir_addr *addr);
+
 /* Makes the chain and those beneath it. Sorts the items. */
 void weir_ipt_tree_make(struct weir_ipt_image *image, const struct weir_ipt_tree *tree,
 			struct weir_ipt_item *items, size_t n);

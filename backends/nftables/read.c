@@ -16,7 +16,7 @@
  * - sets of prefixes hold both ends of an interval as elements of their own, in any order: they are
  *   kept aside and paired when the set is complete;
  * - sets beside `networks` are flags of the entries that came from there;
- * - a range whose ports are shifted has one element for each: neighbours with one owner are one
+ * - a range whose ports are shifted, or which is strict, has one element for each: neighbours with one owner are one
  *   entry again. */
 
 void weir_nft_items_free(struct weir_nft_items *items)
@@ -192,13 +192,14 @@ static int compare_items(const void *a, const void *b)
 				  &((const struct weir_nft_item *)b)->entry);
 }
 
-/* True if b is the next port of the same shifted range. */
+/* True if b is the next port of the same shifted or strict range. */
 static bool continues(const struct weir_entry *a, const struct weir_entry *b)
 {
-	return a->kind == WEIR_ENTRY_MAPPING && b->kind == WEIR_ENTRY_MAPPING &&
-	       a->family == b->family && a->proto == b->proto && a->to_port != a->ports.lo &&
-	       b->ports.lo == a->ports.hi + 1 &&
-	       b->to_port - b->ports.lo == a->to_port - a->ports.lo &&
+	bool strict = a->kind == WEIR_ENTRY_STRICT;
+	return (strict || a->kind == WEIR_ENTRY_MAPPING) && b->kind == a->kind &&
+	       a->family == b->family && a->proto == b->proto &&
+	       (strict || a->to_port != a->ports.lo) && b->ports.lo == a->ports.hi + 1 &&
+	       (strict || b->to_port - b->ports.lo == a->to_port - a->ports.lo) &&
 	       weir_addr_cmp(&a->addr, &b->addr) == 0 && weir_addr_cmp(&a->to, &b->to) == 0 &&
 	       !strcmp(a->owner, b->owner);
 }

@@ -124,6 +124,15 @@ const struct weir_nft_rule weir_nft_rules[] = {
 	{ "guard_in", "ip6 daddr @gateways6",
 	  STEPS(IPV6, DADDR6(R1), LOOKUP(R1, "gateways6")), DROPS(GATEWAY) },
 
+	{ "guard_in", "ip daddr . meta l4proto . th dport @strict4 fib daddr . iif type != local", /* S4 */
+	  STEPS(IPV4, DADDR4(R1), PROTO_PORT(R32_1, R32_2), LOOKUP(R1, "strict4"),
+		FIB_DADDR_IIF_TYPE, NOT_U32(RTN_LOCAL)),
+	  DROPS(STRICT) },
+	{ "guard_in", "ip6 daddr . meta l4proto . th dport @strict6 fib daddr . iif type != local",
+	  STEPS(IPV6, DADDR6(R1), PROTO_PORT(R2, R32_5), LOOKUP(R1, "strict6"),
+		FIB_DADDR_IIF_TYPE, NOT_U32(RTN_LOCAL)),
+	  DROPS(STRICT) },
+
 	/* no kernel sends ::1 out of an interface (RFC 4291 2.5.3), so a translated connection would hang;
 	 * left alone, a client is refused at once and tries 127.0.0.1 */
 	{ "publish", "ip6 daddr ::1 return",

@@ -235,6 +235,17 @@ static void add_mapping(struct weir_ruleset *rules, const char *host, enum weir_
 	add(rules, e);
 }
 
+static void add_strict(struct weir_ruleset *rules, const char *host, struct weir_ports ports)
+{
+	struct weir_entry e = { .kind = WEIR_ENTRY_STRICT,
+				.addr = addr(host),
+				.proto = WEIR_TCP,
+				.ports = ports,
+				.owner = "nginx" };
+	e.family = e.addr.family;
+	add(rules, e);
+}
+
 static void add_guard(struct weir_ruleset *rules, enum weir_family family)
 {
 	add(rules, (struct weir_entry){ .kind = WEIR_ENTRY_GUARD, .family = family });
@@ -275,6 +286,8 @@ static void fill(struct weir_ruleset *rules)
 		    "nginx 7000-7009:6000-6009");
 	add_mapping(rules, "2001:db8::1", WEIR_TCP, (struct weir_ports){ 500, 502 }, "fd00:88:1::2",
 		    500, "nginx [2001:db8::1]:500-502:500-502");
+	add_strict(rules, "127.0.0.1", (struct weir_ports){ 8080, 8080 });
+	add_strict(rules, "2001:db8::1", (struct weir_ports){ 500, 502 });
 	add_guard(rules, WEIR_IPV4);
 	add_guard(rules, WEIR_IPV6);
 	sort(rules);

@@ -129,6 +129,15 @@ static void sample_networks(struct weir_ruleset *to)
 	    (struct weir_entry){ .kind = WEIR_ENTRY_GUARD, .family = WEIR_IPV6, .owner = "weir" });
 }
 
+static void add_strict(struct weir_ruleset *to, const char *host, enum weir_proto proto,
+		       uint16_t lo, uint16_t hi, const char *owner)
+{
+	struct weir_entry entry = mapping(host, proto, lo, hi, host, 0, owner);
+	entry.kind = WEIR_ENTRY_STRICT;
+	entry.to = (struct weir_addr){ 0 };
+	add(to, entry);
+}
+
 static void sample(struct weir_ruleset *to)
 {
 	sample_networks(to);
@@ -149,6 +158,9 @@ static void sample(struct weir_ruleset *to)
 			"nginx [2001:db8::1]:8443:443"));
 	add(to, mapping("2001:db8::1", WEIR_UDP, 100, 200, "fd00:88:1::2", 100,
 			"nginx [2001:db8::1]:100-200:100-200/udp"));
+	add_strict(to, "192.0.2.1", WEIR_TCP, 8080, 8080, "nginx 192.0.2.1:8080:81");
+	add_strict(to, "192.0.2.1", WEIR_TCP, 8081, 8083, "nginx 192.0.2.1:8081-8083:81-83");
+	add_strict(to, "2001:db8::1", WEIR_UDP, 100, 102, "nginx [2001:db8::1]:100-102/udp");
 	assert_return_code(weir_ruleset_sort(to, NULL), 0);
 }
 

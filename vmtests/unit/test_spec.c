@@ -44,12 +44,13 @@ static void print_network(FILE *out, const struct weir_network *net)
 		      net->name, weir_mode_name(net->mode), nats[net->nat]);
 	print_addrs(out, "nat-address", net->nat_addr);
 	print_addrs(out, "gateway", net->gateways);
-	(void)fprintf(out, "%s%s%s%s%s%s%s%s%s", net->gateway_endpoint ? " gateway-endpoint " : "",
+	(void)fprintf(out, "%s%s%s%s%s%s%s%s%s%s",
+		      net->gateway_endpoint ? " gateway-endpoint " : "",
 		      net->gateway_endpoint ? net->gateway_endpoint : "",
 		      net->internal ? " internal" : "", net->isolate ? " isolate" : "",
 		      net->host_deny ? " host-deny" : "",
 		      net->filter_bridged ? " filter-bridged" : "",
-		      net->no_spoof_guard ? " no-spoof-guard" : "",
+		      net->no_spoof_guard ? " no-spoof-guard" : "", net->strict ? " strict" : "",
 		      net->ifname[0] ? " bridge " : "", net->ifname);
 	if (net->ingress || net->egress)
 		(void)fprintf(out, " default ingress %s egress %s", weir_default_name(net->ingress),
@@ -113,11 +114,12 @@ static void print_endpoint(FILE *out, const struct weir_endpoint *ep)
 	for (size_t i = 0; i < ep->n_attachments; i++)
 		print_attachment(out, &ep->attachments[i]);
 	for (size_t i = 0; i < ep->n_mappings; i++)
-		(void)fprintf(out, "  %u:%u publish %s%s%s\n", ep->mappings[i].origin.line,
+		(void)fprintf(out, "  %u:%u publish %s%s%s%s\n", ep->mappings[i].origin.line,
 			      ep->mappings[i].origin.column,
 			      weir_mapping_text(&ep->mappings[i], text),
 			      ep->mappings[i].network ? " in " : "",
-			      ep->mappings[i].network ? ep->mappings[i].network : "");
+			      ep->mappings[i].network ? ep->mappings[i].network : "",
+			      ep->mappings[i].strict ? " strict" : "");
 	for (size_t i = 0; i < ep->n_labels; i++)
 		(void)fprintf(out, "  label %s=%s\n", ep->labels[i].key, ep->labels[i].value);
 	print_routes(out, ep);

@@ -30,7 +30,7 @@ static struct weir_network full_network(struct fixture *f)
 	net.mtu = 1400;
 	net.mac = (struct weir_mac){ { 2, 0, 0, 0, 0, 1 } };
 	net.internal = net.isolate = net.host_deny = net.filter_bridged = net.declared = true;
-	net.filtered = true;
+	net.filtered = net.strict = true;
 	net.ingress = WEIR_DEFAULT_DENY;
 	net.egress = WEIR_DEFAULT_ALLOW;
 	net.no_spoof_guard = true;
@@ -67,6 +67,7 @@ static struct weir_endpoint full_endpoint(struct fixture *f)
 	publish(f, &ep, "[2001:db8::1]:8443:443/tcp");
 	publish(f, &ep, "9000-9010:7000-7010/udp");
 	ep.mappings[0].network = "web";
+	ep.mappings[1].strict = true;
 	return ep;
 }
 
