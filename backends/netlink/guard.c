@@ -12,7 +12,11 @@
  *
  * What cannot be read to the end is dropped: discovery behind extension headers or in fragments (nobody
  * needs it, RFC 6980 forbids it), a first fragment without its upper header (RFC 7112), headers
- * beyond a handful. Bytes are fetched by bpf_skb_load_bytes, which fails where the frame ends. */
+ * beyond three. What is behind AH or ESP only the holder of a key can send. Bytes are fetched by
+ * bpf_skb_load_bytes, which fails where the frame ends.
+ *
+ * The kernel's verifier walks every path whenever a program is loaded, once for each value that it knows of
+ * a register: so what was found out is said by where the program is, not by flags that it keeps. */
 #include "backends/netlink/guard.h"
 
 #include <arpa/inet.h>
@@ -39,8 +43,10 @@ enum {
 	ICMPV6 = IP + IPV6_SIZE, /* without extension headers, as discovery has to be */
 	ND_TARGET = ICMPV6 + 8,
 
-	EXTENSIONS_MAX = 5,
-	OPTIONS_MAX = 4,
+	/* Each costs the verifier some 50 us whenever a program is loaded. */
+	EXTENSIONS_MAX = 3,
+	OPTIONS_MAX = 2, /* a MAC and a nonce */
+	GATEWAY_OPTIONS_MAX = 6,
 
 	/* The frame's bytes on the stack: offset o at FRAME + o, so that the IP header is aligned. */
 	FRAME = -126,
@@ -49,8 +55,7 @@ enum {
 };
 static_assert((FRAME + IP) % 8 == 0, "the verifier wants aligned loads from the stack");
 
-enum { R0, R1, R2, R3, R4, R5, CONTEXT, OFFSET, NEXT, FLAGS, STACK };
-enum { BEHIND_EXTENSION = 1, UNSPECIFIED = 2 }; /* in FLAGS */
+enum { R0, R1, R2, R3, R4, R5, CONTEXT, OFFSET, NEXT, R9, STACK };
 
 /* Of linux/icmpv6.h and RFC 4861, 2710, 3810. */
 enum {
@@ -181,31 +186,54 @@ static void make_link_local(const struct weir_mac *mac, uint8_t ret[16])
 	memcpy(ret, bytes, sizeof(bytes));
 }
 
-static void write_ipv6_source(const struct writing *w)
+/* From :: come only the questions and reports of a host without an address. */
+static void write_unspecified(const struct writing *w, int known)
 {
 	static const uint8_t any[16];
+	int report = weir_bpf_label(w->p);
+
+	compare(w, FRAME + IPV6_SOURCE, any, 16, w->drop);
+	weir_bpf_jump_if(w->p, BPF_JEQ, NEXT, IPPROTO_HOPOPTS, report);
+	weir_bpf_jump_if(w->p, BPF_JNE, NEXT, IPPROTO_ICMPV6, w->drop);
+	fetch(w, 0, ICMPV6, SCRATCH, 1);
+	weir_bpf_add(w->p, WEIR_BPF_LOAD(BPF_B, R1, STACK, SCRATCH));
+	weir_bpf_jump_if(w->p, BPF_JEQ, R1, NEIGHBOUR_SOLICITATION, known);
+	weir_bpf_jump_if(w->p, BPF_JEQ, R1, ROUTER_SOLICITATION, known);
+	weir_bpf_jump(w->p, w->drop);
+	weir_bpf_set_label(w->p, report); /* behind the router alert, which takes 8 bytes */
+	fetch(w, 0, ICMPV6, SCRATCH, 2);
+	weir_bpf_add(w->p, WEIR_BPF_LOAD(BPF_H, R1, STACK, SCRATCH));
+	weir_bpf_jump_if(w->p, BPF_JNE, R1, htons(IPPROTO_ICMPV6 << 8), w->drop);
+	fetch(w, 0, ICMPV6 + 8, SCRATCH, 1);
+	weir_bpf_add(w->p, WEIR_BPF_LOAD(BPF_B, R1, STACK, SCRATCH));
+	weir_bpf_jump_if(w->p, BPF_JEQ, R1, MLD2_REPORT, w->pass);
+	weir_bpf_jump_if(w->p, BPF_JEQ, R1, MLD_REPORT, w->pass);
+	weir_bpf_jump_if(w->p, BPF_JNE, R1, MLD_DONE, w->drop);
+	weir_bpf_jump(w->p, w->pass);
+}
+
+static void write_ipv6_source(const struct writing *w)
+{
 	int known = weir_bpf_label(w->p);
 	int at = FRAME + IPV6_SOURCE;
 
-	weir_bpf_add(w->p, WEIR_BPF_SET(FLAGS, 0));
 	if (w->guard->router)
 		return;
 	jump_if_same(w, at, w->guard->addrs[WEIR_IPV6].bytes, 16, known);
 	jump_if_same(w, at, w->link_local, 16, known);
-	compare(w, at, any, 16, w->drop);
-	weir_bpf_add(w->p, WEIR_BPF_SET(FLAGS, UNSPECIFIED));
+	write_unspecified(w, known);
 	weir_bpf_set_label(w->p, known);
 }
 
-/* Steps over an extension header of 8-byte units, or 4-byte ones (AH, which does not count two). */
-static void write_extension(const struct writing *w, int unit_shift, int fixed)
+/* Steps over an extension header, whose length is in units of 8 bytes without the first. */
+static void write_extension(const struct writing *w)
 {
 	fetch(w, OFFSET, 0, SCRATCH, 2);
 	weir_bpf_add(w->p, WEIR_BPF_LOAD(BPF_B, NEXT, STACK, SCRATCH));
 	weir_bpf_add(w->p, WEIR_BPF_LOAD(BPF_B, R1, STACK, SCRATCH + 1));
-	weir_bpf_add(w->p, WEIR_BPF_DO(BPF_LSH, R1, unit_shift));
+	weir_bpf_add(w->p, WEIR_BPF_DO(BPF_LSH, R1, 3));
 	weir_bpf_add(w->p, WEIR_BPF_DO_REG(BPF_ADD, OFFSET, R1));
-	weir_bpf_add(w->p, WEIR_BPF_DO(BPF_ADD, OFFSET, fixed));
+	weir_bpf_add(w->p, WEIR_BPF_DO(BPF_ADD, OFFSET, 8));
 }
 
 /* A first fragment is read on; those behind it say nothing by themselves. */
@@ -229,22 +257,21 @@ static void write_step(const struct writing *w, int icmpv6, int other)
 	weir_bpf_jump_if(w->p, BPF_JEQ, NEXT, IPPROTO_ROUTING, extension);
 	weir_bpf_jump_if(w->p, BPF_JEQ, NEXT, IPPROTO_DSTOPTS, extension);
 	weir_bpf_jump_if(w->p, BPF_JEQ, NEXT, IPPROTO_FRAGMENT, fragment);
-	weir_bpf_jump_if(w->p, BPF_JNE, NEXT, IPPROTO_AH, other);
-	write_extension(w, 2, 8);
-	weir_bpf_jump(w->p, next);
+	weir_bpf_jump(w->p, other);
 	weir_bpf_set_label(w->p, extension);
-	write_extension(w, 3, 8);
+	write_extension(w);
 	weir_bpf_jump(w->p, next);
 	weir_bpf_set_label(w->p, fragment);
 	write_fragment(w, other);
 	weir_bpf_set_label(w->p, next);
-	weir_bpf_add(w->p, WEIR_BPF_DO(BPF_OR, FLAGS, BEHIND_EXTENSION));
 }
 
 /* Options that name a link-layer address name ours. OFFSET: where they begin; NEXT: where they end. */
 static void write_options(const struct writing *w)
 {
-	for (int i = 0; i < OPTIONS_MAX; i++) {
+	int max = w->guard->gateway ? GATEWAY_OPTIONS_MAX : OPTIONS_MAX;
+
+	for (int i = 0; i < max; i++) {
 		int link_layer = weir_bpf_label(w->p), next = weir_bpf_label(w->p);
 
 		weir_bpf_jump_if_reg(w->p, BPF_JGE, OFFSET, NEXT, w->pass);
@@ -262,21 +289,6 @@ static void write_options(const struct writing *w)
 	}
 	weir_bpf_jump_if_reg(w->p, BPF_JGE, OFFSET, NEXT, w->pass);
 	weir_bpf_jump(w->p, w->drop);
-}
-
-/* From :: come only the questions that a host without an address asks. */
-static void write_unspecified(const struct writing *w)
-{
-	static const uint8_t types[] = { NEIGHBOUR_SOLICITATION, ROUTER_SOLICITATION, MLD2_REPORT,
-					 MLD_REPORT, MLD_DONE };
-	int asked = weir_bpf_label(w->p);
-
-	weir_bpf_jump_if(w->p, BPF_JEQ, FLAGS, 0, asked);
-	weir_bpf_jump_if(w->p, BPF_JEQ, FLAGS, BEHIND_EXTENSION, asked);
-	for (size_t i = 0; i < sizeof(types); i++)
-		weir_bpf_jump_if(w->p, BPF_JEQ, NEXT, types[i], asked);
-	weir_bpf_jump(w->p, w->drop);
-	weir_bpf_set_label(w->p, asked);
 }
 
 /* NEXT: the message's type. */
@@ -307,12 +319,10 @@ static void write_icmpv6(const struct writing *w)
 {
 	int options = weir_bpf_label(w->p);
 
-	fetch(w, OFFSET, 0, SCRATCH, 1);
+	fetch(w, 0, ICMPV6, SCRATCH, 1);
 	weir_bpf_add(w->p, WEIR_BPF_LOAD(BPF_B, NEXT, STACK, SCRATCH));
-	write_unspecified(w);
 	weir_bpf_jump_if(w->p, BPF_JLT, NEXT, ROUTER_SOLICITATION, w->pass);
 	weir_bpf_jump_if(w->p, BPF_JGT, NEXT, REDIRECT, w->pass);
-	weir_bpf_jump_if(w->p, BPF_JSET, FLAGS, BEHIND_EXTENSION, w->drop);
 	write_discovery(w, options);
 	weir_bpf_set_label(w->p, options);
 	/* a length of zero would be a jumbogram's: no message has that */
@@ -323,26 +333,40 @@ static void write_icmpv6(const struct writing *w)
 	write_options(w);
 }
 
+/* No discovery there. */
+static void write_icmpv6_behind(const struct writing *w)
+{
+	fetch(w, OFFSET, 0, SCRATCH, 1);
+	weir_bpf_add(w->p, WEIR_BPF_LOAD(BPF_B, R1, STACK, SCRATCH));
+	weir_bpf_jump_if(w->p, BPF_JLT, R1, ROUTER_SOLICITATION, w->pass);
+	weir_bpf_jump_if(w->p, BPF_JGT, R1, REDIRECT, w->pass);
+	weir_bpf_jump(w->p, w->drop);
+}
+
 static void write_ipv6(const struct writing *w)
 {
-	int icmpv6 = weir_bpf_label(w->p), other = weir_bpf_label(w->p);
+	int icmpv6 = weir_bpf_label(w->p), behind = weir_bpf_label(w->p);
 
 	if (!has(w, WEIR_IPV6)) {
 		weir_bpf_jump(w->p, w->drop);
 		return;
 	}
 	fetch_frame(w, IP, IPV6_SIZE);
+	weir_bpf_add(w->p, WEIR_BPF_LOAD(BPF_B, NEXT, STACK, FRAME + IPV6_NEXT));
 	write_ipv6_source(w);
 	weir_bpf_add(w->p, WEIR_BPF_SET(OFFSET, ICMPV6));
-	weir_bpf_add(w->p, WEIR_BPF_LOAD(BPF_B, NEXT, STACK, FRAME + IPV6_NEXT));
 	for (int i = 0; i < EXTENSIONS_MAX; i++)
-		write_step(w, icmpv6, other);
-	weir_bpf_jump(w->p, w->drop);
+		write_step(w, i == 0 ? icmpv6 : behind, w->pass);
+	weir_bpf_jump_if(w->p, BPF_JEQ, NEXT, IPPROTO_ICMPV6, behind);
+	weir_bpf_jump_if(w->p, BPF_JEQ, NEXT, IPPROTO_HOPOPTS, w->drop);
+	weir_bpf_jump_if(w->p, BPF_JEQ, NEXT, IPPROTO_ROUTING, w->drop);
+	weir_bpf_jump_if(w->p, BPF_JEQ, NEXT, IPPROTO_DSTOPTS, w->drop);
+	weir_bpf_jump_if(w->p, BPF_JEQ, NEXT, IPPROTO_FRAGMENT, w->drop);
+	weir_bpf_jump(w->p, w->pass);
+	weir_bpf_set_label(w->p, behind);
+	write_icmpv6_behind(w);
 	weir_bpf_set_label(w->p, icmpv6);
 	write_icmpv6(w);
-	weir_bpf_set_label(w->p, other);
-	weir_bpf_jump_if(w->p, BPF_JSET, FLAGS, UNSPECIFIED, w->drop);
-	weir_bpf_jump(w->p, w->pass);
 }
 
 /* ---- the rate ---- */

@@ -163,7 +163,7 @@ static const struct row {
 	{ "router advertisement behind AH",
 	  IPV6("001c", "33", US_LL) "3a01000000000000"
 				    "00000000" ICMP6("86") "0000000000000000",
-	  NOBODY },
+	  DUAL },
 	{ "router advertisement behind five headers",
 	  IPV6("0038", "3c", US_LL) "3c00010400000000"
 				    "3c00010400000000"
