@@ -46,7 +46,8 @@ SCENARIOS = {
                             [["backend", "use", "{this}"]]),
 }
 
-FAULTS = {"netlink": "ENOMEM", "xtables": "ENOMEM", "reply": "ENOBUFS", "store": "ENOSPC", "files": "ENOMEM"}
+FAULTS = {"netlink": "ENOMEM", "xtables": "ENOMEM", "reply": "ENOBUFS", "store": "ENOSPC", "files": "ENOMEM",
+          "bpf": "ENOMEM"}
 FAILURES_MAX = 4  # told in one report; then the scenario ends
 EXHAUSTIVE = bool(os.environ.get("WEIR_TEST_EXHAUSTIVE"))
 

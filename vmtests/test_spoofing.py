@@ -306,6 +306,17 @@ def test_a_router_sends_for_others(world):
     assert [mac for mac in got if mac in map(marked, range(5))] == [marked(0), marked(1), marked(4)], got
 
 
+@behaviour("S7", "R1")
+def test_a_host_that_takes_no_program(world):
+    """No endpoint without its guard, unless that is what was asked for."""
+    world.apply({"networks": {"web": dual(1), "free": dual(2, spoof_guard=False)}})
+    for error, words in (("EACCES", "may load no BPF program"), ("ENOSYS", "this kernel lacks BPF")):
+        env = world.faults("bpf", 1, "fail:" + error, "/dev/null")
+        world.refused(4, "endpoint", "add", "a", "--network", "web", env=env, says=[words, "spoof_guard: false"])
+        world.weir("endpoint", "add", "b", "--network", "free", env=env)
+        world.weir("endpoint", "rm", "b")
+
+
 @behaviour("S7")
 def test_a_wire_has_no_port_to_guard(world):
     world.refused(1, "apply", world.spec({"networks": {"wire": {"mode": "p2p", "subnet": "10.91.0.0/31",

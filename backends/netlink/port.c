@@ -146,22 +146,19 @@ static bool is_ours(const struct first *first)
 
 /* ---- making it so ---- */
 
-/* What to do without the guard, after the kernel's reason. */
+/* What to do without the program, after the kernel's reason. */
 static int refuse(const struct weir_attach *a, int r, struct weir_err *err)
 {
-	const char *why = r == -EPERM || r == -EACCES
-				  ? "weir may load no BPF program here (CAP_BPF or CAP_SYS_ADMIN "
-				    "of the machine)"
-			  : r == -ENOSYS || r == -ENOENT || r == -EOPNOTSUPP
-				  ? "this kernel lacks BPF, cls_bpf or sch_ingress"
-				  : NULL;
+	bool forbidden = r == -EPERM || r == -EACCES;
 
-	if (!why)
+	if (!forbidden && r != -ENOSYS && r != -ENOENT && r != -EOPNOTSUPP)
 		return r;
-	return weir_err_set(err, -r,
-			    "interface %s cannot be guarded against spoofed addresses: %s; "
-			    "\"spoof_guard: false\" in network \"%s\" does without",
-			    a->att->host_ifname, why, a->net->name);
+	return weir_err_set(err, forbidden ? EPERM : EOPNOTSUPP,
+			    "no spoof guard is possible: %s (do without: \"spoof_guard: false\" "
+			    "in network \"%s\"%s)",
+			    forbidden ? "weir may load no BPF program here"
+				      : "this kernel lacks BPF, cls_bpf or sch_ingress",
+			    a->net->name, a->ep->rate.from ? ", no rate" : "");
 }
 
 static int add_qdisc(const struct weir_attach *a, int index, struct weir_err *err)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Faults on demand, preloaded into weir (LD_PRELOAD): the Nth call of some kinds fails or is the last.
  *
- *	WEIR_FAULT      kinds, with commas: netlink, xtables, reply, store, files; any is all of them
+ *	WEIR_FAULT      kinds, with commas: netlink, xtables, reply, store, files, bpf; any is all of them
  *	WEIR_FAULT_AT   N, from 1; 0 only counts
  *	WEIR_FAULT_DO   fail:ERRNO (by name: fail:ENOMEM), kill (before the call), kill-after,
  *			slow:MS (before every call)
@@ -19,6 +19,7 @@
 #include <limits.h>
 #include <netinet/in.h>
 
+#include <linux/bpf.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netfilter_ipv4/ip_tables.h>
 #include <linux/netlink.h>
@@ -35,11 +36,11 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum kind { NONE, NETLINK, XTABLES, REPLY, STORE, FILES, NUM_KINDS };
+enum kind { NONE, NETLINK, XTABLES, REPLY, STORE, FILES, BPF, NUM_KINDS };
 enum action { COUNT, FAIL, KILL, KILL_AFTER, SLOW };
 
-static const char *const kind_names[NUM_KINDS] = { "none",  "netlink", "xtables",
-						   "reply", "store",   "files" };
+static const char *const kind_names[NUM_KINDS] = { "none",  "netlink", "xtables", "reply",
+						   "store", "files",   "bpf" };
 
 static struct {
 	bool kinds[NUM_KINDS];
@@ -284,6 +285,25 @@ static bool is_hidden(const char *path)
 			errno = plan.error;                                           \
 		return failing ? -1 : result;                                         \
 	}
+
+/* bpf(2), which has no other name in libc; all else goes on as it is. */
+long syscall(long number, ...)
+{
+	long a[6], result;
+	va_list args;
+	bool struck;
+
+	va_start(args, number);
+	for (size_t i = 0; i < sizeof(a) / sizeof(a[0]); i++)
+		a[i] = va_arg(args, long);
+	va_end(args);
+	struck = number == SYS_bpf && strikes(BPF, "bpf", a[0] == BPF_PROG_LOAD ? "load" : "map");
+	if (before(struck))
+		return -1;
+	result = REAL(syscall)(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+	after(struck);
+	return result;
+}
 
 WRAP(ssize_t, sendmsg, (int fd, const struct msghdr *msg, int flags), (fd, msg, flags),
      kind_of_message(fd, msg->msg_iov[0].iov_base), netlink_family(fd))
