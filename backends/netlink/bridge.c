@@ -6,11 +6,17 @@
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 
+#include "backends/modprobe.h"
 #include "backends/netlink/address.h"
 #include "backends/netlink/sysctl.h"
 #include "core/names.h"
 
 enum { DEFAULT_MTU = 1500 }; /* ETH_DATA_LEN, linux/if_ether.h */
+
+/* br_netfilter's global switches, which are there when it is. */
+static const char *const filter_keys[] = { "net/bridge/bridge-nf-call-iptables",
+					   "net/bridge/bridge-nf-call-ip6tables",
+					   "net/bridge/bridge-nf-call-arptables" };
 
 /* What a bridge should be, with the memory behind it. */
 struct plan {
@@ -141,6 +147,32 @@ static int mend_bridge(struct weir_links *links, const struct plan *plan,
 	return r;
 }
 
+static bool has_filter(void)
+{
+	long value;
+	return weir_sysctl_read(filter_keys[0], &value, NULL) == 0;
+}
+
+/* A bridge takes its switches without the module that heeds them, and nobody loads that but us. Loaded, it
+ * is on for every bridge of the host: all but weir's are left as they were, off. */
+static int load_filter(const struct weir_trace *trace, struct weir_err *err)
+{
+	if (has_filter())
+		return 0;
+	if (weir_modprobe("br_netfilter", false) < 0 || !has_filter())
+		return weir_err_set(err, EOPNOTSUPP,
+				    "traffic within a bridge cannot be filtered: this kernel has "
+				    "no br_netfilter "
+				    "and no such module to load (CONFIG_BRIDGE_NETFILTER; modprobe "
+				    "br_netfilter)");
+	for (size_t i = 0; i < sizeof(filter_keys) / sizeof(filter_keys[0]); i++) {
+		int r = weir_sysctl_write(trace, filter_keys[i], 0, err);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
 int weir_bridge_ensure(struct weir_links *links, const struct weir_network *net, bool *ret_changed,
 		       struct weir_err *err)
 {
@@ -149,7 +181,10 @@ int weir_bridge_ensure(struct weir_links *links, const struct weir_network *net,
 	bool changed = false;
 
 	plan_bridge(links, net, &plan);
-	int r = weir_iface_find(&links->host, net->ifname, &now, err);
+	int r = plan.want.nf_call ? load_filter(links->trace, err) : 0;
+	if (r < 0)
+		return r;
+	r = weir_iface_find(&links->host, net->ifname, &now, err);
 	bool made = r == 0 && now.index == 0;
 	if (made) {
 		r = create_bridge(&links->host, &plan.want, err);
@@ -216,20 +251,20 @@ int weir_bridge_check(struct weir_links *links, const struct weir_network *net,
 		return r;
 	if (weir_iface_differs(&now, &plan.want, difference, sizeof(difference)))
 		return weir_err_set(err, ESTALE, "%s", difference);
+	if (plan.want.nf_call && !has_filter())
+		return weir_err_set(err, ESTALE, "bridge %s: br_netfilter is gone", net->ifname);
 	struct weir_addresses addresses = plan_to_addresses(&plan, now.index);
 	return weir_addresses_check(&links->host, &addresses, err);
 }
 
 bool weir_bridge_is_filtered(const struct weir_iface *bridge)
 {
-	static const char *const global[] = { "net/bridge/bridge-nf-call-iptables",
-					      "net/bridge/bridge-nf-call-ip6tables" };
 	long value = 0;
 
 	if (bridge->nf_call_iptables > 0 || bridge->nf_call_ip6tables > 0)
 		return true;
-	for (size_t i = 0; i < sizeof(global) / sizeof(global[0]); i++)
-		if (weir_sysctl_read(global[i], &value, NULL) == 0 && value > 0)
+	for (size_t i = 0; i < 2; i++) /* IP's two */
+		if (weir_sysctl_read(filter_keys[i], &value, NULL) == 0 && value > 0)
 			return true;
 	return false; /* no br_netfilter, or off everywhere */
 }
