@@ -236,6 +236,9 @@ def test_the_guard_follows_the_endpoint(world):
     guarded(world)
     sender = Sender(world, "a", "c")
     assert sender.mac == "02:00:00:00:00:aa" and sender.v4 == "10.88.1.77"
+    scopes = [a["local"] for a in sender.ns.link("eth0")["addr_info"] if a["scope"] == "link"]
+    assert scopes == [link_local(sender.mac)]
+    assert sender.ns.ping(link_local(world.ns("b").mac()) + "%eth0") == 64
     for family in FAMILIES:
         assert world.ns("b").ping(world.address("a", family.version)) == 64
     assert arrived(world, world.ns("b"), sender, old.honest(), from_mac=old.mac) == []

@@ -159,6 +159,23 @@ int weir_addresses_ensure(struct weir_channel *channel, const struct weir_addres
 	return r;
 }
 
+int weir_addresses_follow_mac(struct weir_channel *channel, const struct weir_addresses *addresses,
+			      const struct weir_mac *was, const struct weir_mac *is,
+			      struct weir_err *err)
+{
+	const struct weir_prefix old = { weir_link_local(was), 64 },
+				 now = { weir_link_local(is), 64 };
+	struct weir_err why = { 0 };
+	int r = change_address(channel, RTM_DELADDR, 0, addresses, &old, &why);
+
+	if (r == -EADDRNOTAVAIL) /* it had none of the kernel's making */
+		return 0;
+	if (r == 0)
+		r = change_address(channel, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, addresses, &now,
+				   &why);
+	return weir_request_allow(r, EEXIST, &why, err);
+}
+
 static int check_present(const struct weir_addresses *addresses, const struct present *present,
 			 struct weir_err *err)
 {

@@ -18,6 +18,10 @@ struct weir_addresses {
 /* Removes what is not wanted, then adds what is missing. fresh: the interface has none yet. */
 int weir_addresses_ensure(struct weir_channel *channel, const struct weir_addresses *addresses,
 			  bool fresh, bool *ret_changed, struct weir_err *err);
+/* The link-local address after a change of the MAC: the kernel keeps the old one until the link goes down. */
+int weir_addresses_follow_mac(struct weir_channel *channel, const struct weir_addresses *addresses,
+			      const struct weir_mac *was, const struct weir_mac *is,
+			      struct weir_err *err);
 /* -ESTALE with the first difference. */
 int weir_addresses_check(struct weir_channel *channel, const struct weir_addresses *addresses,
 			 struct weir_err *err);

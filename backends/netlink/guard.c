@@ -27,6 +27,8 @@
 #include <netinet/in.h>
 #include <string.h>
 
+#include "backends/netlink/family.h"
+
 enum {
 	ETHER_SOURCE = 6,
 	ETHER_TYPE = 12,
@@ -73,7 +75,7 @@ struct writing {
 	const struct weir_guard *guard;
 	struct weir_bpf *p;
 	int pass, drop; /* labels */
-	uint8_t link_local[16];
+	struct weir_addr link_local;
 };
 
 /* ---- pieces ---- */
@@ -177,15 +179,6 @@ static void write_arp(const struct writing *w)
 
 /* ---- IPv6 ---- */
 
-static void make_link_local(const struct weir_mac *mac, uint8_t ret[16])
-{
-	const uint8_t *m = mac->bytes;
-	const uint8_t bytes[16] = { 0xfe,     0x80, 0,	  0,	0,    0,    0,	  0,
-				    m[0] ^ 2, m[1], m[2], 0xff, 0xfe, m[3], m[4], m[5] };
-
-	memcpy(ret, bytes, sizeof(bytes));
-}
-
 /* From :: come only the questions and reports of a host without an address. */
 static void write_unspecified(const struct writing *w, int known)
 {
@@ -220,7 +213,7 @@ static void write_ipv6_source(const struct writing *w)
 	if (w->guard->router)
 		return;
 	jump_if_same(w, at, w->guard->addrs[WEIR_IPV6].bytes, 16, known);
-	jump_if_same(w, at, w->link_local, 16, known);
+	jump_if_same(w, at, w->link_local.bytes, 16, known);
 	write_unspecified(w, known);
 	weir_bpf_set_label(w->p, known);
 }
@@ -310,7 +303,7 @@ static void write_discovery(const struct writing *w, int options)
 	weir_bpf_set_label(w->p, advertisement);
 	fetch_frame(w, ND_TARGET, 16);
 	jump_if_same(w, FRAME + ND_TARGET, w->guard->addrs[WEIR_IPV6].bytes, 16, solicitation);
-	compare(w, FRAME + ND_TARGET, w->link_local, 16, w->drop);
+	compare(w, FRAME + ND_TARGET, w->link_local.bytes, 16, w->drop);
 	weir_bpf_set_label(w->p, solicitation);
 	weir_bpf_add(w->p, WEIR_BPF_DO(BPF_ADD, OFFSET, 16));
 }
@@ -444,12 +437,11 @@ static void write_frame(const struct writing *w)
 
 void weir_guard_write(const struct weir_guard *guard, struct weir_bpf *ret)
 {
-	struct writing w = { .guard = guard, .p = ret };
+	struct writing w = { .guard = guard, .p = ret, .link_local = weir_link_local(&guard->mac) };
 
 	*ret = (struct weir_bpf){ 0 };
 	w.pass = weir_bpf_label(ret);
 	w.drop = weir_bpf_label(ret);
-	make_link_local(&guard->mac, w.link_local);
 	weir_bpf_add(ret, WEIR_BPF_COPY(CONTEXT, R1));
 	if (!guard->open) {
 		write_frame(&w);

@@ -127,7 +127,12 @@ int weir_inside_end_ensure(const struct weir_attach *a, bool fresh, bool *change
 		r = weir_shape_ensure(&(struct weir_shaped){ &a->inside->channel, a->att->ifname,
 							     now.index, weir_attach_mtu(a) },
 				      rate_of(a), fresh, changed, err);
-	if (r == 0 && !fresh && weir_mac_cmp(&now.mac, &want.mac) != 0)
+	if (r < 0 || fresh || weir_mac_cmp(&now.mac, &want.mac) == 0)
+		return r;
+	if (!want.ipv6.disable_ipv6)
+		r = weir_addresses_follow_mac(&a->inside->channel, &addresses, &now.mac, &want.mac,
+					      err);
+	if (r == 0)
 		r = weir_neighbours_tell(a, err);
 	return r;
 }
