@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* network add, rm, ls, show. */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cli/cli.h"
@@ -180,7 +181,8 @@ static void show_neighbours(const struct shown *s)
 {
 	struct weir_table table = { .n_columns = 4 };
 	char addr[WEIR_ADDR_TEXT], mac[WEIR_MAC_TEXT];
-	puts("neighbours:");
+	if (s->n_neighbours)
+		puts("neighbours:");
 	for (size_t i = 0; i < s->n_neighbours; i++) {
 		const struct weir_neighbour *known = &s->neighbours[i];
 		bool answered = weir_mac_is_set(&known->mac);
@@ -231,6 +233,28 @@ static void show_text(const struct shown *s)
 	show_neighbours(s);
 }
 
+/* The kernel tells them in no order. */
+static int compare_fdb(const void *a, const void *b)
+{
+	const struct weir_fdb_entry *x = a, *y = b;
+	int order = x->permanent - y->permanent;
+	return order ? order : weir_mac_cmp(&x->mac, &y->mac);
+}
+
+static int compare_neighbours(const void *a, const void *b)
+{
+	return weir_addr_cmp(&((const struct weir_neighbour *)a)->addr,
+			     &((const struct weir_neighbour *)b)->addr);
+}
+
+static void sort(struct shown *s)
+{
+	if (s->n_fdb)
+		qsort(s->fdb, s->n_fdb, sizeof(*s->fdb), compare_fdb);
+	if (s->n_neighbours)
+		qsort(s->neighbours, s->n_neighbours, sizeof(*s->neighbours), compare_neighbours);
+}
+
 /* What the kernel knows of the bridge. */
 static int read_bridge(struct weir_cli *cli, const char *store, struct shown *s,
 		       struct weir_err *err)
@@ -247,6 +271,7 @@ static int read_bridge(struct weir_cli *cli, const char *store, struct shown *s,
 	if (r == 0)
 		r = cli->links.neighbours(links, s->net, &cli->arena, &s->neighbours,
 					  &s->n_neighbours, err);
+	sort(s);
 	cli->links.close(links);
 	return r;
 }
