@@ -97,10 +97,11 @@ static void make_sources(struct weir_ipt_builder *b, const char *ifname)
 					       weir_drop_reason(WEIR_DROP_SOURCE)),
 	};
 	const char *root = weir_ipt_image_text(b->image, "WEIR-SRC-%s", ifname);
+	const char *stem = weir_ipt_image_text(b->image, "WEIR-SRC-%s-", ifname);
 	struct weir_ipt_tree tree = {
 		.dimension = b->family == WEIR_IPV4 ? &weir_ipt_src4 : &weir_ipt_src6,
 		.root = root ? root : "",
-		.stem = "WEIR-S-",
+		.stem = stem ? stem : "",
 		.otherwise = &otherwise,
 	};
 	struct weir_ipt_item *items = b->items;

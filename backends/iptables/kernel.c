@@ -247,6 +247,8 @@ int weir_ipt_kernel_counters(const struct weir_ipt_kernel *kernel, struct weir_c
 			qsort(counting.items, counting.n, sizeof(counting.items[0]),
 			      compare_counted);
 		r = fill_counters(kernel, &counting, &counters, err);
+		if (r == 0 && weir_ipt_count_policies(kernel, &counters) < 0)
+			r = weir_err_set(err, ENOMEM, "no memory for counters");
 	} else {
 		(void)weir_err_set(err, r, "no memory for counters");
 	}

@@ -34,7 +34,10 @@ int weir_ipt_kernel_entries(const struct weir_ipt_kernel *kernel, struct weir_ru
 int weir_ipt_kernel_check(const struct weir_ipt_kernel *kernel, const struct weir_ruleset *rules,
 			  struct weir_err *err);
 
-/* Counters of mappings and drops. */
+/* Adds a counter for each policy, all of its rules in both families together. -ENOMEM. */
+int weir_ipt_count_policies(const struct weir_ipt_kernel *kernel, struct weir_counters *to);
+
+/* Counters of mappings, policies and drops. */
 int weir_ipt_kernel_counters(const struct weir_ipt_kernel *kernel, struct weir_counters *ret,
 			     struct weir_err *err);
 

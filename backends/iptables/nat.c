@@ -252,7 +252,8 @@ static void make_hairpin(struct weir_ipt_builder *b, const char *root, const cha
 		if (e->family == b->family && strcmp(e->ifname, ifname) == 0)
 			add_masquerade(b, &n, &e->addr, bits);
 	}
-	make_source_tree(b, root, "WEIR-R-", n);
+	const char *stem = weir_ipt_image_text(b->image, "%s-", root);
+	make_source_tree(b, root, stem ? stem : "", n);
 }
 
 static void make_post(struct weir_ipt_builder *b, const struct weir_entry *net)

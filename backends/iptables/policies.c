@@ -178,7 +178,18 @@ static void make_names(struct weir_ipt_builder *b)
 
 /* ---- the host ---- */
 
-/* "-s 10.88.1.2/32 -g WEIR-L-…", "host api" */
+/* By which interface it may send; "lo" never comes here: an address that is not live is nobody's. */
+static const char *interface_of(const struct weir_ipt_builder *b, const struct weir_addr *addr)
+{
+	const struct weir_entry *e;
+	size_t i = 0;
+	while ((e = weir_ipt_next_entry(b, WEIR_ENTRY_SOURCE, NULL, &i)))
+		if (weir_addr_cmp(&e->addr, addr) == 0)
+			return e->ifname;
+	return "lo";
+}
+
+/* "-s 10.88.1.2/32 -i wb-web -g WEIR-L-…", "host api" */
 static void make_host_pairs(struct weir_ipt_builder *b, const char *root, const char *stem,
 			    bool from_host)
 {
@@ -191,6 +202,8 @@ static void make_host_pairs(struct weir_ipt_builder *b, const char *root, const 
 		if (!(e->flags & WEIR_FROM_HOST_PAIR) == from_host)
 			continue;
 		*(from_host ? &rule.dst : &rule.src) = (struct weir_prefix){ e->addr, bits };
+		if (!from_host)
+			weir_ipt_set_ifname(rule.in, interface_of(b, &e->addr));
 		rule.comment = weir_ipt_image_text(b->image, WEIR_IPT_SAYS_HOST " %s", e->owner);
 		b->items[n].rule = rule;
 		weir_ipt_item_prefix(&b->items[n++], &e->addr, bits);
@@ -214,15 +227,6 @@ static void put_neighbours(struct weir_ipt_builder *b, size_t chain, enum weir_i
 					   .icmp_type = types[i], .verdict = (uint8_t)verdict));
 }
 
-static bool rule_host_pairs(struct weir_ipt_builder *b, const struct weir_entry *net,
-			    struct weir_ipt_rule *rule)
-{
-	(void)b, (void)net;
-	rule->verdict = WEIR_IPT_GOTO;
-	rule->target = "WEIR-HOST-PAIRS";
-	return true;
-}
-
 /* INPUT and OUTPUT; what is established comes back as it went. */
 static void make_host(struct weir_ipt_builder *b)
 {
@@ -232,12 +236,7 @@ static void make_host(struct weir_ipt_builder *b)
 	size_t out = weir_ipt_image_chain(b->image, "WEIR-OUTPUT");
 	weir_ipt_put(b, in, &established);
 	put_neighbours(b, in, WEIR_IPT_RETURN);
-	weir_ipt_put_goto(b, in, "WEIR-HOST-FROM");
-	weir_ipt_make_networks(b,
-			       &(struct weir_ipt_tree){ .dimension = &weir_ipt_in,
-							.root = "WEIR-HOST-FROM",
-							.stem = "WEIR-HF-" },
-			       rule_host_pairs);
+	weir_ipt_put_goto(b, in, "WEIR-HOST-PAIRS");
 	make_host_pairs(b, "WEIR-HOST-PAIRS", "WEIR-HP-", false);
 	weir_ipt_put(b, out, &established);
 	put_neighbours(b, out, WEIR_IPT_RETURN);
@@ -323,18 +322,50 @@ static void make_ingress(struct weir_ipt_builder *b, const struct weir_entry *ne
 	weir_ipt_put(b, chain, &within);
 }
 
+/* Who may send meets policies; the bridge carries the rest by the defaults alone, since no policy can mean
+ * it. */
+static void make_live(struct weir_ipt_builder *b, const struct weir_entry *net)
+{
+	const char *past = weir_ipt_image_text(b->image, "WEIR-PAST-%s", net->ifname);
+	const char *root = weir_ipt_image_text(b->image, "WEIR-LIVE-%s", net->ifname);
+	const char *in = weir_ipt_image_text(b->image, "WEIR-IN-%s", net->ifname);
+	const char *ingress = weir_ipt_image_text(b->image, "WEIR-INGRESS-%s", net->ifname);
+	struct weir_ipt_rule otherwise = { .verdict = WEIR_IPT_GOTO, .target = past };
+	uint8_t bits = (uint8_t)weir_family_bits(b->family);
+	const struct weir_entry *e;
+	size_t n = 0, i = 0;
+	/* of the network's own: two networks' addresses may begin alike */
+	const char *stem = root ? weir_ipt_image_text(b->image, "%s-", root) : NULL;
+	if (!past || !stem)
+		return; /* out of memory, which the image has noted */
+	while ((e = weir_ipt_next_entry(b, WEIR_ENTRY_SOURCE, net->ifname, &i))) {
+		b->items[n].rule = (struct weir_ipt_rule){ .src = { e->addr, bits },
+							   .verdict = WEIR_IPT_GOTO,
+							   .target = in };
+		weir_ipt_item_prefix(&b->items[n++], &e->addr, bits);
+	}
+	weir_ipt_tree_make(b->image,
+			   &(struct weir_ipt_tree){ .dimension = by_source(b),
+						    .root = root,
+						    .stem = stem,
+						    .otherwise = &otherwise },
+			   b->items, n);
+	size_t chain = weir_ipt_image_chain(b->image, past);
+	weir_ipt_put_jump(b, chain, "WEIR-EGRESS");
+	weir_ipt_put_goto(b, chain, ingress);
+}
+
 static void make_within(struct weir_ipt_builder *b, const struct weir_entry *net)
 {
 	size_t chain = weir_ipt_chain_of(b, WEIR_IPT_WITHIN, net->ifname);
-	const char *sources = weir_ipt_image_text(b->image, "WEIR-SRC-%s", net->ifname);
-	const char *in = weir_ipt_image_text(b->image, "WEIR-IN-%s", net->ifname);
+	const char *live = weir_ipt_image_text(b->image, "WEIR-LIVE-%s", net->ifname);
 	if (b->family == WEIR_IPV6)
 		weir_ipt_put(b, chain,
 			     WEIR_IPT_RULE(.proto = IPPROTO_ICMPV6, .verdict = WEIR_IPT_JUMP,
 					   .target = "WEIR-NEIGHBOURS"));
 	weir_ipt_put_jump(b, chain, "WEIR-STATE");
-	weir_ipt_put_jump(b, chain, sources);
-	weir_ipt_put_goto(b, chain, in);
+	weir_ipt_put_goto(b, chain, live);
+	make_live(b, net);
 }
 
 void weir_ipt_build_network_policies(struct weir_ipt_builder *b, const struct weir_entry *net)

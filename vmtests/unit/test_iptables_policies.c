@@ -196,7 +196,7 @@ static void test_drops_are_counted(void **ctx)
 	WEIR_CLEAN_RULESET struct weir_ruleset rules = { 0 };
 	WEIR_CLEAN_COUNTERS struct weir_counters counters = { 0 };
 	struct weir_firewall *fw = NULL;
-	uint64_t packets = 0, bytes = 0;
+	uint64_t packets = 0, bytes = 0, of_policy = 0;
 	(void)ctx;
 	fill_policies(&rules);
 	put(&rules);
@@ -206,6 +206,10 @@ static void test_drops_are_counted(void **ctx)
 	assert_return_code(ops->open(OURS, NULL, &fw, NULL), 0);
 	assert_return_code(ops->counters(fw, &counters, NULL), 0);
 	ops->close(fw);
+	for (size_t i = 0; i < counters.n; i++)
+		if (counters.items[i].policy && strcmp(counters.items[i].policy, "api-to-pg") == 0)
+			of_policy += counters.items[i].packets;
+	assert_int_equal(of_policy, 3);
 	for (size_t i = 0; i < counters.n; i++)
 		if (counters.items[i].reason &&
 		    strcmp(counters.items[i].reason, weir_drop_reason(WEIR_DROP_POLICY)) == 0) {
@@ -237,6 +241,25 @@ static void fill_many(struct weir_ruleset *rules, unsigned n)
 		HOST_PAIR(PG, WEIR_FROM_HOST_PAIR, text, 0, text);
 	}
 	sort(rules);
+}
+
+/* Two networks with two subnets each, whose addresses lie between one another's. */
+static void test_networks_between_one_another(void **ctx)
+{
+	WEIR_CLEAN_RULESET struct weir_ruleset rules = { 0 };
+	struct weir_err err = { 0 };
+	char text[40];
+	(void)ctx;
+	add_network(&rules, "wb-a", WEIR_FILTERED, "a");
+	add_network(&rules, "wb-b", WEIR_FILTERED, "b");
+	for (unsigned i = 0; i < 4 * 100; i++) {
+		(void)snprintf(text, sizeof(text), "10.88.%u.%u", 1 + i % 4, i / 4 + 2);
+		add_at(&rules, WEIR_ENTRY_SOURCE, i % 2 ? "wb-a" : "wb-b", addr(text), "some");
+	}
+	sort(&rules);
+	put(&rules);
+	if (!is_there(&rules, &err))
+		fail_msg("%s", err.text);
 }
 
 static void test_senders_and_receivers_are_trees(void **ctx)
@@ -356,6 +379,7 @@ int main(void)
 		TEST(test_nothing_remains),
 		TEST(test_one_more_endpoint),
 		TEST(test_drops_are_counted),
+		TEST(test_networks_between_one_another),
 		TEST(test_senders_and_receivers_are_trees),
 		TEST(test_rounds),
 	};
