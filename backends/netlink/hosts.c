@@ -16,22 +16,15 @@
 #include <unistd.h>
 
 #include "backends/netlink/names.h"
+#include "core/digest.h"
 
 enum { PATH_SIZE = 64, FILE_MAX_SIZE = 16 << 20 };
 
-/* FNV-1a, http://www.isthe.com/chongo/tech/comp/fnv/ */
-static uint64_t digest(uint64_t hash, const char *text)
-{
-	for (; *text; text++)
-		hash = (hash ^ (uint8_t)*text) * 0x100000001b3;
-	return hash;
-}
-
 static void file_name(const struct weir_links *links, const char *networks, char name[17])
 {
-	uint64_t hash = digest(digest(0xcbf29ce484222325, links->store), networks);
+	uint64_t digest = weir_digest_text(WEIR_DIGEST_START, links->store);
 
-	(void)snprintf(name, 17, "%016" PRIx64, hash);
+	(void)snprintf(name, 17, "%016" PRIx64, weir_digest_text(digest, networks));
 }
 
 static void file_path(const struct weir_links *links, const char *networks, char path[PATH_SIZE])
