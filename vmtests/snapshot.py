@@ -36,7 +36,7 @@ done
 NOISE = re.compile(r".*_timer|ifindex|link_index|link_netnsid|operstate|port_id|port_no|designated_.*|root_.*"
                    r"|bridge_id|id|no|message_age|tentative|expires|protocol|dadfailed|mcast_hash_max|txqlen|tso_.*|gso_.*|gro_.*")
 VOLATILE_SYSCTLS = re.compile(r"/proc/sys/net/(netfilter/nf_conntrack_(count|max|buckets)|nf_conntrack_max"
-                              r"|bridge/bridge-nf-[a-z-]*:0$"  # off is as good as not loaded
+                              r"|bridge/bridge-nf-[a-z0-9-]*:0$"  # off is as good as not loaded
                               r"|ipv4/tcp_fastopen_key|ipv4/tcp_mem|ipv4/udp_mem"
                               r"|ipv[46]/(conf|neigh)/[^/]*/(retrans_time|mtu|base_reachable_time))")
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")

@@ -169,6 +169,22 @@ def test_json_of_errors(world, argv, code, errno):
     assert plain.err.startswith("weir: ") and plain.out == "" and data["error"]["text"] in plain.err
 
 
+# nft up to 1.0.6 turns the byte order of a single byte here, which kernels from 7 on refuse.
+PROTOCOL_IN_INTERVALS = """
+table inet x {
+	set s { type inet_proto . inet_service; flags interval; }
+	chain c { type filter hook input priority 0; meta l4proto . th dport @s drop; }
+}
+delete table inet x
+"""
+
+
+def nft_is_understood(world, path):
+    """The kernel takes what this nft makes of an interval with a protocol; else the test is skipped."""
+    if world.machine.run(["nft", "-f", "-"], path, stdin=PROTOCOL_IN_INTERVALS, check=False).code != 0:
+        pytest.skip("this kernel refuses what this nft makes of a protocol in an interval")
+
+
 @behaviour("U3")
 @elsewhere
 def test_render_loads_as_it_is(world):
@@ -176,6 +192,8 @@ def test_render_loads_as_it_is(world):
     ours = world.filter.ours
     text = world.weir("render", "--backend", world.backend).out
     agent, path = world.machine.netns("fresh")
+    if world.backend == "nftables":
+        nft_is_understood(world, path)
     for tool in world.filter.load:
         world.machine.run(tool.split(), path, stdin=text)
     there = world.machine.run(["sh", "-c", world.filter.list], path).out
@@ -201,6 +219,7 @@ def test_rules_are_readable(world):
     assert published and not any("0x" in line for line in published)
     assert max(map(len, text.splitlines())) < 300
     agent, path = world.machine.netns("fresh")
+    nft_is_understood(world, path)
     world.machine.run(["nft", "-f", "-"], path, stdin=text)  # nft reads what it lists
     again = world.machine.run(["nft", "list", "table", "inet", "weir"], path).out
     assert world.filter.ours(again) == world.filter.ours(text)
