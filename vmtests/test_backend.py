@@ -12,7 +12,7 @@ import json
 import pytest
 
 from filters import FILTERS
-from marks import behaviour, only
+from marks import behaviour, elsewhere, only
 from specs import dual, on, web
 from world import FAMILIES, V4, wait_until
 
@@ -180,6 +180,7 @@ def traffic(world):
 
 
 @behaviour("C5", "S9", "S10")
+@elsewhere
 def test_move_of_a_running_host(world):
     """There and back: nothing that goes on is lost, nothing passes that must not."""
     world.apply(running())
@@ -199,6 +200,7 @@ def test_move_of_a_running_host(world):
 
 
 @behaviour("C5", "C1", "R3")
+@elsewhere
 def test_move_there_and_back_leaves_what_was(world):
     world.apply(web())
     before, old = world.snapshot(), world.backend

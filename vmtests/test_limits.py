@@ -6,7 +6,7 @@ it cannot be faster than the limit and its burst.
 """
 import json
 
-from marks import behaviour
+from marks import behaviour, elsewhere
 from specs import dual, on
 
 RECEIVE = """
@@ -67,6 +67,7 @@ def limited(rate=None):
 
 
 @behaviour("L12")
+@elsewhere
 def test_rate_by_direction(world):
     world.apply(limited("8mbit/4mbit"))
     both_ways(world, 8 * MBIT, 4 * MBIT)

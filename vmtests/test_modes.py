@@ -2,7 +2,7 @@
 """L14: networks on an interface of the host's, and on a bridge that is somebody else's."""
 import pytest
 
-from marks import behaviour
+from marks import behaviour, elsewhere, words_only
 from specs import dual, on
 from world import FAMILIES, V4, V6
 
@@ -45,6 +45,7 @@ def refused_at_endpoint(world, kind):
 
 
 @behaviour("L14")
+@elsewhere
 @pytest.mark.parametrize("kind", ["macvlan", "ipvlan"])
 def test_endpoints_stand_on_the_segment_of_the_parent(world, kind):
     needs(world, kind)
@@ -72,6 +73,7 @@ def test_endpoints_stand_on_the_segment_of_the_parent(world, kind):
 
 
 @behaviour("L14")
+@elsewhere
 def test_a_vlan_of_the_parent(world):
     needs(world, "vlan")
     before = world.snapshot()
@@ -115,6 +117,7 @@ def test_what_is_lost_is_made_anew(world):
 
 
 @behaviour("L14", "A3")
+@words_only
 @pytest.mark.parametrize("network, says", [
     ({"mode": "macvlan"}, "needs a parent"),
     ({"mode": "macvlan", "parent": "eth7"}, "parent eth7 is not there"),
@@ -143,6 +146,7 @@ def test_publishing_is_refused_where_the_host_is_not_on_the_way(world):
 
 
 @behaviour("L14", "C1")
+@elsewhere
 def test_an_adopted_bridge_is_used_and_left_alone(world):
     world.host.run("ip", "-batch", "-", stdin="""
         link add br0 address 02:00:00:00:00:b0 type bridge

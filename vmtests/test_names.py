@@ -29,6 +29,7 @@ def addresses(world, name, *networks):
 
 
 @behaviour("L2")
+@elsewhere
 def test_endpoints_know_those_of_their_networks(world):
     world.apply(SPEC)
     front, api = hosts(world, "front"), hosts(world, "api")

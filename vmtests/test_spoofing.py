@@ -8,7 +8,7 @@ import ipaddress
 import struct
 
 import frames
-from marks import behaviour
+from marks import behaviour, elsewhere
 from specs import dual, on
 from world import FAMILIES, wait_until
 
@@ -155,6 +155,7 @@ def spoofed(world):
 
 
 @behaviour("S7", "S9", "U5")
+@elsewhere
 def test_an_endpoint_speaks_for_itself_only(world):
     world.apply(three())
     guarded(world)
@@ -168,6 +169,7 @@ def test_an_endpoint_speaks_for_itself_only(world):
 
 
 @behaviour("S7", "S9")
+@elsewhere
 def test_a_lie_is_believed_by_nobody(world):
     """Neighbours' tables and the lan, after packets by the endpoint's own kernel with addresses that it took."""
     world.apply(three())
@@ -187,6 +189,7 @@ def test_a_lie_is_believed_by_nobody(world):
 
 
 @behaviour("S7")
+@elsewhere
 def test_the_guard_lasts(world):
     """The endpoint's link down and up, and its MAC changed by itself; the host's link down and up; a flush of all rules."""
     world.apply(three())
