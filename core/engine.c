@@ -169,8 +169,10 @@ static int undo_rules(struct weir_session *s, const void *a, const void *b)
 	const struct weir_delta nothing = { 0 };
 	if (!w->committed)
 		return 0;
-	if (!*was_present)
+	if (!*was_present) {
+		memcpy(s->meta.backend, s->saved_meta.backend, sizeof(s->meta.backend));
 		return weir_session_commit_rules(s, &nothing, WEIR_FW_WHOLE, NULL);
+	}
 	return weir_session_commit_rules(s, &back, 0, NULL);
 }
 

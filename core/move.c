@@ -223,6 +223,8 @@ static int move_to(struct weir_session *s, const struct weir_firewall_ops *ops,
 	memcpy(from, s->saved_meta.backend, sizeof(from));
 	bool same = strcmp(s->engine->firewall->name, ops->name) == 0;
 	int r = ask_old(s, err);
+	if (same)
+		put_in_charge(s, ops->name); /* by choice, and before any rule is there */
 	if (r == 0 && (same || s->kernel.present))
 		r = make_sure_of_old(s, plan, err);
 	if (r == 0 && !same)

@@ -69,7 +69,6 @@ static int check_backend(struct weir_session *s, struct weir_err *err)
 			"this host's rules are in %s, not %s (weir backend use %s moves "
 			"them; else leave --backend and WEIR_BACKEND out)",
 			s->meta.backend, name, name);
-	(void)strncpy(s->meta.backend, name, sizeof(s->meta.backend) - 1);
 	return 0;
 }
 
@@ -232,6 +231,9 @@ static int try_commit(struct weir_session *s, const struct weir_delta *delta, un
 		.epoch = epoch,
 		.generation = generation,
 	};
+	/* Only a filter that has rules of ours binds the host: one that cannot hold any must not. */
+	if (s->kernel.present)
+		(void)snprintf(s->meta.backend, sizeof(s->meta.backend), "%s", fw->name);
 	return 0;
 }
 

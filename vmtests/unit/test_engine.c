@@ -390,6 +390,29 @@ static void test_another_backend(void **state)
 	refused(h, EBUSY, "rules are in memory, not iptables");
 }
 
+/* A filter in which nothing of ours ever was does not bind the host. */
+static void test_a_backend_that_cannot_is_not_kept(void **state)
+{
+	struct host *h = *state;
+	struct weir_firewall_ops renamed = weir_memory_firewall;
+	renamed.name = "iptables";
+	h->engine.firewall = &renamed;
+	unsigned failed = 0;
+	for (unsigned n = 1; n < 200; n++) {
+		weir_memory_fail_at(n, EOPNOTSUPP);
+		if (apply(h, WEB) == 0)
+			break;
+		failed++;
+		h->engine.firewall = &weir_memory_firewall;
+		weir_memory_fail_at(0, 0);
+		OK(h, repair(h));
+		h->engine.firewall = &renamed;
+	}
+	assert_true(failed > 5);
+	h->engine.firewall = &weir_memory_firewall;
+	refused(h, EBUSY, "rules are in iptables, not memory");
+}
+
 static void test_foreign_interfaces_and_namespaces(void **state)
 {
 	struct host *h = *state;
@@ -559,6 +582,7 @@ int main(void)
 		HOST_TEST(test_another_store),
 		HOST_TEST(test_another_namespace),
 		HOST_TEST(test_another_backend),
+		HOST_TEST(test_a_backend_that_cannot_is_not_kept),
 		HOST_TEST(test_foreign_interfaces_and_namespaces),
 		HOST_TEST(test_repair_drops_what_is_gone),
 		HOST_TEST(test_repair_takes_links_out_of_what_was_replaced),
