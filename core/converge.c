@@ -110,7 +110,7 @@ static int finish_mark(struct work *w)
 
 static int load_wanted(struct work *w)
 {
-	struct weir_scope scope = { .all = true };
+	struct weir_scope scope = { .all = true, .policies = true };
 	int r = weir_store_load(w->s->store, &scope, &w->want, w->err);
 	if (r < 0)
 		return r;

@@ -72,18 +72,21 @@ static bool has_name(const struct names *names, const char *name)
 static int add_pruned(struct weir_session *s, struct weir_change *change, bool everything,
 		      struct weir_model *all, struct weir_err *err)
 {
-	struct weir_scope scope = { .all = true, .no_mappings = true };
-	struct names networks = { 0 }, endpoints = { 0 };
+	struct weir_scope scope = { .all = true, .no_mappings = true, .policies = true };
+	struct names networks = { 0 }, endpoints = { 0 }, policies = { 0 };
 	int r = weir_store_load(s->store, &scope, all, err);
 	if (r == 0)
 		r = names_put(s, change, WEIR_PUT_NETWORK, &networks, err);
 	if (r == 0)
 		r = names_put(s, change, WEIR_PUT_ENDPOINT, &endpoints, err);
+	if (r == 0)
+		r = names_put(s, change, WEIR_PUT_POLICY, &policies, err);
 	if (r < 0)
 		return r;
 	size_t n = change->n_ops;
 	struct weir_op *ops = weir_arena_alloc(
-		&s->arena, (n + all->n_networks + all->n_endpoints + 1) * sizeof(*ops));
+		&s->arena,
+		(n + all->n_networks + all->n_endpoints + all->n_policies + 1) * sizeof(*ops));
 	if (!ops)
 		return weir_err_set(err, ENOMEM, "out of memory");
 	if (n)
@@ -99,6 +102,12 @@ static int add_pruned(struct weir_session *s, struct weir_change *change, bool e
 		if ((net->declared || everything) && !has_name(&networks, net->name))
 			ops[n++] =
 				(struct weir_op){ .kind = WEIR_REMOVE_NETWORK, .name = net->name };
+	}
+	for (size_t i = 0; i < all->n_policies; i++) {
+		const struct weir_policy *policy = &all->policies[i];
+		if ((policy->declared || everything) && !has_name(&policies, policy->name))
+			ops[n++] = (struct weir_op){ .kind = WEIR_REMOVE_POLICY,
+						     .name = policy->name };
 	}
 	change->ops = ops;
 	change->n_ops = n;
@@ -117,11 +126,14 @@ static bool networks_differ(const struct weir_resolution *res)
 	return false;
 }
 
+/* `all` is everybody, for policies. */
 static int compile_one(const struct weir_engine *engine, const struct weir_model *model,
-		       const struct weir_forwarding *fwd, bool after, struct weir_ruleset *ret,
-		       struct weir_err *err)
+		       const struct weir_model *all, const struct weir_forwarding *fwd, bool after,
+		       struct weir_ruleset *ret, struct weir_err *err)
 {
 	int r = engine->compile(model, ret, err);
+	if (r == 0 && engine->compile_policies && all->n_policies)
+		r = engine->compile_policies(all, ret, err);
 	if (r == 0)
 		r = weir_forwarding_guards(fwd, after, ret, err);
 	return r < 0 ? r : weir_ruleset_sort(ret, err);
@@ -150,9 +162,11 @@ static int compile_change(struct weir_session *s, const struct weir_resolution *
 			r = is_store_empty(s, &w->empty, err);
 	}
 	if (r == 0)
-		r = compile_one(s->engine, &res->before, &w->fwd, false, &w->before, err);
+		r = compile_one(s->engine, &res->before, &res->all_before, &w->fwd, false,
+				&w->before, err);
 	if (r == 0)
-		r = compile_one(s->engine, &res->after, &w->fwd, true, &w->after, err);
+		r = compile_one(s->engine, &res->after, &res->all_after, &w->fwd, true, &w->after,
+				err);
 	return r < 0 ? r : weir_ruleset_diff(&w->before, &w->after, &w->delta, err);
 }
 
@@ -237,6 +251,17 @@ static int carry_out(struct weir_session *s, const struct weir_resolution *res,
 	return r < 0 ? r : weir_store_commit(s->store, err);
 }
 
+static int warn(struct weir_plan *plan, const struct weir_change *change,
+		const struct weir_resolution *res, struct weir_err *err)
+{
+	int r = 0;
+	for (size_t i = 0; r == 0 && i < change->n_ops; i++)
+		if (change->ops[i].kind == WEIR_PUT_POLICY)
+			r = weir_plan_warn_policy(plan, &res->all_after, change->ops[i].policy,
+						  err);
+	return r;
+}
+
 /* The kernel is asked whether it would take the rules; links are not tried. */
 static int validate(struct weir_session *s, const struct rules_work *w, struct weir_err *err)
 {
@@ -265,6 +290,8 @@ static int change_in_transaction(struct weir_session *s, const struct weir_chang
 		r = compile_change(s, &res, &w, err);
 	if (r == 0)
 		r = weir_plan_describe(plan, &res, err);
+	if (r == 0)
+		r = warn(plan, change, &res, err);
 	if (r < 0)
 		return r;
 	if (s->dry_run)
@@ -285,6 +312,7 @@ static bool makes_declared(const struct weir_change *change)
 	for (size_t i = 0; i < change->n_ops; i++) {
 		const struct weir_op *op = &change->ops[i];
 		if (op->kind == WEIR_PUT_NETWORK || op->kind == WEIR_REMOVE_NETWORK ||
+		    op->kind == WEIR_PUT_POLICY || op->kind == WEIR_REMOVE_POLICY ||
 		    (op->endpoint && op->endpoint->declared))
 			return true;
 	}
@@ -341,7 +369,8 @@ static int drop_gone(struct weir_session *s, const struct weir_gone *gone, struc
 		return weir_err_set(err, ENOMEM, "out of memory");
 	for (size_t i = 0; i < gone->n; i++)
 		change.ops[i] = (struct weir_op){ .kind = WEIR_REMOVE_ENDPOINT,
-						  .name = gone->endpoints[i] };
+						  .name = gone->endpoints[i],
+						  .though_named = true };
 	int r = weir_store_begin(s->store, true, err);
 	if (r == 0)
 		r = change_in_transaction(s, &change, true, &plan, err);

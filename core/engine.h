@@ -19,6 +19,10 @@ struct weir_engine {
 	unsigned timeout_ms; /* for the lock */
 	int (*compile)(const struct weir_model *model, struct weir_ruleset *ret,
 		       struct weir_err *err);
+	/* The policies' part of the ruleset (CLASS, MEMBER, PAIR, HOST_PAIR, CELL), appended, of a model that
+	 * holds everybody, without ports. compile adds the same where its model has policies. NULL: none. */
+	int (*compile_policies)(const struct weir_model *everybody, struct weir_ruleset *ret,
+				struct weir_err *err);
 	const struct weir_firewall_ops *firewall;
 	/* Called when the store has told which backend this host's rules are in ("": none yet), before
 	 * `firewall` is looked at, which it may fill; NULL: that is chosen already. */
@@ -40,20 +44,25 @@ enum weir_op_kind {
 	WEIR_REMOVE_ENDPOINT,
 	WEIR_ADD_MAPPING, /* of an endpoint; present already: nothing */
 	WEIR_REMOVE_MAPPING,
+	WEIR_PUT_POLICY,
+	WEIR_REMOVE_POLICY,
 	WEIR_NUM_OP_KINDS
 };
 
 struct weir_op {
 	enum weir_op_kind kind;
-	const char *name;		      /* of the network or endpoint */
+	const char *name;		      /* of the network, endpoint or policy */
 	const struct weir_network *network;   /* PUT_NETWORK */
 	const struct weir_endpoint *endpoint; /* PUT_ENDPOINT */
 	const struct weir_mapping *mapping;   /* ADD_, REMOVE_MAPPING */
+	const struct weir_policy *policy;     /* PUT_POLICY: sorted */
 	bool add;	     /* PUT: it must not be there in another form: -EEXIST */
 	bool absent_is_fine; /* REMOVE_ */
+	bool though_named; /* REMOVE_ENDPOINT: even if a policy names it, which then picks nobody there */
 };
 
-/* Ops in any order; the engine takes removals of endpoints first, then networks, then endpoints. */
+/* Ops in any order; the engine takes removals of endpoints first, then networks, then endpoints, then
+ * policies. What a policy names must be there when all is done. */
 struct weir_change {
 	struct weir_op *ops;
 	size_t n_ops;
@@ -67,7 +76,7 @@ enum weir_action { WEIR_ACTION_ADD, WEIR_ACTION_CHANGE, WEIR_ACTION_REMOVE, WEIR
 
 struct weir_step {
 	enum weir_action action;
-	const char *object; /* "network", "endpoint", "mapping", "rule", "interface", … */
+	const char *object; /* "network", "endpoint", "mapping", "policy", "rule", "interface", … */
 	const char *name;
 	const char *detail; /* in words, may be empty */
 	struct weir_place origin;
@@ -80,6 +89,9 @@ struct weir_plan {
 	size_t n_steps;
 	struct weir_step *drift; /* what the kernel had lost, or had too much */
 	size_t n_drift;
+	struct weir_step
+		*warnings; /* what is done, and may not be what is meant; action says nothing */
+	size_t n_warnings;
 	struct weir_model after; /* the objects that were made or changed, with what was chosen */
 };
 void weir_plan_free(struct weir_plan *plan);

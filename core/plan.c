@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/selector.h"
+
 enum { MAPPINGS_TOLD = 8 }; /* by name in one line; more are counted */
 
 void weir_plan_free(struct weir_plan *plan)
@@ -51,6 +53,12 @@ int weir_plan_add_drift(struct weir_plan *plan, enum weir_action action, const c
 		.action = action, .object = object, .name = name, .detail = detail
 	};
 	return add(plan, &plan->drift, &plan->n_drift, &step, err);
+}
+
+int weir_plan_add_warning(struct weir_plan *plan, const struct weir_step *step,
+			  struct weir_err *err)
+{
+	return add(plan, &plan->warnings, &plan->n_warnings, step, err);
 }
 
 /* ---- words ---- */
@@ -181,6 +189,22 @@ static void say_spoof_guard(FILE *out, const void *net)
 	say_switch(out, !((const struct weir_network *)net)->no_spoof_guard);
 }
 
+static void say_filtered(FILE *out, const void *net)
+{
+	fputs(((const struct weir_network *)net)->filtered ? "filtered by policies" : "passed",
+	      out);
+}
+
+static void say_ingress(FILE *out, const void *net)
+{
+	fputs(weir_default_name(((const struct weir_network *)net)->ingress), out);
+}
+
+static void say_egress(FILE *out, const void *net)
+{
+	fputs(weir_default_name(((const struct weir_network *)net)->egress), out);
+}
+
 static void say_mtu(FILE *out, const void *net)
 {
 	unsigned mtu = ((const struct weir_network *)net)->mtu;
@@ -256,7 +280,8 @@ static const struct aspect network_aspects[] = {
 	{ "subnets", say_subnets },   { "gateway", say_gateway },
 	{ "nat", say_nat },	      { "trusted", say_trusted },
 	{ "exclude", say_excluded },  { "spoof_guard", say_spoof_guard },
-	{ "strict", say_strict },
+	{ "strict", say_strict },     { "ingress", say_ingress },
+	{ "egress", say_egress },     { "traffic within", say_filtered },
 };
 
 static void say_network_change(FILE *out, const struct weir_network *a,
@@ -466,6 +491,115 @@ static int describe_endpoint(struct weir_plan *plan, const struct weir_endpoint 
 		 : add_said(plan, step, say_one, b, NULL, err);
 }
 
+/* ---- policies ---- */
+
+static void say_action(FILE *out, const void *policy)
+{
+	fputs(weir_policy_action_name(((const struct weir_policy *)policy)->action), out);
+}
+
+static void say_from(FILE *out, const void *object)
+{
+	const struct weir_policy *policy = object;
+	weir_selectors_print(policy->from, policy->n_from, out);
+}
+
+static void say_to(FILE *out, const void *object)
+{
+	const struct weir_policy *policy = object;
+	weir_selectors_print(policy->to, policy->n_to, out);
+}
+
+static void say_services(FILE *out, const void *object)
+{
+	const struct weir_policy *policy = object;
+	char text[WEIR_SERVICE_TEXT];
+	if (!policy->n_services)
+		fputs("all", out);
+	for (size_t i = 0; i < policy->n_services; i++)
+		fprintf(out, "%s%s", i ? " " : "", weir_service_text(&policy->services[i], text));
+}
+
+static void say_gate(FILE *out, const void *policy)
+{
+	fputs(weir_policy_gate_name(((const struct weir_policy *)policy)->gate), out);
+}
+
+static void say_log(FILE *out, const void *policy)
+{
+	fputs(weir_policy_log_name(((const struct weir_policy *)policy)->log), out);
+}
+
+static void say_priority(FILE *out, const void *policy)
+{
+	fprintf(out, "%d", ((const struct weir_policy *)policy)->priority);
+}
+
+static const struct aspect policy_aspects[] = {
+	{ "action", say_action },     { "from", say_from },	 { "to", say_to },
+	{ "ports", say_services },    { "direction", say_gate }, { "log", say_log },
+	{ "priority", say_priority },
+};
+
+static void say_one_policy(FILE *out, const void *a, const void *b)
+{
+	const struct weir_policy *policy = a;
+	(void)b;
+	say_action(out, policy);
+	fputs(" from ", out);
+	say_from(out, policy);
+	fputs(" to ", out);
+	say_to(out, policy);
+	if (policy->n_services) {
+		fputs(" ports ", out);
+		say_services(out, policy);
+	}
+	if (policy->gate != WEIR_BOTH_GATES)
+		fprintf(out, ", %s only", weir_policy_gate_name(policy->gate));
+	if (policy->log != WEIR_LOG_NONE)
+		fprintf(out, ", log %s", weir_policy_log_name(policy->log));
+	if (policy->priority)
+		fprintf(out, ", priority %d", policy->priority);
+}
+
+static void say_change_policy(FILE *out, const void *a, const void *b)
+{
+	struct changes c = { .out = out };
+	say_aspects(&c, policy_aspects, sizeof(policy_aspects) / sizeof(*policy_aspects), a, b);
+}
+
+static int describe_policy(struct weir_plan *plan, const struct weir_policy *a,
+			   const struct weir_policy *b, struct weir_err *err)
+{
+	struct weir_step step = { .object = "policy", .name = (b ? b : a)->name };
+	if (a && b && weir_policy_equal(a, b))
+		return 0;
+	if (!b) {
+		step.action = WEIR_ACTION_REMOVE;
+		return add_said(plan, step, say_one_policy, a, NULL, err);
+	}
+	step.origin = b->origin;
+	step.action = a ? WEIR_ACTION_CHANGE : WEIR_ACTION_ADD;
+	struct weir_policy *copy = weir_model_add_policy(&plan->after);
+	if (!copy || weir_policy_copy(&plan->after, copy, b) < 0)
+		return no_memory(err);
+	return a ? add_said(plan, step, say_change_policy, a, b, err)
+		 : add_said(plan, step, say_one_policy, b, NULL, err);
+}
+
+static int describe_policies(struct weir_plan *plan, const struct weir_model *before,
+			     const struct weir_model *after, struct weir_err *err)
+{
+	int r = 0;
+	for (size_t i = 0; r == 0 && i < before->n_policies; i++)
+		if (!weir_model_policy(after, before->policies[i].name))
+			r = describe_policy(plan, &before->policies[i], NULL, err);
+	for (size_t i = 0; r == 0 && i < after->n_policies; i++)
+		r = describe_policy(plan, weir_model_policy(before, after->policies[i].name),
+				    &after->policies[i], err);
+	return r;
+}
+
 int weir_plan_describe(struct weir_plan *plan, const struct weir_resolution *res,
 		       struct weir_err *err)
 {
@@ -483,6 +617,8 @@ int weir_plan_describe(struct weir_plan *plan, const struct weir_resolution *res
 	for (size_t i = 0; r == 0 && i < after->n_endpoints; i++)
 		r = describe_endpoint(plan, weir_model_endpoint(before, after->endpoints[i].name),
 				      &after->endpoints[i], err);
+	if (r == 0)
+		r = describe_policies(plan, &res->all_before, &res->all_after, err);
 	weir_model_sort(&plan->after);
 	return r;
 }

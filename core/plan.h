@@ -14,5 +14,11 @@ int weir_plan_add_step(struct weir_plan *plan, enum weir_action action, const ch
 /* One more thing that the kernel had lost or had too much; the words are copied. */
 int weir_plan_add_drift(struct weir_plan *plan, enum weir_action action, const char *object,
 			const char *name, const char *detail, struct weir_err *err);
+/* One more thing to look at again; step's words are copied, its action says nothing. */
+int weir_plan_add_warning(struct weir_plan *plan, const struct weir_step *step,
+			  struct weir_err *err);
+/* Warnings about a policy among everybody that it may pick (policy_warn.c). */
+int weir_plan_warn_policy(struct weir_plan *plan, const struct weir_model *all,
+			  const struct weir_policy *policy, struct weir_err *err);
 
 #endif

@@ -15,6 +15,7 @@ struct work {
 	struct weir_session *s;
 	const struct weir_change *change;
 	struct weir_model *before, *after;
+	struct weir_resolution *res;
 	struct weir_err *err;
 };
 
@@ -22,6 +23,8 @@ void weir_resolution_free(struct weir_resolution *res)
 {
 	weir_model_free(&res->before);
 	weir_model_free(&res->after);
+	weir_model_free(&res->all_before);
+	weir_model_free(&res->all_after);
 }
 
 static int no_memory(struct weir_err *err)
@@ -56,6 +59,7 @@ static int put_network(struct work *w, const struct weir_op *op)
 				"that one first (weir network rm)",
 				net.name, net.ifname, other->name);
 	}
+	net.filtered = prev && prev->filtered; /* as long as nobody has looked again */
 	bool same = prev && weir_network_equal(prev, &net);
 	net.declared |= prev && prev->declared;
 	if (!same || net.declared != prev->declared)
@@ -376,6 +380,8 @@ static int apply_ops(struct work *w)
 	if (r == 0)
 		r = each(w, WEIR_ADD_MAPPING, add_mapping);
 	if (r == 0)
+		r = weir_resolve_policies(w->s, change, w->res, w->err);
+	if (r == 0)
 		r = weir_resolve_members(w->s, w->before, w->after, w->err);
 	weir_model_sort(w->before);
 	weir_model_sort(w->after);
@@ -391,9 +397,12 @@ int weir_resolve(struct weir_session *s, const struct weir_change *change,
 		.change = change,
 		.before = &res.before,
 		.after = &res.after,
+		.res = &res,
 		.err = err,
 	};
 	int r = weir_resolve_load(s, change, w.before, w.after, err);
+	if (r == 0)
+		r = weir_resolve_load_everybody(s, change, &res, err);
 	if (r == 0)
 		r = apply_ops(&w);
 	if (r < 0)

@@ -10,6 +10,10 @@
  * Networks that are only referred to stand in both. */
 struct weir_resolution {
 	struct weir_model before, after;
+	/* Where policies or defaults are in force, before or after: everybody, without ports, and every
+	 * policy. Else empty. */
+	struct weir_model all_before, all_after;
+	bool has_policies;
 };
 void weir_resolution_free(struct weir_resolution *res);
 #define WEIR_CLEAN_RESOLUTION __attribute__((cleanup(weir_resolution_free)))
@@ -26,6 +30,14 @@ int weir_resolve_load(struct weir_session *s, const struct weir_change *change,
 /* Adds to both the members of networks that have changed, and the other ends of wires. */
 int weir_resolve_members(struct weir_session *s, struct weir_model *before,
 			 struct weir_model *after, struct weir_err *err);
+
+/* Policies (resolve_policy.c): everybody as before the change, where it matters; and when endpoints and
+ * networks are what they will be, the policies' own ops, everybody as after, and networks that become
+ * filtered or stop being so. */
+int weir_resolve_load_everybody(struct weir_session *s, const struct weir_change *change,
+				struct weir_resolution *res, struct weir_err *err);
+int weir_resolve_policies(struct weir_session *s, const struct weir_change *change,
+			  struct weir_resolution *res, struct weir_err *err);
 
 /* The pieces, one file each (resolve_network.c, resolve_endpoint.c, resolve_ports.c).
  * `net` and `ep` are copies that are completed in place; prev is what stands in the store, or NULL.

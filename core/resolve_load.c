@@ -30,6 +30,11 @@ static bool is_network_op(const struct weir_op *op)
 	return op->kind == WEIR_PUT_NETWORK || op->kind == WEIR_REMOVE_NETWORK;
 }
 
+static bool is_policy_op(const struct weir_op *op)
+{
+	return op->kind == WEIR_PUT_POLICY || op->kind == WEIR_REMOVE_POLICY;
+}
+
 /* ---- names ---- */
 
 static int add_name(struct weir_session *s, struct names *names, const char *name,
@@ -89,6 +94,7 @@ struct objects {
 	struct names endpoints; /* put or removed */
 	struct names published; /* that get or lose a port */
 	struct names used;	/* networks that endpoints attach to */
+	struct names policies;
 };
 
 static int name_objects(struct weir_session *s, const struct weir_change *change,
@@ -100,6 +106,7 @@ static int name_objects(struct weir_session *s, const struct weir_change *change
 		r = add_name(s,
 			     is_network_op(op)	 ? &ret->networks
 			     : is_mapping_op(op) ? &ret->published
+			     : is_policy_op(op)	 ? &ret->policies
 						 : &ret->endpoints,
 			     op->name, err);
 		for (size_t k = 0; r == 0 && op->endpoint && k < op->endpoint->n_attachments; k++)
@@ -109,11 +116,14 @@ static int name_objects(struct weir_session *s, const struct weir_change *change
 		return r;
 	sort_names(&ret->networks);
 	sort_names(&ret->endpoints);
+	sort_names(&ret->policies);
 	make_unique(&ret->published);
 	make_unique(&ret->used);
 	r = check_once(&ret->networks, "network", err);
 	if (r == 0)
 		r = check_once(&ret->endpoints, "endpoint", err);
+	if (r == 0)
+		r = check_once(&ret->policies, "policy", err);
 	for (size_t i = 0; r == 0 && i < ret->published.n; i++)
 		if (has_name(&ret->endpoints, ret->published.items[i]))
 			r = twice("endpoint", ret->published.items[i], err);

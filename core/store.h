@@ -107,6 +107,9 @@ int weir_store_put_policy(struct weir_store *store, const struct weir_policy *po
 			  struct weir_err *err);
 int weir_store_remove_policy(struct weir_store *store, const char *name,
 			     struct weir_err *err); /* -ENOENT */
+/* Only whether policies bind a network's own traffic. */
+int weir_store_set_filtered(struct weir_store *store, const char *network, bool filtered,
+			    struct weir_err *err);
 /* Is there any policy, or any network with a default of its own? */
 int weir_store_has_policies(struct weir_store *store, bool *ret, struct weir_err *err);
 /* A policy that names this network or endpoint; *ret_policy (in the arena) NULL: none. */

@@ -287,6 +287,13 @@ int weir_store_has_policies(struct weir_store *store, bool *ret, struct weir_err
 	return 0;
 }
 
+int weir_store_set_filtered(struct weir_store *store, const char *network, bool filtered,
+			    struct weir_err *err)
+{
+	int r = weir_store_exec(store, WEIR_SQL_SET_FILTERED, NULL, err, "ti", network, filtered);
+	return r < 0 ? weir_store_spoil(store, r) : 0;
+}
+
 static int find_naming(struct weir_store *store, enum weir_policy_item kind, const char *name,
 		       struct weir_arena *arena, const char **ret, struct weir_err *err)
 {

@@ -226,5 +226,6 @@ const char *const weir_store_sql[] = {
 	[WEIR_SQL_ADD_POLICY_ITEM] = "INSERT INTO policy_item VALUES(?, ?, ?, ?, ?, ?)",
 	[WEIR_SQL_POLICY_NAMING] = "SELECT policy FROM policy_item WHERE kind = ? AND a = ?"
 				   " ORDER BY policy LIMIT 1",
+	[WEIR_SQL_SET_FILTERED] = "UPDATE network SET filtered = ?2 WHERE name = ?1",
 };
 static_assert(sizeof(weir_store_sql) / sizeof(weir_store_sql[0]) == WEIR_NUM_SQL, "one text each");
