@@ -20,7 +20,8 @@ static int make_ops(struct weir_cli *cli, const struct weir_model *model, bool r
 {
 	size_t n = 0;
 	struct weir_op *ops = weir_arena_alloc(
-		&cli->arena, (model->n_networks + model->n_endpoints + 1) * sizeof(*ops));
+		&cli->arena,
+		(model->n_networks + model->n_endpoints + model->n_policies + 1) * sizeof(*ops));
 	if (!ops)
 		return weir_err_set(err, ENOMEM, "out of memory");
 	for (size_t i = 0; i < model->n_networks; i++)
@@ -35,6 +36,13 @@ static int make_ops(struct weir_cli *cli, const struct weir_model *model, bool r
 			.kind = remove ? WEIR_REMOVE_ENDPOINT : WEIR_PUT_ENDPOINT,
 			.name = model->endpoints[i].name,
 			.endpoint = remove ? NULL : &model->endpoints[i],
+			.absent_is_fine = true,
+		};
+	for (size_t i = 0; i < model->n_policies; i++)
+		ops[n++] = (struct weir_op){
+			.kind = remove ? WEIR_REMOVE_POLICY : WEIR_PUT_POLICY,
+			.name = model->policies[i].name,
+			.policy = remove ? NULL : &model->policies[i],
 			.absent_is_fine = true,
 		};
 	*ret = (struct weir_change){

@@ -59,6 +59,15 @@ enum weir_option_id {
 	OPT_PARENT,
 	OPT_VLAN,
 	OPT_ADOPT,
+	OPT_FROM,
+	OPT_TO,
+	OPT_PORT,
+	OPT_ACTION,
+	OPT_DIRECTION,
+	OPT_LOG,
+	OPT_PRIORITY,
+	OPT_DEFAULT_INGRESS,
+	OPT_DEFAULT_EGRESS,
 	WEIR_NUM_OPTIONS
 };
 
@@ -133,6 +142,10 @@ int weir_cli_load(struct weir_cli *cli, const struct weir_scope *scope, struct w
 int weir_cli_spoofed(struct weir_cli *cli, struct weir_links *links, const struct weir_endpoint *ep,
 		     uint64_t *sum, struct weir_err *err);
 
+/* The kernel's counters, through the backend that meta names, without the engine. */
+int weir_cli_counters(struct weir_cli *cli, const struct weir_store_meta *meta,
+		      struct weir_counters *ret, struct weir_err *err);
+
 /* Runs a change as the flags say and prints what it did. Returns the exit code or an errno. */
 int weir_cli_change(struct weir_cli *cli, const struct weir_change *change, struct weir_err *err);
 /* Prints a plan: steps and drift; `nothing` when there are none. */
@@ -148,7 +161,9 @@ json_t *weir_json_network(const struct weir_network *net, size_t endpoints);
 json_t *weir_json_endpoint(const struct weir_model *model, const struct weir_endpoint *ep);
 json_t *weir_json_mapping(const struct weir_model *model, const struct weir_endpoint *ep,
 			  const struct weir_mapping *m);
+json_t *weir_json_policy(const struct weir_policy *policy);
 json_t *weir_json_steps(const struct weir_step *steps, size_t n);
+json_t *weir_json_warnings(const struct weir_step *warnings, size_t n);
 json_t *weir_json_place(const struct weir_place *at);
 
 /* A table for people: rows of n_columns cells, columns as wide as needed. */
@@ -176,6 +191,10 @@ int weir_verb_endpoint_show(struct weir_cli *cli, struct weir_err *err);
 int weir_verb_port_add(struct weir_cli *cli, struct weir_err *err);
 int weir_verb_port_rm(struct weir_cli *cli, struct weir_err *err);
 int weir_verb_port_ls(struct weir_cli *cli, struct weir_err *err);
+int weir_verb_policy_add(struct weir_cli *cli, struct weir_err *err);
+int weir_verb_policy_rm(struct weir_cli *cli, struct weir_err *err);
+int weir_verb_policy_ls(struct weir_cli *cli, struct weir_err *err);
+int weir_verb_policy_show(struct weir_cli *cli, struct weir_err *err);
 int weir_verb_exec(struct weir_cli *cli, struct weir_err *err);
 int weir_verb_status(struct weir_cli *cli, struct weir_err *err);
 int weir_verb_render(struct weir_cli *cli, struct weir_err *err);

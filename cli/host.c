@@ -131,6 +131,22 @@ int weir_cli_load(struct weir_cli *cli, const struct weir_scope *scope, struct w
 	return r;
 }
 
+int weir_cli_counters(struct weir_cli *cli, const struct weir_store_meta *meta,
+		      struct weir_counters *ret, struct weir_err *err)
+{
+	struct weir_firewall *fw = NULL;
+	int r = weir_cli_engine(cli, err);
+	if (r == 0)
+		r = weir_cli_choose(cli, meta->backend, err);
+	if (r == 0)
+		r = cli->firewall.open(meta->uuid, cli->engine.trace, &fw, err);
+	if (r < 0)
+		return r;
+	r = cli->firewall.counters(fw, ret, err);
+	cli->firewall.close(fw);
+	return r;
+}
+
 int weir_cli_change(struct weir_cli *cli, const struct weir_change *change, struct weir_err *err)
 {
 	WEIR_CLEAN_PLAN struct weir_plan plan = { 0 };

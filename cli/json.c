@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "cli/cli.h"
+#include "core/selector.h"
 
 void weir_print_json(json_t *object)
 {
@@ -73,8 +74,7 @@ json_t *weir_json_network(const struct weir_network *net, size_t endpoints)
 	for (size_t i = 0; i < net->n_trusted; i++)
 		json_array_append_new(trusted, json_string(net->trusted[i]));
 	return json_pack("{s:s, s:s, s:s, s:o, s:i, s:o, s:o, s:b, s:b, s:s, s:b, s:o, s:s?, s:b, "
-			 "s:I, s:s?, s:i, "
-			 "s:b, s:b, s:b}",
+			 "s:I, s:s?, s:i, s:b, s:b, s:b, s:{s:s, s:s}, s:b}",
 			 "name", net->name, "mode", weir_mode_name(net->mode), "ifname",
 			 net->ifname, "mac", mac_json(&net->mac), "mtu", (int)net->mtu, "subnets",
 			 subnets_json(net), "nat", nat_json(net), "internal", net->internal,
@@ -85,7 +85,9 @@ json_t *weir_json_network(const struct weir_network *net, size_t endpoints)
 			 (json_int_t)endpoints, "parent", net->parent[0] ? net->parent : NULL,
 			 "vlan", (int)net->vlan, "adopt", net->adopt, "spoof_guard",
 			 !net->no_spoof_guard && weir_mode_traits(net->mode)->bridge, "strict",
-			 net->strict);
+			 net->strict, "default", "ingress", weir_default_name(net->ingress),
+			 "egress", weir_default_name(net->egress), "filtered",
+			 weir_network_is_filtered(net));
 }
 
 json_t *weir_json_mapping(const struct weir_model *model, const struct weir_endpoint *ep,
@@ -152,6 +154,50 @@ json_t *weir_json_endpoint(const struct weir_model *model, const struct weir_end
 			 routes_json(ep), "dns", dns, "forward", ep->forward, "declared",
 			 ep->declared, "rate",
 			 ep->rate.to ? weir_rate_text(&ep->rate, rate) : NULL);
+}
+
+static json_t *selectors_json(const struct weir_selector *sels, size_t n)
+{
+	json_t *list = json_array();
+	for (size_t i = 0; i < n || i == 0; i++) {
+		char *text = NULL;
+		size_t len = 0;
+		FILE *out = open_memstream(&text, &len);
+		if (!out)
+			return list;
+		weir_selectors_print(sels + i, n ? 1 : 0, out);
+		if (fclose(out) == 0)
+			json_array_append_new(list, json_string(text));
+		free(text);
+	}
+	return list;
+}
+
+json_t *weir_json_policy(const struct weir_policy *policy)
+{
+	json_t *ports = json_array();
+	char text[WEIR_SERVICE_TEXT];
+	for (size_t i = 0; i < policy->n_services; i++)
+		json_array_append_new(ports,
+				      json_string(weir_service_text(&policy->services[i], text)));
+	return json_pack("{s:s, s:s, s:o, s:o, s:o, s:s, s:s, s:i, s:b, s:o}", "name", policy->name,
+			 "action", weir_policy_action_name(policy->action), "from",
+			 selectors_json(policy->from, policy->n_from), "to",
+			 selectors_json(policy->to, policy->n_to), "ports", ports, "direction",
+			 weir_policy_gate_name(policy->gate), "log",
+			 weir_policy_log_name(policy->log), "priority", policy->priority,
+			 "declared", policy->declared, "place", weir_json_place(&policy->origin));
+}
+
+json_t *weir_json_warnings(const struct weir_step *warnings, size_t n)
+{
+	json_t *list = json_array();
+	for (size_t i = 0; i < n; i++)
+		json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:o}", "object",
+						      warnings[i].object, "name", warnings[i].name,
+						      "detail", warnings[i].detail, "place",
+						      weir_json_place(&warnings[i].origin)));
+	return list;
 }
 
 json_t *weir_json_steps(const struct weir_step *steps, size_t n)

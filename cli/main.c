@@ -13,10 +13,16 @@ static const enum weir_option_id no_options[] = { OPT_HELP };
 static const enum weir_option_id apply_options[] = { OPT_PRUNE, OPT_HELP };
 static const enum weir_option_id delete_options[] = { OPT_ALL, OPT_HELP };
 static const enum weir_option_id network_options[] = {
-	OPT_SUBNET,	    OPT_GATEWAY,	OPT_MODE,   OPT_NAT,	OPT_INTERNAL,
-	OPT_ISOLATE,	    OPT_HOST,		OPT_MTU,    OPT_BRIDGE, OPT_EXCLUDE,
-	OPT_TRUSTED,	    OPT_FILTER_BRIDGED, OPT_PARENT, OPT_VLAN,	OPT_ADOPT,
-	OPT_NO_SPOOF_GUARD, OPT_STRICT,		OPT_HELP,
+	OPT_SUBNET,	    OPT_GATEWAY,
+	OPT_MODE,	    OPT_NAT,
+	OPT_INTERNAL,	    OPT_ISOLATE,
+	OPT_HOST,	    OPT_MTU,
+	OPT_BRIDGE,	    OPT_EXCLUDE,
+	OPT_TRUSTED,	    OPT_FILTER_BRIDGED,
+	OPT_PARENT,	    OPT_VLAN,
+	OPT_ADOPT,	    OPT_NO_SPOOF_GUARD,
+	OPT_STRICT,	    OPT_DEFAULT_INGRESS,
+	OPT_DEFAULT_EGRESS, OPT_HELP,
 };
 static const enum weir_option_id endpoint_options[] = {
 	OPT_NETWORK, OPT_PUBLISH, OPT_NETNS,   OPT_PID,	 OPT_MODE, OPT_LABEL,
@@ -26,6 +32,20 @@ static const enum weir_option_id port_options[] = { OPT_NET, OPT_HELP };
 static const enum weir_option_id publish_options[] = { OPT_NET, OPT_STRICT, OPT_HELP };
 
 static const enum weir_option_id graph_options[] = { OPT_FORMAT, OPT_HELP };
+
+static const enum weir_option_id policy_options[] = {
+	OPT_FROM, OPT_TO, OPT_PORT, OPT_ACTION, OPT_DIRECTION, OPT_LOG, OPT_PRIORITY, OPT_HELP,
+};
+
+static const char selector_help[] =
+	"SEL is one of:\n"
+	"  any                         every endpoint and the outside (not the host)\n"
+	"  endpoints, outside, host    all of a kind\n"
+	"  endpoint:api|web            by name, any of these\n"
+	"  network:db                  by network, any of these\n"
+	"  label:role=api,env=a|b      by labels, all of these; of the values any\n"
+	"  network:db+label:role=api   both must hold\n"
+	"  cidr:10.0.0.0/8,except=10.1.0.0/16   by address, whoever has it\n";
 
 static const char publish_help[] =
 	"SPEC is [[HOST-ADDRESS:]HOST-PORTS:]PORTS[/PROTO]:\n"
@@ -69,6 +89,14 @@ const struct weir_verb weir_verbs[] = {
 	  weir_verb_port_ls, no_options },
 	{ "port show", "ENDPOINT [SPEC]", "published ports of one endpoint", NULL, 1, 2,
 	  weir_verb_port_ls, no_options },
+	{ "policy add", "NAME [OPTIONS]", "make a policy: who may talk to whom", selector_help, 1,
+	  1, weir_verb_policy_add, policy_options },
+	{ "policy rm", "NAME…", "remove policies", NULL, 1, SIZE_MAX, weir_verb_policy_rm,
+	  no_options },
+	{ "policy ls", "", "list policies in their order, with their counters", NULL, 0, 0,
+	  weir_verb_policy_ls, no_options },
+	{ "policy show", "NAME", "a policy: whom it picks, its counters, the rules it became", NULL,
+	  1, 1, weir_verb_policy_show, no_options },
 	{ "exec", "ENDPOINT -- COMMAND…", "run a command inside an endpoint", NULL, 1, SIZE_MAX,
 	  weir_verb_exec, no_options },
 	{ "status", "", "is the host what it should be? exit 1 if not", NULL, 0, 0,

@@ -57,7 +57,7 @@ static void flags_cell(struct weir_table *table, const struct weir_network *net)
 	char text[128];
 	(void)snprintf(text, sizeof(text), "%s%s%s%s%s%s", net->internal ? " internal" : "",
 		       net->isolate ? " isolated" : "", net->host_deny ? " host-deny" : "",
-		       net->filter_bridged ? " filter-bridged" : "",
+		       weir_network_is_filtered(net) ? " filter-bridged" : "",
 		       net->no_spoof_guard ? " no-spoof-guard" : "", net->strict ? " strict" : "");
 	weir_table_cell(table, "%s", text[0] ? text + 1 : "-");
 }

@@ -17,6 +17,7 @@ struct option_def {
 	const char *arg; /* what its value is called; NULL: a flag */
 	bool global;
 	const char *help;
+	bool may; /* a flag that may have a value, behind '=' */
 };
 
 static const struct option_def defs[] = {
@@ -83,6 +84,25 @@ static const struct option_def defs[] = {
 	[OPT_STRICT] = { "strict", 0, NULL, false,
 			 "only by interfaces that have the published address" },
 	[OPT_FORMAT] = { "format", 0, "text|dot|mermaid", false, "how to draw (default: text)" },
+	[OPT_FROM] = { "from", 0, "SEL", false, "who sends; again for more (default: any)" },
+	[OPT_TO] = { "to", 0, "SEL", false, "who receives; again for more (default: any)" },
+	[OPT_PORT] = { "port", 0, "PORTS/PROTO|PROTO|icmp/TYPE", false,
+		       "what is sent, as the receiver sees it; again for more (default: "
+		       "everything)" },
+	[OPT_ACTION] = { "action", 0, "allow|deny|reject", false,
+			 "what happens to it; reject tells the sender" },
+	[OPT_DIRECTION] = { "direction", 0, "both|egress|ingress", false,
+			    "at the sender's gate, the receiver's, or both (default)" },
+	[OPT_LOG] = { "log", 0, NULL, false,
+		      "log what it decides, some lines a second, by NFLOG; --log=kernel: in the "
+		      "kernel's log",
+		      true },
+	[OPT_PRIORITY] = { "priority", 0, "N", false,
+			   "the highest decides; at the same, deny and reject do (default: 0)" },
+	[OPT_DEFAULT_INGRESS] = { "default-ingress", 0, "allow|deny|usual", false,
+				  "what reaches endpoints where no policy speaks" },
+	[OPT_DEFAULT_EGRESS] = { "default-egress", 0, "allow|deny|usual", false,
+				 "what endpoints may send where no policy speaks" },
 };
 static_assert(sizeof(defs) / sizeof(*defs) == WEIR_NUM_OPTIONS, "one for each option");
 
@@ -204,9 +224,9 @@ static int parse_long(struct weir_cli *cli, char **argv, int left, struct weir_e
 	if (id < 0)
 		return unknown_option(argv[0], err);
 	if (!defs[id].arg) {
-		if (equals)
+		if (equals && !defs[id].may)
 			return weir_err_set(err, EINVAL, "--%s takes no value", defs[id].name);
-		return add_option(cli, id, NULL, err) < 0 ? -ENOMEM : 1;
+		return add_option(cli, id, equals ? equals + 1 : NULL, err) < 0 ? -ENOMEM : 1;
 	}
 	if (!equals && left < 2)
 		return missing_value(id, argv[0], err);

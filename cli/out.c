@@ -73,12 +73,25 @@ static void print_steps(const struct weir_step *steps, size_t n, const char *wha
 		       steps[i].detail);
 }
 
+/* Beside the plan, for people: programs read the plan. */
+static void print_warnings(const struct weir_step *steps, size_t n)
+{
+	char place[128];
+	(void)fflush(stdout); /* they belong behind it */
+	for (size_t i = 0; i < n; i++) {
+		weir_place_text(&steps[i].origin, place, sizeof(place));
+		fprintf(stderr, "weir: warning: %s%s%s \"%s\": %s\n", place, place[0] ? ": " : "",
+			steps[i].object, steps[i].name, steps[i].detail);
+	}
+}
+
 void weir_print_plan(const struct weir_cli *cli, const struct weir_plan *plan, const char *nothing)
 {
 	if (cli->json) {
-		weir_print_json(json_pack("{s:o, s:o}", "changes",
+		weir_print_json(json_pack("{s:o, s:o, s:o}", "changes",
 					  weir_json_steps(plan->steps, plan->n_steps), "drift",
-					  weir_json_steps(plan->drift, plan->n_drift)));
+					  weir_json_steps(plan->drift, plan->n_drift), "warnings",
+					  weir_json_warnings(plan->warnings, plan->n_warnings)));
 		return;
 	}
 	if (cli->quiet)
@@ -87,6 +100,7 @@ void weir_print_plan(const struct weir_cli *cli, const struct weir_plan *plan, c
 	print_steps(plan->steps, plan->n_steps, "");
 	if (!plan->n_steps && !plan->n_drift)
 		puts(nothing);
+	print_warnings(plan->warnings, plan->n_warnings);
 }
 
 /* ---- tables ---- */

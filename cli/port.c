@@ -37,22 +37,6 @@ int weir_verb_port_rm(struct weir_cli *cli, struct weir_err *err)
 
 /* ---- looking ---- */
 
-static int read_counters(struct weir_cli *cli, const struct weir_store_meta *meta,
-			 struct weir_counters *ret, struct weir_err *err)
-{
-	struct weir_firewall *fw = NULL;
-	int r = weir_cli_engine(cli, err);
-	if (r == 0)
-		r = weir_cli_choose(cli, meta->backend, err);
-	if (r == 0)
-		r = cli->firewall.open(meta->uuid, cli->engine.trace, &fw, err);
-	if (r < 0)
-		return r;
-	r = cli->firewall.counters(fw, ret, err);
-	cli->firewall.close(fw);
-	return r;
-}
-
 struct sum {
 	uint64_t connections, bytes;
 	const struct weir_addr *targets[WEIR_NUM_FAMILIES];
@@ -175,7 +159,7 @@ int weir_verb_port_ls(struct weir_cli *cli, struct weir_err *err)
 		r = weir_err_set(err, ENOENT, "no endpoint named \"%s\" (weir endpoint ls)",
 				 cli->words[0]);
 	if (r == 0 && model.n_endpoints)
-		r = read_counters(cli, &meta, &counters, err);
+		r = weir_cli_counters(cli, &meta, &counters, err);
 	if (r < 0)
 		return r;
 	if (counters.n)

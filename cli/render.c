@@ -37,7 +37,7 @@ int weir_verb_render(struct weir_cli *cli, struct weir_err *err)
 	WEIR_CLEAN_MODEL struct weir_model model = { 0 };
 	WEIR_CLEAN_RULESET struct weir_ruleset rules = { 0 };
 	struct weir_store_meta meta = { 0 };
-	struct weir_scope all = { .all = true };
+	struct weir_scope all = { .all = true, .policies = true };
 	int r = weir_cli_load(cli, &all, &model, &meta, err);
 	const struct weir_firewall_ops *firewall = find_backend(cli, meta.backend);
 	if (r == 0 && !firewall) {

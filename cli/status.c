@@ -18,7 +18,7 @@ struct status {
 static int read_store(struct weir_cli *cli, struct status *st, struct weir_err *err)
 {
 	struct weir_store *store = NULL;
-	struct weir_scope all = { .all = true };
+	struct weir_scope all = { .all = true, .policies = true };
 	int r = weir_cli_load(cli, &all, &st->model, &st->meta, err);
 	if (r < 0 || !st->meta.uuid[0])
 		return r;
@@ -106,22 +106,23 @@ static void print_json(const struct weir_cli *cli, const struct status *st)
 		json_array_append_new(drift, json_string(text));
 	}
 	weir_print_json(json_pack(
-		"{s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:b, s:o, s:o, s:o}", "backend",
+		"{s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:b, s:o, s:o, s:o}", "backend",
 		cli->firewall.name, "container", cli->firewall.container, "store", st->meta.uuid,
 		"state_dir", cli->state_dir, "networks", (json_int_t)st->model.n_networks,
 		"endpoints", (json_int_t)st->model.n_endpoints, "mappings",
-		(json_int_t)count_mappings(&st->model), "in_sync", st->drift.n_drift == 0, "drift",
-		drift, "drops", drops_json(st), "sysctls", sysctls_json(st)));
+		(json_int_t)count_mappings(&st->model), "policies",
+		(json_int_t)st->model.n_policies, "in_sync", st->drift.n_drift == 0, "drift", drift,
+		"drops", drops_json(st), "sysctls", sysctls_json(st)));
 }
 
 static void print_text(const struct weir_cli *cli, const struct status *st)
 {
 	char text[512];
 	printf("backend   %s (%s)\nstore     %s %s\nobjects   %zu networks, %zu endpoints, %zu "
-	       "mappings\n",
+	       "mappings, %zu policies\n",
 	       cli->firewall.name, cli->firewall.container, cli->state_dir,
 	       st->meta.uuid[0] ? st->meta.uuid : "(nothing yet)", st->model.n_networks,
-	       st->model.n_endpoints, count_mappings(&st->model));
+	       st->model.n_endpoints, count_mappings(&st->model), st->model.n_policies);
 	for (size_t i = 0; i < st->n_sysctls; i++)
 		printf("sysctl    %s = %ld (was %ld)\n", st->sysctls[i].key, st->sysctls[i].set,
 		       st->sysctls[i].old);

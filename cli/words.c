@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Options of `network add` and `endpoint add` as the spec that says the same.
+/* Options of `network add`, `endpoint add` and `policy add` as the spec that says the same.
  *
  * How it works: a table says which key of weir.yaml an option is; from the options a tree of values is
  * built, as the reader of files builds one, and given to the same readers. So the command line and the
@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/selector.h"
 #include "core/spec.h"
 #include "core/spec_tree.h"
 
@@ -168,7 +169,28 @@ static const struct word_def endpoint_words[] = {
 	{ OPT_RATE, "rate", false, NULL },
 };
 
+static struct weir_spec_node *log_word(struct weir_arena *arena, const char *text)
+{
+	return scalar(arena, text ? text : "true");
+}
+
+static const struct word_def default_words[] = {
+	{ OPT_DEFAULT_INGRESS, "ingress", false, NULL },
+	{ OPT_DEFAULT_EGRESS, "egress", false, NULL },
+};
+static const struct word_def policy_words[] = {
+	{ OPT_FROM, "from", true, NULL },
+	{ OPT_TO, "to", true, NULL },
+	{ OPT_PORT, "ports", true, mapping },
+	{ OPT_ACTION, "action", false, NULL },
+	{ OPT_DIRECTION, "direction", false, NULL },
+	{ OPT_LOG, "log", false, log_word },
+	{ OPT_PRIORITY, "priority", false, NULL },
+};
+
 enum {
+	N_DEFAULT_WORDS = sizeof(default_words) / sizeof(*default_words),
+	N_POLICY_WORDS = sizeof(policy_words) / sizeof(*policy_words),
 	N_NETWORK_WORDS = sizeof(network_words) / sizeof(*network_words),
 	N_ENDPOINT_WORDS = sizeof(endpoint_words) / sizeof(*endpoint_words)
 };
@@ -207,15 +229,25 @@ static int put_options(struct weir_cli *cli, struct weir_spec_node *map,
 }
 
 /* "endpoints.web.mode: expected …" in a file is "--mode: expected …" here. */
-static void name_option(const struct weir_cli *cli, const char *kind, const struct word_def *defs,
-			size_t n_defs, struct weir_err *err)
+static void name_option(const char *path, const struct word_def *defs, size_t n_defs,
+			struct weir_err *err)
 {
 	char text[sizeof(err->text)];
-	size_t skip = strlen(kind) + 1 + strlen(cli->words[0]) + 1;
-	(void)snprintf(text, sizeof(text), "%s.%s.", kind, cli->words[0]);
-	if (strncmp(err->text, text, skip) != 0)
+	size_t skip = strlen(path);
+	if (strncmp(err->text, path, skip) != 0)
 		return;
-	const char *option = "network", *key = err->text + skip;
+	if (strncmp(err->text + skip, ": ", 2) == 0) { /* of the object as a whole */
+		(void)snprintf(text, sizeof(text), "%s", err->text + skip + 2);
+		memcpy(err->text, text, sizeof(text));
+		return;
+	}
+	static const char defaults[] = "default.";
+	const char *option = "network", *key = err->text + skip + 1;
+	if (strncmp(key, defaults, strlen(defaults)) == 0) {
+		(void)snprintf(text, sizeof(text), "--default-%s", key + strlen(defaults));
+		memcpy(err->text, text, sizeof(text));
+		return;
+	}
 	size_t len = strcspn(key, ".[:");
 	for (size_t i = 0; i < n_defs; i++)
 		if (strlen(defs[i].key) == len && strncmp(defs[i].key, key, len) == 0)
@@ -225,24 +257,47 @@ static void name_option(const struct weir_cli *cli, const char *kind, const stru
 	memcpy(err->text, text, sizeof(text));
 }
 
-/* { <kind>: { <name>: object } } through the readers of spec files. */
-static int read_object(struct weir_cli *cli, const char *kind, const struct word_def *defs,
-		       size_t n_defs, struct weir_spec_node *object, struct weir_model *model,
-		       struct weir_err *err)
+/* { <kind>: objects } through the readers of spec files; path is that of the object. */
+static int read_root(struct weir_cli *cli, const char *kind, struct weir_spec_node *objects,
+		     const char *path, const struct word_def *defs, size_t n_defs,
+		     struct weir_model *model, struct weir_err *err)
 {
-	struct weir_arena *arena = &cli->arena;
-	struct weir_spec_node *names = container(arena, WEIR_SPEC_MAP);
-	struct weir_spec_node *root = container(arena, WEIR_SPEC_MAP);
-	if (!put_named(arena, names, cli->words[0], object) || !put_named(arena, root, kind, names))
+	struct weir_spec_node *root = container(&cli->arena, WEIR_SPEC_MAP);
+	if (!put_named(&cli->arena, root, kind, objects))
 		return no_memory(err);
 	int r = weir_spec_from_tree(root, "", model, err);
 	cli->usage = r < 0;
 	if (r < 0)
-		name_option(cli, kind, defs, n_defs, err);
+		name_option(path, defs, n_defs, err);
 	for (size_t i = 0; i < model->n_networks; i++)
 		model->networks[i].declared = false;
 	for (size_t i = 0; i < model->n_endpoints; i++)
 		model->endpoints[i].declared = false;
+	for (size_t i = 0; i < model->n_policies; i++)
+		model->policies[i].declared = false;
+	return r;
+}
+
+/* { <kind>: { <name>: object } } */
+static int read_object(struct weir_cli *cli, const char *kind, const struct word_def *defs,
+		       size_t n_defs, struct weir_spec_node *object, struct weir_model *model,
+		       struct weir_err *err)
+{
+	struct weir_spec_node *names = container(&cli->arena, WEIR_SPEC_MAP);
+	const char *path = weir_arena_printf(&cli->arena, "%s.%s", kind, cli->words[0]);
+	if (!path || !put_named(&cli->arena, names, cli->words[0], object))
+		return no_memory(err);
+	return read_root(cli, kind, names, path, defs, n_defs, model, err);
+}
+
+/* --default-ingress, --default-egress */
+static int put_defaults(struct weir_cli *cli, struct weir_spec_node *map, struct weir_err *err)
+{
+	struct weir_spec_node *defaults = container(&cli->arena, WEIR_SPEC_MAP);
+	int r = !defaults ? no_memory(err)
+			  : put_options(cli, defaults, default_words, N_DEFAULT_WORDS, err);
+	if (r == 0 && defaults->n && !put_named(&cli->arena, map, "default", defaults))
+		return no_memory(err);
 	return r;
 }
 
@@ -250,6 +305,8 @@ int weir_words_network(struct weir_cli *cli, struct weir_model *model, struct we
 {
 	struct weir_spec_node *map = container(&cli->arena, WEIR_SPEC_MAP);
 	int r = !map ? no_memory(err) : put_options(cli, map, network_words, N_NETWORK_WORDS, err);
+	if (r == 0)
+		r = put_defaults(cli, map, err);
 	return r < 0 ? r
 		     : read_object(cli, "networks", network_words, N_NETWORK_WORDS, map, model,
 				   err);
@@ -322,6 +379,40 @@ int weir_words_endpoint(struct weir_cli *cli, struct weir_model *model, struct w
 	return r < 0 ? r
 		     : read_object(cli, "endpoints", endpoint_words, N_ENDPOINT_WORDS, map, model,
 				   err);
+}
+
+/* With the column in the option's value, which the readers of files cannot tell. */
+static int check_policy_words(struct weir_cli *cli, struct weir_err *err)
+{
+	for (size_t i = 0; i < cli->n_options; i++) {
+		const struct weir_option *option = &cli->options[i];
+		struct weir_selector *sels = NULL;
+		struct weir_service service;
+		size_t n = 0;
+		int r = 0;
+		if (option->id == OPT_FROM || option->id == OPT_TO)
+			r = weir_selector_parse(option->value, &cli->arena, &sels, &n, err);
+		else if (option->id == OPT_PORT)
+			r = weir_service_parse(option->value, &service, err);
+		if (r < 0)
+			return weir_cli_blame(err, r, option->id, option->value);
+	}
+	return 0;
+}
+
+int weir_words_policy(struct weir_cli *cli, struct weir_model *model, struct weir_err *err)
+{
+	struct weir_spec_node *map = container(&cli->arena, WEIR_SPEC_MAP);
+	struct weir_spec_node *list = container(&cli->arena, WEIR_SPEC_LIST);
+	int r = map && list ? check_policy_words(cli, err) : no_memory(err);
+	if (r == 0 && (!put_named(&cli->arena, map, "name", scalar(&cli->arena, cli->words[0])) ||
+		       !put(&cli->arena, list, NULL, map)))
+		r = no_memory(err);
+	if (r == 0)
+		r = put_options(cli, map, policy_words, N_POLICY_WORDS, err);
+	return r < 0 ? r
+		     : read_root(cli, "policies", list, "policies[0]", policy_words, N_POLICY_WORDS,
+				 model, err);
 }
 
 int weir_words_mapping(struct weir_cli *cli, const char *text, struct weir_mapping *ret,

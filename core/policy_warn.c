@@ -71,22 +71,40 @@ static bool picks_anybody(const struct weir_model *all, const struct weir_select
 	return false;
 }
 
-/* Endpoints of a wire are named, or picked by labels: the host never sees what they say to each other. */
-static bool picks_wire(const struct weir_model *all, const struct weir_selector *sel)
+/* Does the selector pick anybody in the network? */
+static bool picks_in(const struct weir_model *all, const struct weir_selector *sel,
+		     const struct weir_network *net)
 {
-	for (size_t i = 0; i < all->n_networks; i++) {
-		const struct weir_network *net = &all->networks[i];
-		if (net->mode != WEIR_MODE_P2P)
-			continue;
-		for (size_t k = 0; k < all->n_endpoints; k++) {
-			const struct weir_endpoint *ep = &all->endpoints[k];
-			const struct weir_attachment *att = weir_endpoint_attachment(ep, net->name);
-			for (enum weir_family f = WEIR_IPV4; att && f < WEIR_NUM_FAMILIES; f++)
-				if (weir_selectors_pick(sel, 1, ep, att, f))
-					return true;
-		}
+	for (size_t k = 0; k < all->n_endpoints; k++) {
+		const struct weir_endpoint *ep = &all->endpoints[k];
+		const struct weir_attachment *att = weir_endpoint_attachment(ep, net->name);
+		for (enum weir_family f = WEIR_IPV4; att && f < WEIR_NUM_FAMILIES; f++)
+			if (weir_selectors_pick(sel, 1, ep, att, f))
+				return true;
 	}
 	return false;
+}
+
+/* Where packets pass by the host's hooks, no policy binds them. */
+static int warn_networks(const struct warner *w, const struct weir_selector *sel)
+{
+	char text[256];
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < w->all->n_networks; i++) {
+		const struct weir_network *net = &w->all->networks[i];
+		bool bridge = weir_mode_traits(net->mode)->bridge;
+		if ((bridge && !net->adopt) || !picks_in(w->all, sel, net))
+			continue;
+		(void)snprintf(
+			text, sizeof(text),
+			"it also picks an endpoint of network \"%s\": %s, so no policy binds it",
+			net->name,
+			bridge ? "what passes within stays on a bridge that is somebody else's"
+			       : "what passes there never meets the host");
+		r = warn(w, &sel->origin, text);
+	}
+	return r;
 }
 
 static int warn_selector(const struct warner *w, const struct weir_selector *sel)
@@ -100,11 +118,7 @@ static int warn_selector(const struct warner *w, const struct weir_selector *sel
 		r = warn_label(w, sel, &sel->labels[i]);
 	if (r == 0 && w->plan->n_warnings == before && !picks_anybody(w->all, sel))
 		r = warn(w, &sel->origin, "the selector picks no endpoint, as things are");
-	if (r == 0 && (sel->n_labels || sel->n_endpoints) && picks_wire(w->all, sel))
-		r = warn(w, &sel->origin,
-			 "it also picks an endpoint of a p2p network: what passes there never "
-			 "meets the host, so no policy binds it");
-	return r;
+	return r < 0 ? r : warn_networks(w, sel);
 }
 
 static int warn_selectors(const struct warner *w, const struct weir_selector *sels, size_t n)

@@ -99,12 +99,11 @@ static int check_selector(const struct weir_model *all, const struct weir_policy
 				err, ENOENT, &sel->origin,
 				"policy \"%s\": no network named \"%s\" (weir network ls)",
 				policy->name, sel->networks[i]);
-		if (net->mode == WEIR_MODE_P2P)
-			return weir_err_at(
-				err, EINVAL, &sel->origin,
-				"policy \"%s\": network \"%s\" is a p2p one: its packets "
-				"go from endpoint to endpoint and never meet the host",
-				policy->name, net->name);
+		if (!weir_mode_traits(net->mode)->bridge)
+			return weir_err_at(err, EINVAL, &sel->origin,
+					   "policy \"%s\": network \"%s\" is a %s one: its packets "
+					   "never meet the host",
+					   policy->name, net->name, weir_mode_name(net->mode));
 	}
 	for (size_t i = 0; i < sel->n_endpoints; i++)
 		if (!weir_model_endpoint(all, sel->endpoints[i]))
@@ -142,9 +141,9 @@ static int check_removed(struct weir_session *s, const struct weir_op *op, struc
 			    network ? "network" : "endpoint", op->name, policy, policy);
 }
 
-/* A network that has become a wire, and is named. */
-static int check_wire(struct weir_session *s, const struct weir_model *all,
-		      const struct weir_op *op, struct weir_err *err)
+/* A network that has lost its bridge, and is named. */
+static int check_bridgeless(struct weir_session *s, const struct weir_model *all,
+			    const struct weir_op *op, struct weir_err *err)
 {
 	const char *name = NULL;
 	int r = weir_store_policy_naming_network(s->store, op->name, &s->arena, &name, err);
@@ -163,8 +162,9 @@ static int check_names(struct weir_session *s, const struct weir_change *change,
 		const struct weir_op *op = &change->ops[i];
 		if (op->kind == WEIR_PUT_POLICY)
 			r = check_policy(all, op->policy, err);
-		else if (op->kind == WEIR_PUT_NETWORK && op->network->mode == WEIR_MODE_P2P)
-			r = check_wire(s, all, op, err);
+		else if (op->kind == WEIR_PUT_NETWORK &&
+			 !weir_mode_traits(op->network->mode)->bridge)
+			r = check_bridgeless(s, all, op, err);
 		else if ((op->kind == WEIR_REMOVE_NETWORK || op->kind == WEIR_REMOVE_ENDPOINT) &&
 			 !op->though_named)
 			r = check_removed(s, op, err);

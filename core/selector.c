@@ -70,8 +70,9 @@ bool weir_selectors_pick(const struct weir_selector *sels, size_t n, const struc
 
 /* ---- what is bound within a network ---- */
 
-/* A wire never meets the host; between isolated ports nothing passes that a policy could let through or
- * stop, and what is translated from one to another would have to stay on the bridge. */
+/* Without a bridge nothing meets the host; one that is somebody else's is not ours to switch; between
+ * isolated ports nothing passes that a policy could let through or stop, and what is translated from one to
+ * another would have to stay on the bridge. */
 static bool can_bind(const struct weir_network *net)
 {
 	return weir_mode_traits(net->mode)->bridge && !net->isolate && !net->adopt;

@@ -221,9 +221,16 @@ static int read_selector(struct weir_spec *spec, const struct weir_spec_node *va
 }
 
 /* "any" alone is no condition at all. */
+static bool is_any(const struct weir_spec_node *value)
+{
+	if (value->kind == WEIR_SPEC_LIST && value->n == 1)
+		value = value->items[0];
+	return value->kind == WEIR_SPEC_SCALAR && strcmp(value->text, "any") == 0;
+}
+
 static int read_end(struct weir_spec *spec, const struct weir_spec_node *value, struct end *end)
 {
-	if (value->kind == WEIR_SPEC_SCALAR && strcmp(value->text, "any") == 0)
+	if (is_any(value))
 		return 0;
 	if (value->kind == WEIR_SPEC_LIST && !value->n)
 		return weir_spec_fail(spec, value,

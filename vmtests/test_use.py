@@ -101,13 +101,14 @@ def test_help(world):
 NOTHING = type(None)  # a network without a bridge has no interface of its own
 NETWORK = {"name": str, "mode": str, "ifname": (str, NOTHING), "mac": (str, NOTHING), "mtu": int, "subnets": list, "nat": (str, list),
            "internal": bool, "isolate": bool, "host": str, "filter_bridged": bool, "trusted": list,
-           "declared": bool, "endpoints": int, "spoof_guard": bool}
+           "declared": bool, "endpoints": int, "spoof_guard": bool,
+           "default": dict, "filtered": bool}
 ENDPOINT = {"name": str, "netns": str, "attachments": list, "published": list, "labels": dict, "routes": list,
             "dns": list, "forward": bool, "declared": bool}
 ATTACHMENT = {"network": str, "addresses": list, "mac": str, "ifname": str, "host_ifname": str, "mtu": int,
               "priority": int, "default": bool}
 PORT = {"spec": str, "proto": str, "host_ports": list, "ports": list, "network": (str, NOTHING)}
-STATUS = {"backend": str, "store": str, "state_dir": str, "networks": int, "endpoints": int, "mappings": int,
+STATUS = {"backend": str, "store": str, "state_dir": str, "networks": int, "endpoints": int, "mappings": int, "policies": int,
           "in_sync": bool, "drift": list, "drops": list, "sysctls": list, "container": str}
 
 

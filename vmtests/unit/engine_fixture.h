@@ -106,8 +106,8 @@ static inline int apply_how(struct host *h, const char *yaml, struct how how)
 				      .converge = how.dry_run, /* as `weir plan` */
 				      .pools = model.pools,
 				      .n_pools = model.n_pools };
-	wanted.ops = weir_arena_alloc(&model.arena, (model.n_networks + model.n_endpoints + 1) *
-							    sizeof(*wanted.ops));
+	size_t n = model.n_networks + model.n_endpoints + model.n_policies;
+	wanted.ops = weir_arena_alloc(&model.arena, (n + 1) * sizeof(*wanted.ops));
 	assert_non_null(wanted.ops);
 	for (size_t i = 0; i < model.n_endpoints; i++)
 		wanted.ops[wanted.n_ops++] = (struct weir_op){ .kind = WEIR_PUT_ENDPOINT,
@@ -118,6 +118,11 @@ static inline int apply_how(struct host *h, const char *yaml, struct how how)
 		wanted.ops[wanted.n_ops++] = (struct weir_op){ .kind = WEIR_PUT_NETWORK,
 							       .name = model.networks[i].name,
 							       .network = &model.networks[i],
+							       .add = how.add };
+	for (size_t i = 0; i < model.n_policies; i++)
+		wanted.ops[wanted.n_ops++] = (struct weir_op){ .kind = WEIR_PUT_POLICY,
+							       .name = model.policies[i].name,
+							       .policy = &model.policies[i],
 							       .add = how.add };
 	return change(h, &wanted, how.dry_run);
 }
