@@ -45,7 +45,7 @@ int weir_resolve_load_everybody(struct weir_session *s, const struct weir_change
 
 static bool same_place(const struct weir_place *a, const struct weir_place *b)
 {
-	return strcmp(a->file, b->file) == 0 && a->line == b->line && a->column == b->column;
+	return a->file == b->file && a->line == b->line && a->column == b->column;
 }
 
 static int put_policy(struct weir_session *s, const struct weir_op *op, struct weir_resolution *res,

@@ -98,7 +98,7 @@ static void test_places_follow_the_file(void **state)
 	OK(h, weir_store_open(h->state, false, &store, &h->err));
 	OK(h, weir_store_load(store, &policies, &model, &h->err));
 	assert_int_equal(model.policies[0].origin.line, 2);
-	assert_string_equal(model.policies[0].origin.file, "spec");
+	assert_string_equal(weir_place_file(&model.policies[0].origin), "spec");
 }
 
 static void test_pruned_and_deleted(void **state)
