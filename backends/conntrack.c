@@ -5,7 +5,9 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <ifaddrs.h>
 #include <libnetfilter_conntrack/libnetfilter_conntrack.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -18,6 +20,10 @@
 struct search {
 	const struct weir_flow_match *matches;
 	size_t n;
+	/* instead of matches: who is asked, and the host's addresses */
+	bool (*is_cut)(const void *ctx, const struct weir_connection *conn);
+	const void *ctx;
+	const struct ifaddrs *host;
 	enum weir_family family;
 	struct nf_conntrack **found;
 	size_t n_found, room;
@@ -102,6 +108,64 @@ static bool matches_any(const struct nf_conntrack *ct, const struct search *sear
 	return false;
 }
 
+/* ---- as who talks to whom ---- */
+
+static bool is_own(const struct search *search, const struct weir_addr *addr)
+{
+	int family = family_attrs[search->family].l3;
+	if (weir_addr_is_loopback(addr))
+		return true;
+	for (const struct ifaddrs *item = search->host; item; item = item->ifa_next) {
+		if (!item->ifa_addr || item->ifa_addr->sa_family != family)
+			continue;
+		const void *bytes =
+			family == AF_INET
+				? (const void *)&((const struct sockaddr_in *)item->ifa_addr)
+					  ->sin_addr
+				: (const void *)&((const struct sockaddr_in6 *)item->ifa_addr)
+					  ->sin6_addr;
+		if (memcmp(bytes, addr->bytes, family_attrs[search->family].len) == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool is_icmp(uint8_t protocol)
+{
+	return protocol == IPPROTO_ICMP || protocol == IPPROTO_ICMPV6;
+}
+
+/* Who answers sends from the port that the first packet went to, as translated. */
+static bool describe(const struct search *search, const struct nf_conntrack *ct,
+		     struct weir_connection *ret)
+{
+	const struct attrs *attrs = &family_attrs[search->family];
+	struct weir_connection conn = { .family = search->family };
+	struct weir_addr dst;
+	if (!get_addr(ct, attrs->src, search->family, &conn.from) ||
+	    !get_addr(ct, attrs->dst, search->family, &dst) ||
+	    !get_addr(ct, attrs->reply_src, search->family, &conn.to))
+		return false;
+	conn.protocol = nfct_get_attr_u8(ct, ATTR_ORIG_L4PROTO);
+	conn.port = is_icmp(conn.protocol) ? nfct_get_attr_u8(ct, ATTR_ICMP_TYPE)
+					   : ntohs(nfct_get_attr_u16(ct, ATTR_REPL_PORT_SRC));
+	conn.from_host = is_own(search, &conn.from);
+	conn.to_host = is_own(search, &conn.to);
+	conn.published = weir_addr_cmp(&dst, &conn.to) != 0;
+	*ret = conn;
+	return true;
+}
+
+static bool is_wanted(const struct nf_conntrack *ct, const struct search *search)
+{
+	struct weir_connection conn;
+	if (!search->is_cut)
+		return matches_any(ct, search);
+	return describe(search, ct, &conn) && search->is_cut(search->ctx, &conn);
+}
+
+/* ---- listing and deleting ---- */
+
 static bool make_room(struct search *search)
 {
 	if (search->n_found < search->room)
@@ -120,7 +184,7 @@ static int take_flow(enum nf_conntrack_msg_type type, struct nf_conntrack *ct, v
 	struct search *search = ctx;
 	(void)type;
 	if (nfct_get_attr_u8(ct, ATTR_ORIG_L3PROTO) != family_attrs[search->family].l3 ||
-	    !matches_any(ct, search))
+	    !is_wanted(ct, search))
 		return NFCT_CB_CONTINUE;
 	if (!make_room(search)) {
 		search->no_memory = true;
@@ -204,11 +268,12 @@ static int forget_found(const struct search *search, size_t *forgotten, struct w
 	return first;
 }
 
-static int forget_family(enum weir_family family, const struct weir_flow_match *matches, size_t n,
-			 size_t *forgotten, struct weir_err *err)
+/* `like` says what is looked for; its results stay empty. */
+static int forget_family(const struct search *like, enum weir_family family, size_t *forgotten,
+			 struct weir_err *err)
 {
-	struct search search __attribute__((
-		cleanup(search_free))) = { .matches = matches, .n = n, .family = family };
+	struct search search __attribute__((cleanup(search_free))) = *like;
+	search.family = family;
 	int r = dump(&search, err);
 	return r < 0 ? r : forget_found(&search, forgotten, err);
 }
@@ -224,15 +289,37 @@ static bool asks_for(enum weir_family family, const struct weir_flow_match *matc
 int weir_conntrack_forget(const struct weir_flow_match *matches, size_t n, size_t *ret_forgotten,
 			  struct weir_err *err)
 {
+	const struct search like = { .matches = matches, .n = n };
 	size_t forgotten = 0;
 	for (enum weir_family family = WEIR_IPV4; family < WEIR_NUM_FAMILIES; family++) {
-		int r = asks_for(family, matches, n)
-				? forget_family(family, matches, n, &forgotten, err)
-				: 0;
+		int r = asks_for(family, matches, n) ? forget_family(&like, family, &forgotten, err)
+						     : 0;
 		if (r < 0)
 			return r;
 	}
 	if (ret_forgotten)
 		*ret_forgotten = forgotten;
 	return 0;
+}
+
+static void free_addrs(struct ifaddrs **addrs)
+{
+	if (*addrs)
+		freeifaddrs(*addrs);
+}
+
+int weir_conntrack_forget_if(bool (*is_cut)(const void *ctx, const struct weir_connection *conn),
+			     const void *ctx, size_t *ret_forgotten, struct weir_err *err)
+{
+	__attribute__((cleanup(free_addrs))) struct ifaddrs *host = NULL;
+	if (getifaddrs(&host) < 0)
+		return weir_err_errno(err, errno, "reading the host's addresses");
+	const struct search like = { .is_cut = is_cut, .ctx = ctx, .host = host };
+	size_t forgotten = 0;
+	int r = 0;
+	for (enum weir_family family = WEIR_IPV4; r == 0 && family < WEIR_NUM_FAMILIES; family++)
+		r = forget_family(&like, family, &forgotten, err);
+	if (r == 0 && ret_forgotten)
+		*ret_forgotten = forgotten;
+	return r;
 }

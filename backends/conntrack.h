@@ -11,4 +11,8 @@
 int weir_conntrack_forget(const struct weir_flow_match *matches, size_t n, size_t *ret_forgotten,
 			  struct weir_err *err);
 
+/* The same, of those that `is_cut` says so of; every connection is shown to it. */
+int weir_conntrack_forget_if(bool (*is_cut)(const void *ctx, const struct weir_connection *conn),
+			     const void *ctx, size_t *ret_forgotten, struct weir_err *err);
+
 #endif

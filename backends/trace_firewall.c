@@ -233,6 +233,22 @@ static int traced_forget(struct weir_firewall *fw, const struct weir_flow_match 
 	return say_result(fw->trace, "forget", r, &why, err);
 }
 
+static int traced_forget_if(struct weir_firewall *fw,
+			    bool (*is_cut)(const void *ctx, const struct weir_connection *conn),
+			    const void *ctx, size_t *ret_forgotten, struct weir_err *err)
+{
+	struct weir_err why = { 0 };
+	size_t forgotten = 0;
+
+	weir_trace(fw->trace, "> firewall forget_if");
+	int r = fw->inner->forget_if(fw->handle, is_cut, ctx, &forgotten, &why);
+	if (r == 0)
+		weir_trace(fw->trace, "< firewall forget_if: %zu connections", forgotten);
+	if (r == 0 && ret_forgotten)
+		*ret_forgotten = forgotten;
+	return say_result(fw->trace, "forget_if", r, &why, err);
+}
+
 /* ---- the tables ---- */
 
 static int open_nftables(const char *store, const struct weir_trace *trace,
@@ -285,6 +301,7 @@ struct weir_firewall_ops weir_trace_firewall(const struct weir_firewall_ops *inn
 				.render = inner->render,
 				.counters = traced_counters,
 				.forget = traced_forget,
+				.forget_if = traced_forget_if,
 			};
 	return *inner;
 }

@@ -415,6 +415,19 @@ static int mend_rules(struct work *w)
 	return r < 0 ? r : weir_session_commit_rules(s, &all, WEIR_FW_WHOLE, w->err);
 }
 
+/* What was opened while rules were not as they should be, or would have been cut by one who was killed. */
+static int judge(struct work *w)
+{
+	struct weir_session *s = w->s;
+	bool any = false;
+	if (!s->engine->refuses || (!s->lock.dirty && rules_are_so(w)))
+		return 0;
+	int r = weir_store_has_policies(s->store, &any, w->err);
+	if (r < 0 || !any)
+		return r;
+	return s->engine->firewall->forget_if(s->fw, s->engine->refuses, &w->want, NULL, w->err);
+}
+
 static int forget(struct work *w)
 {
 	struct weir_session *s = w->s;
@@ -426,6 +439,8 @@ static int forget(struct work *w)
 	if (r == 0 && s->lock.n_flows)
 		r = s->engine->firewall->forget(s->fw, s->lock.flows, s->lock.n_flows, NULL,
 						w->err);
+	if (r == 0)
+		r = judge(w);
 	return r;
 }
 

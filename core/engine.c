@@ -210,6 +210,17 @@ static int commit_rules(struct weir_session *s, struct rules_work *w, struct wei
 	return r;
 }
 
+/* Connections that policies and defaults no longer let through end: only their first packet has met the
+ * rules. Which ones need not be remembered for a successor: it judges all of them by what then holds. */
+static int judge_flows(struct weir_session *s, const struct weir_resolution *res,
+		       const struct rules_work *w, struct weir_err *err)
+{
+	if (!s->engine->refuses || !res->has_policies || !weir_flows_need_judging(&w->delta))
+		return 0;
+	return s->engine->firewall->forget_if(s->fw, s->engine->refuses, &res->all_after, NULL,
+					      err);
+}
+
 /* ---- the work ---- */
 
 static int note_flows(struct weir_session *s, const struct weir_resolution *res,
@@ -238,6 +249,8 @@ static int carry_out(struct weir_session *s, const struct weir_resolution *res,
 		r = weir_forwarding_switch_on(s, &w->fwd, err);
 	if (r == 0 && n_flows)
 		r = s->engine->firewall->forget(s->fw, flows, n_flows, NULL, err);
+	if (r == 0)
+		r = judge_flows(s, res, w, err);
 	if (r == 0)
 		r = weir_links_up(s, res, err);
 	if (r == 0 && !w->networks_go)

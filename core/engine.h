@@ -23,6 +23,9 @@ struct weir_engine {
 	 * holds everybody, without ports. compile adds the same where its model has policies. NULL: none. */
 	int (*compile_policies)(const struct weir_model *everybody, struct weir_ruleset *ret,
 				struct weir_err *err);
+	/* Would this connection be refused if it came now? `everybody` as above, a const struct weir_model *.
+	 * NULL: nobody can tell, and policies that close cut nothing. */
+	bool (*refuses)(const void *everybody, const struct weir_connection *conn);
 	const struct weir_firewall_ops *firewall;
 	/* Called when the store has told which backend this host's rules are in ("": none yet), before
 	 * `firewall` is looked at, which it may fill; NULL: that is chosen already. */

@@ -60,6 +60,16 @@ struct weir_flow_match {
 	bool untranslated;	     /* only connections that no NAT has touched */
 };
 
+/* A connection that is there, as who opened it to whom, seen from behind every translation. */
+struct weir_connection {
+	enum weir_family family;
+	uint8_t protocol;	   /* IP's number */
+	struct weir_addr from, to; /* who sends, who answers */
+	uint16_t port;		   /* at who answers; of ICMP: the type */
+	bool from_host, to_host;   /* the address is one of this host's own */
+	bool published;		   /* its destination is translated */
+};
+
 struct weir_firewall;
 
 /* capabilities, as data */
@@ -135,6 +145,11 @@ struct weir_firewall_ops {
 	 * gone already is no error. */
 	int (*forget)(struct weir_firewall *fw, const struct weir_flow_match *matches, size_t n,
 		      size_t *ret_forgotten, struct weir_err *err);
+	/* The same, by exact tuple, of those that `is_cut` says so of. Every connection of this network
+	 * namespace is shown to it once. */
+	int (*forget_if)(struct weir_firewall *fw,
+			 bool (*is_cut)(const void *ctx, const struct weir_connection *conn),
+			 const void *ctx, size_t *ret_forgotten, struct weir_err *err);
 };
 
 #endif

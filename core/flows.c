@@ -6,6 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Flags of a network that close it to everything that they are about; policies' exceptions do not count. */
+enum { CLOSES_ALL = WEIR_CLOSED | WEIR_ISOLATED | WEIR_HOST_DENY };
+/* Those that leave room for policies: connections are judged one by one. */
+enum { JUDGED = WEIR_FILTERED | WEIR_EGRESS_DENY | WEIR_INGRESS_DENY | WEIR_INGRESS_ALLOW };
+
 struct list {
 	const struct weir_model *model;
 	struct weir_arena *arena;
@@ -72,18 +77,11 @@ static int cut_network(struct list *list, const struct weir_entry *entry)
 	return r;
 }
 
-static int cut_nothing(struct list *list, const struct weir_entry *entry)
-{
-	(void)list;
-	(void)entry;
-	return 0;
-}
-
+/* Of other kinds nothing is cut here; what policies say of connections is weir_flows_need_judging()'s. */
 static int (*const cuts[WEIR_NUM_ENTRY_KINDS])(struct list *, const struct weir_entry *) = {
 	[WEIR_ENTRY_NETWORK] = cut_network, [WEIR_ENTRY_SUBNET] = cut_subnet,
-	[WEIR_ENTRY_GATEWAY] = cut_nothing, [WEIR_ENTRY_SOURCE] = cut_source,
-	[WEIR_ENTRY_TRUSTED] = cut_network, [WEIR_ENTRY_MAPPING] = cut_mapping,
-	[WEIR_ENTRY_STRICT] = cut_nothing,  [WEIR_ENTRY_GUARD] = cut_nothing,
+	[WEIR_ENTRY_SOURCE] = cut_source,   [WEIR_ENTRY_TRUSTED] = cut_network,
+	[WEIR_ENTRY_MAPPING] = cut_mapping,
 };
 
 /* Clients that have been sending to the host's port have a connection that no rule translates, or one
@@ -123,7 +121,7 @@ static bool stays_open(const struct weir_delta *delta, const struct weir_entry *
 	const struct weir_entry *const *now = bsearch(entry, delta->added, delta->n_added,
 						      sizeof(const struct weir_entry *),
 						      compare_keys);
-	return now && !((*now)->flags & ~entry->flags);
+	return now && !((*now)->flags & ~entry->flags & CLOSES_ALL);
 }
 
 static int compare_addrs(const void *a, const void *b)
@@ -153,7 +151,7 @@ int weir_flows_of(const struct weir_delta *delta, const struct weir_model *model
 		/* an endpoint that goes takes all that came to it along, ten thousand ports or one */
 		bool covered = entry->kind == WEIR_ENTRY_MAPPING && n_gone &&
 			       bsearch(&target, gone, n_gone, sizeof(*gone), compare_addrs);
-		if (!covered && !stays_open(delta, entry))
+		if (!covered && cuts[entry->kind] && !stays_open(delta, entry))
 			r = cuts[entry->kind](&list, entry);
 	}
 	for (size_t i = 0; r == 0 && i < delta->n_added; i++)
@@ -163,4 +161,73 @@ int weir_flows_of(const struct weir_delta *delta, const struct weir_model *model
 	*ret = list.items;
 	*ret_n = list.n;
 	return 0;
+}
+
+/* ---- policies ---- */
+
+/* Live addresses, sorted. */
+struct addrs {
+	const struct weir_addr **items;
+	size_t n;
+};
+
+static int collect_sources(const struct weir_entry *const *entries, size_t n,
+			   struct weir_arena *arena, struct addrs *ret)
+{
+	ret->items = weir_arena_alloc(arena, (n + 1) * sizeof(*ret->items));
+	if (!ret->items)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++)
+		if (entries[i]->kind == WEIR_ENTRY_SOURCE)
+			ret->items[ret->n++] = &entries[i]->addr;
+	qsort(ret->items, ret->n, sizeof(*ret->items), compare_addrs);
+	return 0;
+}
+
+static bool holds(const struct addrs *addrs, const struct weir_addr *addr)
+{
+	return addrs->n &&
+	       bsearch(&addr, addrs->items, addrs->n, sizeof(*addrs->items), compare_addrs);
+}
+
+/* Who may talk to whom has changed for an address that has been there before and still is. One that
+ * comes has no connections yet, and those of one that goes are cut anyway. */
+static bool changes_somebody(const struct weir_entry *const *entries, size_t n,
+			     struct weir_arena *arena)
+{
+	struct addrs moving = { 0 };
+	if (collect_sources(entries, n, arena, &moving) < 0)
+		return true; /* looking once too often is harmless */
+	for (size_t i = 0; i < n; i++) {
+		const struct weir_entry *entry = entries[i];
+		bool is_pair = entry->kind == WEIR_ENTRY_MEMBER || entry->kind == WEIR_ENTRY_PAIR ||
+			       entry->kind == WEIR_ENTRY_HOST_PAIR;
+		if (is_pair && ((entry->flags & WEIR_OUTSIDE) || !holds(&moving, &entry->addr)))
+			return true;
+	}
+	return false;
+}
+
+/* A network that comes or goes has nobody in it. */
+static bool changes_defaults(const struct weir_delta *delta)
+{
+	for (size_t i = 0; i < delta->n_removed; i++) {
+		const struct weir_entry *was = delta->removed[i];
+		const struct weir_entry *const *now =
+			was->kind != WEIR_ENTRY_NETWORK || !delta->n_added
+				? NULL
+				: bsearch(was, delta->added, delta->n_added,
+					  sizeof(const struct weir_entry *), compare_keys);
+		if (now && ((was->flags ^ (*now)->flags) & JUDGED))
+			return true;
+	}
+	return false;
+}
+
+bool weir_flows_need_judging(const struct weir_delta *delta)
+{
+	WEIR_CLEAN_ARENA struct weir_arena arena = { 0 };
+	return changes_defaults(delta) ||
+	       changes_somebody(delta->removed, delta->n_removed, &arena) ||
+	       changes_somebody(delta->added, delta->n_added, &arena);
 }

@@ -12,4 +12,7 @@ int weir_flows_of(const struct weir_delta *delta, const struct weir_model *model
 		  struct weir_arena *arena, struct weir_flow_match **ret, size_t *ret_n,
 		  struct weir_err *err);
 
+/* Could a connection that is there be one that policies or defaults, as they are now, refuse? */
+bool weir_flows_need_judging(const struct weir_delta *delta);
+
 #endif

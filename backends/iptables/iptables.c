@@ -293,6 +293,14 @@ static int ipt_forget(struct weir_firewall *fw, const struct weir_flow_match *ma
 	return weir_conntrack_forget(matches, n, ret_forgotten, err);
 }
 
+static int ipt_forget_if(struct weir_firewall *fw,
+			bool (*is_cut)(const void *ctx, const struct weir_connection *conn),
+			const void *ctx, size_t *ret_forgotten, struct weir_err *err)
+{
+	(void)fw;
+	return weir_conntrack_forget_if(is_cut, ctx, ret_forgotten, err);
+}
+
 const struct weir_firewall_ops weir_iptables = {
 	.name = "iptables",
 	.container = "chains WEIR-…",
@@ -311,4 +319,5 @@ const struct weir_firewall_ops weir_iptables = {
 	.render = weir_ipt_render,
 	.counters = ipt_counters,
 	.forget = ipt_forget,
+	.forget_if = ipt_forget_if,
 };

@@ -403,6 +403,37 @@ static int memory_forget(struct weir_firewall *fw, const struct weir_flow_match 
 	return 0;
 }
 
+/* Nothing in memory is the host's own. */
+static int memory_forget_if(struct weir_firewall *fw,
+			    bool (*is_cut)(const void *ctx, const struct weir_connection *conn),
+			    const void *ctx, size_t *ret_forgotten, struct weir_err *err)
+{
+	static const uint8_t protocols[WEIR_NUM_PROTOS] = {
+		[WEIR_TCP] = 6, [WEIR_UDP] = 17, [WEIR_SCTP] = 132
+	};
+	int r = weir_memory_step("judging connections", err);
+	if (r < 0)
+		return r;
+	size_t kept = 0, before = fw->kernel->n_flows;
+	for (size_t i = 0; i < before; i++) {
+		const struct weir_flow_match *flow = &fw->kernel->flows[i];
+		const struct weir_connection conn = {
+			.family = flow->family,
+			.protocol = protocols[flow->proto],
+			.from = flow->src.addr,
+			.to = flow->reply_src.addr,
+			.port = flow->dst_ports.lo,
+			.published = weir_addr_cmp(&flow->dst, &flow->reply_src.addr) != 0,
+		};
+		if (!is_cut(ctx, &conn))
+			fw->kernel->flows[kept++] = *flow;
+	}
+	fw->kernel->n_flows = kept;
+	if (ret_forgotten)
+		*ret_forgotten = before - kept;
+	return 0;
+}
+
 /* All but the name and the kernel. */
 #define MEMORY_OPS                                                                     \
 	.capabilities = WEIR_FW_DRY_VALIDATE | WEIR_FW_GENERATION | WEIR_FW_COUNTERS | \
@@ -410,7 +441,8 @@ static int memory_forget(struct weir_firewall *fw, const struct weir_flow_match 
 	.probe = memory_probe, .close = memory_close, .state = memory_state,           \
 	.check = memory_check, .list = memory_list, .prepare = memory_prepare,         \
 	.validate = memory_validate, .commit = memory_commit, .abort = memory_abort,   \
-	.render = memory_render, .counters = memory_counters, .forget = memory_forget
+	.render = memory_render, .counters = memory_counters, .forget = memory_forget, \
+	.forget_if = memory_forget_if
 
 const struct weir_firewall_ops weir_memory_firewall = {
 	.name = "memory",

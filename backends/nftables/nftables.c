@@ -447,6 +447,14 @@ static int nft_forget(struct weir_firewall *fw, const struct weir_flow_match *ma
 	return weir_conntrack_forget(matches, n, ret_forgotten, err);
 }
 
+static int nft_forget_if(struct weir_firewall *fw,
+			bool (*is_cut)(const void *ctx, const struct weir_connection *conn),
+			const void *ctx, size_t *ret_forgotten, struct weir_err *err)
+{
+	(void)fw;
+	return weir_conntrack_forget_if(is_cut, ctx, ret_forgotten, err);
+}
+
 const struct weir_firewall_ops weir_nftables = {
 	.name = "nftables",
 	.container = "table inet " WEIR_NFT_TABLE,
@@ -465,4 +473,5 @@ const struct weir_firewall_ops weir_nftables = {
 	.render = weir_nft_render,
 	.counters = nft_counters,
 	.forget = nft_forget,
+	.forget_if = nft_forget_if,
 };
