@@ -10,6 +10,7 @@
 #include "backends/trace.h"
 #include "cli/cli.h"
 #include "policy/compile.h"
+#include "policy/judge.h"
 
 static void trace_line(void *ctx, const char *text)
 {
@@ -99,6 +100,8 @@ int weir_cli_engine(struct weir_cli *cli, struct weir_err *err)
 		.holder = weir_arena_printf(&cli->arena, "weir %s", cli->verb->name),
 		.timeout_ms = cli->timeout_ms,
 		.compile = weir_compile,
+		.compile_policies = weir_compile_policies,
+		.refuses = weir_judge_refuses,
 		.firewall = &cli->firewall,
 		.choose = any ? weir_cli_choose : NULL,
 		.choose_ctx = cli,

@@ -17,6 +17,7 @@
 #include "core/spec.h"
 #include "core/store.h"
 #include "policy/compile.h"
+#include "policy/judge.h"
 
 struct host {
 	char dir[64];
@@ -40,6 +41,8 @@ static inline int host_set_up(void **state)
 					  .holder = "weir test",
 					  .timeout_ms = 0,
 					  .compile = weir_compile,
+					  .compile_policies = weir_compile_policies,
+					  .refuses = weir_judge_refuses,
 					  .firewall = &weir_memory_firewall,
 					  .links = &weir_memory_links };
 	weir_memory_reset();

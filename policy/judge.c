@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Connections that are there, judged by what policies and defaults say now.
+ *
+ * How it works: a filter sees a connection's first packet only, so what was let through goes on when
+ * it would not be let through any more. What conntrack knows is who sends and who answers, behind
+ * every translation, which is what policies are about; by which interface it came it does not know, so of
+ * the usual rules only one is asked: from one network into another nothing passes by itself. */
+#include "policy/judge.h"
+
+#include "policy/gates.h"
+
+static const enum weir_l4 l4s[UINT8_MAX + 1] = {
+	[6] = WEIR_L4_TCP,   [17] = WEIR_L4_UDP,    [132] = WEIR_L4_SCTP,
+	[1] = WEIR_L4_ICMP, [58] = WEIR_L4_ICMPV6,
+};
+
+static struct weir_peer find_peer(const struct weir_model *model, const struct weir_addr *addr,
+				  bool host)
+{
+	struct weir_peer peer = { .host = host, .addr = *addr };
+
+	for (size_t i = 0; !host && !peer.ep && i < model->n_endpoints; i++)
+		for (size_t k = 0; k < model->endpoints[i].n_attachments; k++) {
+			const struct weir_attachment *att = &model->endpoints[i].attachments[k];
+			if (weir_addr_cmp(&att->addrs[addr->family], addr) != 0)
+				continue;
+			peer.ep = &model->endpoints[i];
+			peer.att = att;
+		}
+	return peer;
+}
+
+static const struct weir_network *network_of(const struct weir_model *model,
+					     const struct weir_peer *peer)
+{
+	return peer->ep ? weir_model_network(model, peer->att->network) : NULL;
+}
+
+static bool denies(const struct weir_policy *policy)
+{
+	return policy && policy->action != WEIR_ALLOW;
+}
+
+/* No policy denies: do the defaults, or what is usual? */
+static bool refused_by_default(const struct weir_network *from, const struct weir_network *to,
+			       const struct weir_gates *gates, bool published)
+{
+	if (!gates->egress && from && from->egress == WEIR_DEFAULT_DENY)
+		return true;
+	if (gates->ingress || !to)
+		return false;
+	return to->ingress == WEIR_DEFAULT_DENY ||
+	       (to->ingress == WEIR_AS_USUAL && from && from != to && !published);
+}
+
+bool weir_judge_refuses(const void *everybody, const struct weir_connection *conn)
+{
+	const struct weir_model *model = everybody;
+	struct weir_peer from = find_peer(model, &conn->from, conn->from_host);
+	struct weir_peer to = find_peer(model, &conn->to, conn->to_host);
+	const struct weir_network *out = network_of(model, &from), *in = network_of(model, &to);
+	struct weir_gates gates = { 0 };
+
+	if (!out && !in)
+		return false;
+	if (out && out == in && (!weir_network_is_filtered(out) && !conn->published))
+		return false; /* it never meets the host */
+	weir_gates_ask(model, &from, &to, l4s[conn->protocol], conn->port, &gates);
+	if (denies(gates.egress) || denies(gates.ingress))
+		return true;
+	return !from.host && !to.host &&
+	       refused_by_default(out, in, &gates, conn->published);
+}
