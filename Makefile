@@ -109,12 +109,19 @@ demo: ## install what is missing, build, bring a published network up, fetch its
 	@$(MAKE) --no-print-directory weir
 	@ci/demo $(BUILD)/weir
 
-check: ## install what is missing, build and run every test
+check: ## install what is missing, build and run every test, some of them on other kernels
 	@ci/deps build run check
 	@ci/check
 
-.PHONY: all weir help demo check unit behaviour-tests behaviours golden bench format lint install vmtest vm \
-	uninstall clean test-programs behaviour-programs
+vmtest: ## the behaviours on other kernels, in QEMU (KERNEL=6.12,5.10 BACKEND=iptables K=publish)
+	@ci/deps build check vm
+	@$(MAKE) --no-print-directory weir behaviour-programs build/vmtests/agent
+	@KERNEL="$(KERNEL)" BACKEND="$(BACKEND)" K="$(K)" SLICE="$(SLICE)" ci/vmtest
+
+vm: ## a shell in a throwaway machine of another kernel, with weir in it (KERNEL=6.12)
+	@ci/deps build vm
+	@$(MAKE) --no-print-directory weir build/vmtests/agent build/vmtests/probe
+	@$(PYTHON) vmtests/vm/shell.py $(KERNEL)
 
 behaviours: ## which behaviour is shown by which test, and when it last passed
 	@$(PYTHON) ci/behaviours
