@@ -345,6 +345,7 @@ static int add_host_pair(struct policies *p, const struct weir_inhabitant *who, 
 	if (r < 0 || !cells)
 		return r;
 	entry.flags = from_host ? WEIR_FROM_HOST_PAIR : 0;
+	entry.prefix_len = 0; /* an address, never a prefix */
 	entry.list = cells->id;
 	return add(p, &entry);
 }

@@ -173,6 +173,15 @@ class Namespace:
         count = int(self.agent.ask("frames"))
         return [frames.parse(self.agent.line()) for _ in range(count)]
 
+    def listen(self):
+        """From here on logged() gives what rules of this namespace log by NFLOG."""
+        assert self.agent.ask("listen") == "ok"
+
+    def logged(self):
+        """The prefixes of the lines since it was last asked."""
+        count = int(self.agent.ask("lines"))
+        return [self.agent.line() for _ in range(count)]
+
     def raw(self, ifname, frame):
         assert self.agent.ask("raw", ifname, frame.hex()) == "ok"
 

@@ -334,6 +334,15 @@ static int memory_render(const struct weir_ruleset *rules, const struct weir_epo
 
 /* ---- counters and connections ---- */
 
+/* Has the policy a counter already? */
+static bool is_counted(const struct weir_counters *counters, const char *policy)
+{
+	for (size_t i = 0; i < counters->n; i++)
+		if (counters->items[i].policy && strcmp(counters->items[i].policy, policy) == 0)
+			return true;
+	return false;
+}
+
 /* Nothing flows in memory: every counter that a kernel would have is there, and is 0. */
 static int memory_counters(struct weir_firewall *fw, struct weir_counters *ret,
 			   struct weir_err *err)
@@ -352,6 +361,12 @@ static int memory_counters(struct weir_firewall *fw, struct weir_counters *ret,
 	for (size_t i = 0; i < counters.mappings.n; i++)
 		if (counters.mappings.entries[i].kind == WEIR_ENTRY_MAPPING)
 			counters.items[counters.n++].mapping = &counters.mappings.entries[i];
+	for (size_t i = 0; i < counters.mappings.n; i++) {
+		const struct weir_entry *entry = &counters.mappings.entries[i];
+		if (entry->kind == WEIR_ENTRY_CELL && entry->owner[0] &&
+		    !is_counted(&counters, entry->owner))
+			counters.items[counters.n++].policy = entry->owner;
+	}
 	for (unsigned drop = 0; fw->kernel->present && drop < WEIR_NUM_DROPS; drop++)
 		counters.items[counters.n++].reason = weir_drop_reason(drop);
 	*ret = counters;

@@ -602,7 +602,8 @@ bool weir_nft_set_unpack(const struct weir_nft_set *set, const struct weir_nft_e
 		return false;
 	if (set->kind == WEIR_ENTRY_SUBNET)
 		e.nat = (uint8_t)nat_of(set);
-	if (set->kind >= WEIR_ENTRY_MEMBER && set->key[0] == WEIR_NFT_ADDR)
+	if ((set->kind == WEIR_ENTRY_MEMBER || set->kind == WEIR_ENTRY_PAIR) &&
+	    set->key[0] == WEIR_NFT_ADDR)
 		e.prefix_len = (uint8_t)weir_family_bits(set->family);
 	*ret = e;
 	return true;

@@ -24,7 +24,8 @@ static const struct command {
 } commands[] = {
 	{ "serve", 5, probe_serve }, { "connect", 8, probe_connect }, { "open", 6, probe_open },
 	{ "say", 4, probe_say },     { "watch", 2, probe_watch },     { "frames", 1, probe_frames },
-	{ "raw", 3, probe_raw },     { "mark", 1, probe_mark },
+	{ "raw", 3, probe_raw },     { "mark", 1, probe_mark },	      { "listen", 1, probe_listen },
+	{ "lines", 1, probe_lines },
 };
 
 static void run_line(char *line)

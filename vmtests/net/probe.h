@@ -10,6 +10,8 @@
  *	frames					-> the number of lines that follow, then a frame a line
  *	raw IFNAME HEX				-> ok
  *	mark					-> ok
+ *	listen					-> ok
+ *	lines					-> the number of lines that follow, then what NFLOG said
  *
  * PROTO is tcp or udp, SRC "-" for any. A server's answer is NAME|CLIENT|CLIENT-PORT|LOCAL-PORT: the
  * name of the probe that answered, and the client as it was seen there. */
@@ -59,6 +61,10 @@ size_t probe_frames_poll(struct pollfd *fds, size_t max);
 void probe_frames_ready(void);
 void probe_frames(char **words);
 void probe_raw(char **words);
+
+/* logs.c: what rules log by NFLOG's group 0 */
+void probe_listen(char **words);
+void probe_lines(char **words);
 
 /* enter.c: run a command in another mount and network namespace. Returns only on failure. */
 int probe_enter(int argc, char **argv);

