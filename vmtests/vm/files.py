@@ -22,6 +22,16 @@ def cache():
     return folder
 
 
+class NoSpace(OSError):
+    """Said before anything is written: QEMU dies without a word when its memory's file cannot grow."""
+
+
+def need(megabytes):
+    free = shutil.disk_usage(cache()).free >> 20
+    if free < megabytes:
+        raise NoSpace("%s has %d MB left, %d are needed (WEIR_VM_CACHE names another place)" % (cache(), free, megabytes))
+
+
 @contextlib.contextmanager
 def locked(name):
     """One at a time on this cache: several test runs share it."""

@@ -31,10 +31,11 @@ BOOT_SECONDS = 120  # an emulated processor on a busy host; 3 s is usual
 UNSIGNED_MODULE = 1 << 13
 PLAIN = "console=ttyS0 panic=-1"
 # What an emulated processor spends its boot on and no test needs: self-tests, certificates, randomisation
-# (which makes exec some times slower under QEMU 7.2), the search for a clock it can trust.
+# (which makes exec some times slower under QEMU 7.2), the search for a clock it can trust. The watchdogs are
+# off: on a busy host they bark at a machine that only had to wait.
 FAST = (PLAIN + " quiet loglevel=4 norandmaps nokaslr mitigations=off cryptomgr.notests lsm=capability"
         " no_timer_check tsc=reliable random.trust_cpu=on initcall_blacklist=jent_mod_init,crypto_kdf108_init,"
-        "load_system_certificate_list,blacklist_init,init_trusted_keyring")
+        "load_system_certificate_list,blacklist_init,init_trusted_keyring nowatchdog rcupdate.rcu_cpu_stall_suppress=1")
 # Loaded before the template is taken, because the kernel loads them itself when they are needed and each
 # costs an emulated processor its time in every clone. Not among them: what a program must load.
 WARM = """nf_tables nft_ct nft_nat nft_masq nft_chain_nat nft_fib nft_fib_inet nft_fib_ipv4 nft_fib_ipv6 nft_reject
@@ -55,7 +56,7 @@ def template(kernel, plain=False, cold=False, whole=False):
     """The template of this kernel, booted now or taken from the cache. plain: with the plain command line;
     cold: no module is loaded but those of the agent's port; whole: the memory goes with the state, as where
     QEMU knows no other way."""
-    _agent()
+    files.need(1024)
     base = _base()
     line = PLAIN if plain else FAST
     accel = qemu.accelerator(lambda accel: _boots(kernel, base, accel))

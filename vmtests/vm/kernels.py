@@ -43,6 +43,7 @@ def fetch(name):
     with files.locked("kernel-" + name):
         if _form(folder) != FORM:
             try:
+                files.need(512)
                 _make(name, folder)
             except OSError as e:
                 raise Unavailable("kernel %s: %s" % (name, e)) from None

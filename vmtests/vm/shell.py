@@ -68,7 +68,7 @@ def main(argv):
     try:
         template = guest.template(kernels.fetch(name))
         sys.exit(command(template, words) if words else interactive(template))
-    except (kernels.Unavailable, qemu.Unusable, userland.Missing, guest.Dead, guest.Timeout) as e:
+    except (kernels.Unavailable, qemu.Unusable, userland.Missing, files.NoSpace, guest.Dead, guest.Timeout) as e:
         sys.exit("vm: %s" % e)
 
 

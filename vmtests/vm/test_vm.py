@@ -102,7 +102,7 @@ def test_who_inherits_the_output_is_not_waited_for(machine):
 
 def test_a_command_that_takes_too_long(machine):
     with pytest.raises(guest.Timeout, match="sleep 1000") as late:
-        machine.exec(["sh", "-c", "echo $$ > /tmp/pid; echo so far; sleep 1000; true"], timeout=1)
+        machine.exec(["sh", "-c", "echo $$ > /tmp/pid; echo so far; sleep 1000; true"], timeout=5)
     assert late.value.out == b"so far\n"
     pid = machine.get("/tmp/pid").decode().strip()
     assert machine.exec(["test", "-e", "/proc/" + pid])[0] == 1
@@ -354,6 +354,16 @@ def test_a_damaged_package_is_refused(monkeypatch, tmp_path):
     wrong.write_bytes(b"x")
     with pytest.raises(kernels.Unavailable, match="^downloading file:"):
         kernels._download("file:%s" % wrong, tmp_path / "got", "0" * 64)
+
+
+def test_no_space(monkeypatch, tmp_path):
+    used = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(files.shutil, "disk_usage", lambda _: used._replace(free=100 << 20))
+    with pytest.raises(files.NoSpace, match="has 100 MB left, 1024 are needed"):
+        guest.template(kernels.fetch(CHOSEN[-1]))
+    monkeypatch.setenv("WEIR_VM_CACHE", str(tmp_path))
+    with pytest.raises(kernels.Unavailable, match="^kernel 6.12: .* has 100 MB left, 512 are needed"):
+        kernels.fetch("6.12")
 
 
 def test_no_qemu(monkeypatch):
