@@ -15,8 +15,8 @@ static int read_files(struct weir_cli *cli, struct weir_model *model, struct wei
 	return 0;
 }
 
-static int make_ops(struct weir_cli *cli, const struct weir_model *model, bool remove,
-		    struct weir_change *ret, struct weir_err *err)
+int weir_cli_ops(struct weir_cli *cli, const struct weir_model *model, bool remove,
+		 struct weir_change *ret, struct weir_err *err)
 {
 	size_t n = 0;
 	struct weir_op *ops = weir_arena_alloc(
@@ -62,7 +62,7 @@ int weir_verb_apply(struct weir_cli *cli, struct weir_err *err)
 	struct weir_change change;
 	int r = read_files(cli, &model, err);
 	if (r == 0)
-		r = make_ops(cli, &model, false, &change, err);
+		r = weir_cli_ops(cli, &model, false, &change, err);
 	return r < 0 ? r : weir_cli_change(cli, &change, err);
 }
 
@@ -98,6 +98,6 @@ int weir_verb_delete(struct weir_cli *cli, struct weir_err *err)
 		return delete_all(cli, err);
 	int r = read_files(cli, &model, err);
 	if (r == 0)
-		r = make_ops(cli, &model, true, &change, err);
+		r = weir_cli_ops(cli, &model, true, &change, err);
 	return r < 0 ? r : weir_cli_change(cli, &change, err);
 }

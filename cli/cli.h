@@ -68,6 +68,7 @@ enum weir_option_id {
 	OPT_PRIORITY,
 	OPT_DEFAULT_INGRESS,
 	OPT_DEFAULT_EGRESS,
+	OPT_SPEC,
 	WEIR_NUM_OPTIONS
 };
 
@@ -148,6 +149,9 @@ int weir_cli_counters(struct weir_cli *cli, const struct weir_store_meta *meta,
 
 /* Runs a change as the flags say and prints what it did. Returns the exit code or an errno. */
 int weir_cli_change(struct weir_cli *cli, const struct weir_change *change, struct weir_err *err);
+/* What a model's objects are put by, or removed, as one change in cli's arena. */
+int weir_cli_ops(struct weir_cli *cli, const struct weir_model *model, bool remove,
+		 struct weir_change *ret, struct weir_err *err);
 /* Prints a plan: steps and drift; `nothing` when there are none. */
 void weir_print_plan(const struct weir_cli *cli, const struct weir_plan *plan, const char *nothing);
 
@@ -194,6 +198,7 @@ int weir_verb_port_ls(struct weir_cli *cli, struct weir_err *err);
 int weir_verb_policy_add(struct weir_cli *cli, struct weir_err *err);
 int weir_verb_policy_rm(struct weir_cli *cli, struct weir_err *err);
 int weir_verb_policy_ls(struct weir_cli *cli, struct weir_err *err);
+int weir_verb_policy_test(struct weir_cli *cli, struct weir_err *err);
 int weir_verb_policy_show(struct weir_cli *cli, struct weir_err *err);
 int weir_verb_exec(struct weir_cli *cli, struct weir_err *err);
 int weir_verb_status(struct weir_cli *cli, struct weir_err *err);

@@ -37,6 +37,15 @@ static const enum weir_option_id policy_options[] = {
 	OPT_FROM, OPT_TO, OPT_PORT, OPT_ACTION, OPT_DIRECTION, OPT_LOG, OPT_PRIORITY, OPT_HELP,
 };
 
+static const enum weir_option_id policy_test_options[] = { OPT_FROM, OPT_TO, OPT_SPEC, OPT_HELP };
+
+static const char test_help[] =
+	"X and Y are an endpoint (api, api@web), an address, a prefix (10.0.0.0/8: its first\n"
+	"address), outside, or host; IPv6 stands in brackets before a port.\n"
+	"Without a port, an echo request is asked about.\n"
+	"FILE is a YAML list of {from: X, to: Y:PORT/PROTO, expect: allow|deny|reject, policy: "
+	"NAME}.\n";
+
 static const char selector_help[] =
 	"SEL is one of:\n"
 	"  any                         every endpoint and the outside (not the host)\n"
@@ -97,6 +106,9 @@ const struct weir_verb weir_verbs[] = {
 	  weir_verb_policy_ls, no_options },
 	{ "policy show", "NAME", "a policy: whom it picks, its counters, the rules it became", NULL,
 	  1, 1, weir_verb_policy_show, no_options },
+	{ "policy test", "--from X --to Y[:PORT/PROTO] | FILE…",
+	  "would it pass, and why; or do the expectations of FILE hold", test_help, 0, SIZE_MAX,
+	  weir_verb_policy_test, policy_test_options },
 	{ "exec", "ENDPOINT -- COMMAND…", "run a command inside an endpoint", NULL, 1, SIZE_MAX,
 	  weir_verb_exec, no_options },
 	{ "status", "", "is the host what it should be? exit 1 if not", NULL, 0, 0,

@@ -99,6 +99,8 @@ static const struct option_def defs[] = {
 		      true },
 	[OPT_PRIORITY] = { "priority", 0, "N", false,
 			   "the highest decides; at the same, deny and reject do (default: 0)" },
+	[OPT_SPEC] = { "spec", 0, "FILE", false,
+		       "ask of this file, as on an empty host; again for more (default: what is)" },
 	[OPT_DEFAULT_INGRESS] = { "default-ingress", 0, "allow|deny|usual", false,
 				  "what reaches endpoints where no policy speaks" },
 	[OPT_DEFAULT_EGRESS] = { "default-egress", 0, "allow|deny|usual", false,

@@ -175,7 +175,14 @@ static int read_all(int fd, char **ret, size_t *ret_len)
 	return 0;
 }
 
-int weir_spec_read(const char *file, struct weir_model *model, struct weir_err *err)
+static int too_large(const char *file, struct weir_err *err)
+{
+	return weir_err_set(err, EFBIG, "%s is larger than %d MiB", file,
+			    WEIR_SPEC_MAX_BYTES / 1024 / 1024);
+}
+
+int weir_spec_tree_file(const char *file, struct weir_arena *arena, struct weir_spec_node **ret,
+			struct weir_err *err)
 {
 	bool standard_input = strcmp(file, "-") == 0;
 	__attribute__((cleanup(close_file))) int fd =
@@ -187,9 +194,17 @@ int weir_spec_read(const char *file, struct weir_model *model, struct weir_err *
 		return weir_err_errno(err, errno, "cannot open %s", file);
 	int r = read_all(fd, &text, &len);
 	if (r == -EFBIG)
-		return weir_err_set(err, r, "%s is larger than %d MiB", file,
-				    WEIR_SPEC_MAX_BYTES / 1024 / 1024);
+		return too_large(file, err);
 	if (r < 0)
 		return weir_err_errno(err, r, "cannot read %s", file);
-	return weir_spec_parse(text, len, file, model, err);
+	return weir_spec_tree_read(text, len, file, arena, ret, err);
+}
+
+int weir_spec_read(const char *file, struct weir_model *model, struct weir_err *err)
+{
+	WEIR_CLEAN_ARENA struct weir_arena tree = { 0 };
+	struct weir_spec_node *root = NULL;
+	int r = weir_spec_tree_file(file, &tree, &root, err);
+
+	return r < 0 || !root ? r : weir_spec_from_tree(root, file, model, err);
 }

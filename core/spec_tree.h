@@ -30,4 +30,8 @@ struct weir_spec_node {
 int weir_spec_tree_read(const char *text, size_t len, const char *file, struct weir_arena *arena,
 			struct weir_spec_node **ret, struct weir_err *err);
 
+/* The same of a file ("-": standard input). -ENOENT, -EACCES, -EFBIG as well. */
+int weir_spec_tree_file(const char *file, struct weir_arena *arena, struct weir_spec_node **ret,
+			struct weir_err *err);
+
 #endif

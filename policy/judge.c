@@ -10,7 +10,7 @@
 #include "policy/gates.h"
 
 static const enum weir_l4 l4s[UINT8_MAX + 1] = {
-	[6] = WEIR_L4_TCP,   [17] = WEIR_L4_UDP,    [132] = WEIR_L4_SCTP,
+	[6] = WEIR_L4_TCP,  [17] = WEIR_L4_UDP,	   [132] = WEIR_L4_SCTP,
 	[1] = WEIR_L4_ICMP, [58] = WEIR_L4_ICMPV6,
 };
 
@@ -68,6 +68,5 @@ bool weir_judge_refuses(const void *everybody, const struct weir_connection *con
 	weir_gates_ask(model, &from, &to, l4s[conn->protocol], conn->port, &gates);
 	if (denies(gates.egress) || denies(gates.ingress))
 		return true;
-	return !from.host && !to.host &&
-	       refused_by_default(out, in, &gates, conn->published);
+	return !from.host && !to.host && refused_by_default(out, in, &gates, conn->published);
 }
