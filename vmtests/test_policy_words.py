@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Policies in words: planned, applied twice, refused with their place, asked about; what tightening cuts."""
+import json
+
+import pytest
+from marks import behaviour, words_only
+from specs import dual, on
+from world import ATTEMPT_MS, FAMILIES
+
+OPEN = {"name": "api-to-pg", "from": {"labels": {"role": "api"}}, "to": {"endpoint": "pg"}, "ports": ["5432/tcp", "53/udp"],
+        "action": "allow"}
+
+
+def two(*policies):
+    return {"networks": {"web": dual(1), "db": dual(2, default={"ingress": "deny"})},
+            "endpoints": {"api": on("web", labels={"role": "api"}), "ui": on("web"), "pg": on("db")},
+            "policies": list(policies)}
+
+
+@behaviour("U1", "R3")
+def test_planned_and_applied_twice(world):
+    file = world.spec(two(OPEN, dict(OPEN, name="odd", **{"from": {"labels": {"tier": "x"}}})))
+    before = world.snapshot()
+    planned = world.weir("plan", file, check=False)
+    assert planned.code == 3 and "+ policy api-to-pg: allow from label:role=api to endpoint:pg" in planned.out, str(planned)
+    assert 'warning: %s:' % file in planned.err and 'no endpoint has a label "tier"' in planned.err, str(planned)
+    world.same(before, world.snapshot())
+    world.weir("apply", file)
+    after = world.snapshot()
+    assert "nothing to change" in world.weir("apply", file).out
+    assert "nothing to change" in world.weir("plan", file).out
+    world.same(after, world.snapshot())
+    said = world.weir("policy", "show", "api-to-pg", json=True)["policy"]
+    assert {m["endpoint"] for m in said["senders"]} == {"api"} and {m["endpoint"] for m in said["receivers"]} == {"pg"}
+    assert said["place"].startswith(file) and said["rules"], said
+
+
+@behaviour("R7")
+def test_refused_with_its_place(world):
+    world.apply(two(OPEN))
+    for text, says in [("from: 'endpoint:nobody'", 'no endpoint named "nobody"'), ("to: {network: nix}", 'no network named "nix"'),
+                       ("from: nobody", 'did you mean "endpoint:nobody"?'), ("ports: [20-10/tcp]", "upside down"),
+                       ("to: {cidr: 10.0.0.1/8}", "did you mean 10.0.0.0/8?"), ("ports: [80/tpc]", 'did you mean "tcp"?')]:
+        file = world.spec("policies:\n- name: p\n  action: deny\n  %s\n" % text)
+        world.refused(1, "apply", file, says=[says, "%s:" % file])
+    world.refused(1, "endpoint", "rm", "pg", says='is named by policy "api-to-pg"')
+    world.refused(2, "policy", "add", "p", "--from", "nobody", "--action", "deny", says="--from nobody")
+    world.refused(2, "policy", "add", "p", "--action", "dney", says="--action")
+
+
+@behaviour("P9", "S9")
+def test_asked_and_tried(world):
+    """What `policy test` says is what happens, in both families."""
+    world.apply(two(OPEN))
+    world.ns("pg").serve(5432)
+    world.ns("pg").serve(80)
+    for source, port in [("api", 5432), ("api", 80), ("ui", 5432)]:
+        said = world.weir("policy", "test", "--from", source, "--to", "pg:%d/tcp" % port, json=True)["answers"]
+        assert [a["family"] for a in said] == ["IPv4", "IPv6"], said
+        for family, answer in zip(FAMILIES, said):
+            address = world.address("pg", family.version)
+            if answer["verdict"] == "allow":
+                assert answer["policy"] == "api-to-pg" and answer["place"], answer
+                assert world.ns(source).connect(address, port).server == "pg", answer
+            else:
+                world.denied(world.ns(source), address, port, world.ns("pg"))
+    assert said[0]["verdict"] == "deny"
+
+
+@behaviour("P9")
+@words_only
+def test_expectations(world):
+    spec = world.spec(two(OPEN))
+    good = [{"from": "api", "to": "pg:5432/tcp", "expect": "allow", "policy": "api-to-pg"},
+            {"from": "ui", "to": "pg:5432/tcp", "expect": "deny"}, {"from": "host", "to": "pg:22/tcp", "expect": "allow"},
+            {"from": "192.0.2.0/24", "to": "pg:5432/tcp", "expect": "deny"}]
+    before = world.snapshot()
+    assert world.weir("policy", "test", world.spec(json.dumps(good), "good.yaml"), "--spec", spec).out == "4 expectations hold\n"
+    bad = world.spec(json.dumps(good + [{"from": "ui", "to": "pg", "expect": "allow"}]), "bad.yaml")
+    result = world.weir("policy", "test", bad, "--spec", spec, check=False)
+    assert result.code == 1 and "expected allow" in result.err and bad in result.err, str(result)
+    world.same(before, world.snapshot())
+
+
+@behaviour("P6", "S9")
+@pytest.mark.parametrize("how", ["policy", "label", "default"])
+def test_tightening_cuts(world, how):
+    """Streams and UDP that are denied now end in both directions; what is still allowed goes on."""
+    spec = two(OPEN, dict(OPEN, name="stays", to={"endpoint": "pg"}, ports=["80/tcp"], **{"from": {"endpoint": "ui"}}))
+    world.apply(spec)
+    for port, proto in [(5432, "tcp"), (53, "udp"), (80, "tcp")]:
+        world.ns("pg").serve(port, proto)
+    api, ui = world.ns("api"), world.ns("ui")
+    for n, family in enumerate(FAMILIES):
+        address = world.address("pg", family.version)
+        assert api.open(10 + n, address, 5432).outcome == "ok"
+        assert api.open(20 + n, address, 53, "udp").outcome == "ok"
+        assert ui.open(30 + n, address, 80).outcome == "ok"
+    for n in range(len(FAMILIES)):
+        assert [api.say(10 + n, "a"), ui.say(30 + n, "a")] == ["a", "a"] and api.say(20 + n, "a").startswith("pg|")
+    if how == "policy":
+        world.weir("policy", "add", "cut", "--from", "label:role=api", "--to", "endpoint:pg", "--action", "deny", "--priority", "9")
+    elif how == "label":
+        spec["endpoints"]["api"]["labels"] = {"role": "retired"}
+        world.apply(spec)
+    else:
+        world.weir("policy", "rm", "api-to-pg")
+    for n in range(len(FAMILIES)):
+        assert ui.say(30 + n, "b") == "b", "what is allowed was cut"
+        assert api.say(10 + n, "b", ms=ATTEMPT_MS) != "b", "TCP lives on after " + how
+        assert not api.say(20 + n, "b", ms=ATTEMPT_MS).startswith("pg|"), "UDP lives on after " + how
