@@ -204,6 +204,87 @@ static void test_defaults_filter(void **state)
 	assert_converged(h);
 }
 
+/* ---- connections ---- */
+
+#define TWO                                                                   \
+	"networks: {web: {subnet: 10.1.0.0/24}, db: {subnet: 10.2.0.0/24}}\n" \
+	"endpoints:\n"                                                        \
+	"  api: {networks: {web: {ip: 10.1.0.10}}, labels: {role: api}}\n"    \
+	"  pg: {networks: {db: {ip: 10.2.0.10}}}\n"
+#define LET                                                                                       \
+	"policies: [{name: p, from: 'label:role=api', to: 'endpoint:pg', ports: [5432], action: " \
+	"allow}]"
+
+static void add_flow(const char *from, const char *to, uint16_t port)
+{
+	struct weir_flow_match flow = { .family = WEIR_IPV4, .proto = WEIR_TCP };
+	flow.dst_ports = (struct weir_ports){ port, port };
+	flow.src.len = flow.reply_src.len = 32;
+	assert_int_equal(weir_addr_parse(from, &flow.src.addr, NULL), 0);
+	assert_int_equal(weir_addr_parse(to, &flow.dst, NULL), 0);
+	flow.reply_src.addr = flow.dst;
+	assert_int_equal(weir_memory_add_flow(&flow), 0);
+}
+
+/* One that the policy has let through, and three that are none of its business. */
+static void let_flow(struct host *h)
+{
+	OK(h, apply(h, TWO LET));
+	add_flow("10.1.0.10", "10.2.0.10", 5432);
+	add_flow("10.1.0.10", "203.0.113.9", 443);
+	add_flow("203.0.113.9", "203.0.113.10", 22);
+	add_flow("10.2.0.10", "203.0.113.9", 53);
+}
+
+static void test_what_is_closed_ends(void **state)
+{
+	struct host *h = *state;
+	let_flow(h);
+	OK(h, apply(h, TWO LET));
+	assert_int_equal(weir_memory_flows(), 4);
+	OK(h, apply(h, "endpoints: {other: {networks: [web], labels: {role: api}}}"));
+	assert_int_equal(weir_memory_flows(), 4); /* who comes cuts nobody */
+	OK(h, remove_policy(h, "p"));
+	assert_int_equal(weir_memory_flows(), 3);
+	OK(h, apply(h, "networks: {db: {subnet: 10.2.0.0/24, default: {egress: deny}}}"));
+	assert_int_equal(weir_memory_flows(), 2);
+	OK(h, apply(h, "policies: [{name: q, to: 'cidr:203.0.113.0/24', action: reject}]"));
+	assert_int_equal(weir_memory_flows(), 1); /* what passes by is not weir's */
+}
+
+static void test_labels_end_connections(void **state)
+{
+	struct host *h = *state;
+	let_flow(h);
+	OK(h, apply(h, "endpoints: {api: {networks: {web: {ip: 10.1.0.10}}, labels: {role: x}}}"));
+	assert_int_equal(weir_memory_flows(), 3);
+}
+
+/* Killed at any call: whoever converges cuts what the policies that then hold refuse. */
+static void test_a_kill_forgets_no_connection(void **state)
+{
+	struct host *h = *state;
+	for (unsigned n = 1;; n++) {
+		weir_memory_reset();
+		OK(h, delete_all(h));
+		let_flow(h);
+		weir_memory_fail_from(n, EIO);
+		int r = remove_policy(h, "p");
+		weir_memory_fail_at(0, 0);
+		OK(h, repair(h));
+		WEIR_CLEAN_STORE struct weir_store *store = NULL;
+		WEIR_CLEAN_MODEL struct weir_model model = { 0 };
+		const struct weir_scope policies = { .policies = true };
+		OK(h, weir_store_open(h->state, false, &store, &h->err));
+		OK(h, weir_store_load(store, &policies, &model, &h->err));
+		if (!model.n_policies)
+			assert_int_equal(weir_memory_flows(), 3);
+		assert_converged(h);
+		if (r == 0)
+			break;
+	}
+}
+
 /* ---- warnings ---- */
 
 static void assert_warned(const struct host *h, size_t i, unsigned line, const char *detail)
@@ -264,6 +345,9 @@ int main(void)
 		HOST_TEST(test_what_is_named_stays),
 		HOST_TEST(test_filtered_while_bound),
 		HOST_TEST(test_defaults_filter),
+		HOST_TEST(test_what_is_closed_ends),
+		HOST_TEST(test_labels_end_connections),
+		HOST_TEST(test_a_kill_forgets_no_connection),
 		HOST_TEST(test_warnings),
 		HOST_TEST(test_wires_are_warned_about),
 	};
