@@ -448,8 +448,8 @@ static int nft_forget(struct weir_firewall *fw, const struct weir_flow_match *ma
 }
 
 static int nft_forget_if(struct weir_firewall *fw,
-			bool (*is_cut)(const void *ctx, const struct weir_connection *conn),
-			const void *ctx, size_t *ret_forgotten, struct weir_err *err)
+			 bool (*is_cut)(const void *ctx, const struct weir_connection *conn),
+			 const void *ctx, size_t *ret_forgotten, struct weir_err *err)
 {
 	(void)fw;
 	return weir_conntrack_forget_if(is_cut, ctx, ret_forgotten, err);
