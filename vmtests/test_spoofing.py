@@ -17,6 +17,7 @@ ALL_NODES = "ff02::1"
 VLAN, QINQ, EXPERIMENT = 0x8100, 0x88A8, 0x88B5
 NEXT_FRAGMENT, NEXT_DESTINATION = 44, 60
 RS, RA, NS, NA, REDIRECT = 133, 134, 135, 136, 137
+GUARD = "0x7765"  # the handle of its classifier
 
 
 def link_local(mac):
@@ -214,9 +215,9 @@ def test_a_lost_guard_is_mended(world):
     world.apply(three())
     before = world.snapshot()
     port = world.endpoint("a")["attachments"][0]["host_ifname"]
+    let_all_pass = ("bpf", "direct-action", "bytecode", "1,6 0 0 0")
     for spoil in (("tc", "qdisc", "del", "dev", port, "clsact"), ("tc", "filter", "del", "dev", port, "ingress"),
-                  ("tc", "filter", "replace", "dev", port, "ingress", "prio", "1", "handle", "1", "bpf",
-                   "bytecode", "1,6 0 0 4294967295")):
+                  ("tc", "filter", "replace", "dev", port, "ingress", "prio", "1", "handle", GUARD, *let_all_pass)):
         world.host.run(*spoil)
         status = world.weir("status", "--json", check=False)
         assert status.code == 1 and "guard" in status.out, str(status)
@@ -224,6 +225,18 @@ def test_a_lost_guard_is_mended(world):
         guarded(world)
         world.same(before, world.snapshot())
         assert world.weir("status", json=True)["in_sync"]
+    # another's classifier in front: it may stay, behind the guard
+    theirs = ("dev", port, "ingress", "prio", "1", "handle", "1")
+    world.host.run("tc", "filter", "add", *theirs, *let_all_pass)
+    sender = Sender(world, "a", "c")
+    assert arrived(world, world.ns("b"), sender, sender.forged()) == names_of(sender.forged())
+    status = world.weir("status", "--json", check=False)
+    assert status.code == 1 and "before its spoof guard" in status.out, str(status)
+    world.weir("repair")
+    guarded(world)
+    assert world.weir("status", json=True)["in_sync"]
+    world.host.run("tc", "filter", "del", *theirs, "bpf")
+    world.same(before, world.snapshot())
 
 
 @behaviour("S7", "R3")
@@ -313,13 +326,28 @@ def test_a_router_sends_for_others(world):
 
 
 @behaviour("S7", "R1")
-def test_a_host_that_takes_no_program(world):
-    """No endpoint without its guard, unless that is what was asked for."""
+def test_a_host_that_takes_no_program(world, tmp_path):
+    """No endpoint without its guard, unless that is what was asked for; none without its rate."""
     world.apply({"networks": {"web": dual(1), "free": dual(2, spoof_guard=False)}})
+    log = tmp_path / "calls"
+    world.weir("endpoint", "add", "a", "--network", "web", env=world.count_calls("netlink", log))
+    world.weir("endpoint", "rm", "a")
+    said = set()
+    for error, words in (("EPERM", "may load no BPF program"), ("ENOENT", "this kernel lacks BPF")):
+        for at in range(1, len(log.read_text().splitlines()) + 1):
+            env = world.faults("netlink", at, "fail:" + error, "/dev/null")
+            done = world.weir("endpoint", "add", "a", "--network", "web", env=env, check=False)
+            if "no spoof guard is possible" in done.err:
+                assert done.code == 4 and words in done.err and "spoof_guard: false" in done.err, str(done)
+                said.add(words)
+            if done.code == 0:
+                world.weir("endpoint", "rm", "a")
+    assert len(said) == 2
     for error, words in (("EACCES", "may load no BPF program"), ("ENOSYS", "this kernel lacks BPF")):
         env = world.faults("bpf", 1, "fail:" + error, "/dev/null")
-        world.refused(4, "endpoint", "add", "a", "--network", "web", env=env, says=[words, "spoof_guard: false"])
-        world.weir("endpoint", "add", "b", "--network", "free", env=env)
+        world.refused(4, "endpoint", "add", "a", "--network", "free", "--rate", "8mbit/4mbit", env=env,
+                      says=[words, "what endpoint \"a\" sends"])
+        world.weir("endpoint", "add", "b", "--network", "web", env=env)  # the guard asks nobody
         world.weir("endpoint", "rm", "b")
 
 

@@ -32,31 +32,12 @@ void weir_bpf_set_label(struct weir_bpf *program, int label)
 	program->labels[label] = (uint16_t)program->n;
 }
 
-static void add_jump(struct weir_bpf *program, struct bpf_insn insn, int label)
+void weir_bpf_jump_if(struct weir_bpf *program, int op, int dst, int src, int label)
 {
-	weir_bpf_add(program, insn);
+	weir_bpf_add(program, WEIR_BPF_INSN(BPF_JMP | op | BPF_X, (uint8_t)dst & 15,
+					    (uint8_t)src & 15, 0, 0));
 	if (!program->broken)
 		program->target[program->n - 1] = (uint8_t)(label + 1);
-}
-
-void weir_bpf_jump_if(struct weir_bpf *program, int op, int dst, uint32_t imm, int label)
-{
-	add_jump(program, WEIR_BPF_INSN(BPF_JMP32 | op | BPF_K, (uint8_t)dst & 15, 0, 0, imm),
-		 label);
-}
-
-void weir_bpf_jump_if_reg(struct weir_bpf *program, int op, int dst, int src, int label)
-{
-	add_jump(program,
-		 WEIR_BPF_INSN(BPF_JMP32 | op | BPF_X, (uint8_t)dst & 15, (uint8_t)src & 15, 0, 0),
-		 label);
-}
-
-void weir_bpf_jump_if_long(struct weir_bpf *program, int op, int dst, int src, int label)
-{
-	add_jump(program,
-		 WEIR_BPF_INSN(BPF_JMP | op | BPF_X, (uint8_t)dst & 15, (uint8_t)src & 15, 0, 0),
-		 label);
 }
 
 void weir_bpf_memory(struct weir_bpf *program, int dst)
@@ -65,11 +46,6 @@ void weir_bpf_memory(struct weir_bpf *program, int dst)
 					    BPF_PSEUDO_MAP_VALUE, 0, 0));
 	program->memory = program->n;
 	weir_bpf_add(program, WEIR_BPF_INSN(0, 0, 0, 0, 0));
-}
-
-void weir_bpf_jump(struct weir_bpf *program, int label)
-{
-	add_jump(program, WEIR_BPF_INSN(BPF_JMP | BPF_JA, 0, 0, 0, 0), label);
 }
 
 void weir_bpf_finish(struct weir_bpf *program)

@@ -14,7 +14,7 @@
 #include "core/err.h"
 #include "core/trace.h"
 
-enum { WEIR_BPF_INSNS = 512, WEIR_BPF_LABELS = 64 };
+enum { WEIR_BPF_INSNS = 64, WEIR_BPF_LABELS = 8 };
 
 struct weir_bpf {
 	struct bpf_insn insns[WEIR_BPF_INSNS];
@@ -36,8 +36,6 @@ void weir_bpf_add(struct weir_bpf *program, struct bpf_insn insn);
 /* dst = *(src + off); size BPF_B, BPF_H or BPF_W */
 #define WEIR_BPF_LOAD(size, dst, src, off) \
 	WEIR_BPF_INSN(BPF_LDX | BPF_MEM | (size), dst, src, off, 0)
-/* dst from network byte order; bits 16 or 32 */
-#define WEIR_BPF_NTOH(dst, bits) WEIR_BPF_INSN(BPF_ALU | BPF_END | BPF_TO_BE, dst, 0, 0, bits)
 #define WEIR_BPF_CALL(helper) WEIR_BPF_INSN(BPF_JMP | BPF_CALL, 0, 0, 0, helper)
 #define WEIR_BPF_EXIT() WEIR_BPF_INSN(BPF_JMP | BPF_EXIT, 0, 0, 0, 0)
 #define WEIR_BPF_INSN(op, dst, src, offset, immediate) \
@@ -50,12 +48,8 @@ void weir_bpf_add(struct weir_bpf *program, struct bpf_insn insn);
 /* A label that is not set yet; below WEIR_BPF_LABELS, or the program is broken. */
 int weir_bpf_label(struct weir_bpf *program);
 void weir_bpf_set_label(struct weir_bpf *program, int label); /* here */
-/* if (dst op imm) goto label, by 32 bits; op BPF_JEQ, BPF_JNE, BPF_JGE, BPF_JSET, … */
-void weir_bpf_jump_if(struct weir_bpf *program, int op, int dst, uint32_t imm, int label);
-void weir_bpf_jump_if_reg(struct weir_bpf *program, int op, int dst, int src, int label);
-void weir_bpf_jump(struct weir_bpf *program, int label);
-/* The same by 64 bits. */
-void weir_bpf_jump_if_long(struct weir_bpf *program, int op, int dst, int src, int label);
+/* if (dst op src) goto label, by 64 bits; op BPF_JEQ, BPF_JNE, BPF_JGE, … */
+void weir_bpf_jump_if(struct weir_bpf *program, int op, int dst, int src, int label);
 /* dst = the address of eight bytes that are the program's own, zero at first. Once. */
 void weir_bpf_memory(struct weir_bpf *program, int dst);
 

@@ -3,7 +3,8 @@
  *
  * How it works: the program runs on each frame that comes out of the endpoint, before the bridge sees
  * it. The endpoint's addresses are constants in it: no map to fill, to find again and to keep in step,
- * and a change is one program in the place of another.
+ * and a change is one program in the place of another. It is written in classic BPF: the kernel's
+ * verifier for the other kind walks every path, which would cost each attach more than all of its links.
  *
  * Frames carry the endpoint's MAC and no VLAN tag, in front of which a neighbour's VLAN interface would
  * sit. IPv4 and IPv6 have the endpoint's source address; ARP says nothing else about the sender. Neighbour
@@ -12,15 +13,12 @@
  *
  * What cannot be read to the end is dropped: discovery behind extension headers or in fragments (nobody
  * needs it, RFC 6980 forbids it), a first fragment without its upper header (RFC 7112), headers
- * beyond three. What is behind AH or ESP only the holder of a key can send. Bytes are fetched by
- * bpf_skb_load_bytes, which fails where the frame ends.
+ * beyond three. What is behind AH or ESP only the holder of a key can send.
  *
- * The kernel's verifier walks every path whenever a program is loaded, once for each value that it knows of
- * a register: so what was found out is said by where the program is, not by flags that it keeps. */
+ * A load beyond the frame's end would end the program with 0, which lets the frame pass: so each load
+ * stands behind a comparison with the frame's length. */
 #include "backends/netlink/guard.h"
 
-#include <arpa/inet.h>
-#include <assert.h>
 #include <linux/icmpv6.h>
 #include <linux/if_ether.h>
 #include <linux/pkt_cls.h>
@@ -45,19 +43,10 @@ enum {
 	ICMPV6 = IP + IPV6_SIZE, /* without extension headers, as discovery has to be */
 	ND_TARGET = ICMPV6 + 8,
 
-	/* Each costs the verifier some 50 us whenever a program is loaded. */
 	EXTENSIONS_MAX = 3,
 	OPTIONS_MAX = 2, /* a MAC and a nonce */
 	GATEWAY_OPTIONS_MAX = 6,
-
-	/* The frame's bytes on the stack: offset o at FRAME + o, so that the IP header is aligned. */
-	FRAME = -126,
-	SCRATCH = -16, /* for what lies further behind */
-	SCRATCH_SIZE = 8
 };
-static_assert((FRAME + IP) % 8 == 0, "the verifier wants aligned loads from the stack");
-
-enum { R0, R1, R2, R3, R4, R5, CONTEXT, OFFSET, NEXT, R9, STACK };
 
 /* Of linux/icmpv6.h and RFC 4861, 2710, 3810. */
 enum {
@@ -71,73 +60,121 @@ enum {
 	MLD2_REPORT = 143
 };
 
+/* Instructions; B, H and W are bytes in network byte order, by the frame's offset or behind X. */
+enum {
+	LOAD_B = BPF_LD | BPF_B | BPF_ABS,
+	LOAD_H = BPF_LD | BPF_H | BPF_ABS,
+	LOAD_W = BPF_LD | BPF_W | BPF_ABS,
+	LOAD_B_AT_X = BPF_LD | BPF_B | BPF_IND,
+	LOAD_H_AT_X = BPF_LD | BPF_H | BPF_IND,
+	LOAD_W_AT_X = BPF_LD | BPF_W | BPF_IND,
+	LOAD_LENGTH = BPF_LD | BPF_W | BPF_LEN,
+	LOAD = BPF_LD | BPF_MEM,
+	STORE = BPF_ST,
+	SET_X = BPF_LDX | BPF_W | BPF_IMM,
+	X_LOAD = BPF_LDX | BPF_MEM,
+	X_LOAD_LENGTH = BPF_LDX | BPF_W | BPF_LEN,
+	X_STORE = BPF_STX,
+	A_TO_X = BPF_MISC | BPF_TAX,
+	X_TO_A = BPF_MISC | BPF_TXA,
+	ADD = BPF_ALU | BPF_ADD | BPF_K,
+	ADD_X = BPF_ALU | BPF_ADD | BPF_X,
+	SHIFT_LEFT = BPF_ALU | BPF_LSH | BPF_K,
+	ANSWER = BPF_RET | BPF_K,
+	IF_EQUAL = BPF_JMP | BPF_JEQ | BPF_K,
+	IF_AT_LEAST = BPF_JMP | BPF_JGE | BPF_K,
+	IF_ABOVE = BPF_JMP | BPF_JGT | BPF_K,
+	IF_ABOVE_X = BPF_JMP | BPF_JGT | BPF_X,
+	IF_ANY_BIT = BPF_JMP | BPF_JSET | BPF_K
+};
+
+/* Words of the program's memory. */
+enum { NEXT_HEADER, OFFSET, END };
+
+enum { NEXT = WEIR_CLASSIC_NEXT };
+
 struct writing {
 	const struct weir_guard *guard;
-	struct weir_bpf *p;
+	struct weir_classic *p;
 	int pass, drop; /* labels */
 	struct weir_addr link_local;
 };
 
 /* ---- pieces ---- */
 
-/* size bytes at `reg` (0: none) + offset of the frame to the stack at `to`. */
-static void fetch(const struct writing *w, int reg, int offset, int to, int size)
+static void add(const struct writing *w, int code, uint32_t k)
 {
-	weir_bpf_add(w->p, WEIR_BPF_COPY(R1, CONTEXT));
-	if (reg) {
-		weir_bpf_add(w->p, WEIR_BPF_COPY(R2, (uint8_t)reg & 15));
-		if (offset)
-			weir_bpf_add(w->p, WEIR_BPF_DO(BPF_ADD, R2, offset));
-	} else {
-		weir_bpf_add(w->p, WEIR_BPF_SET(R2, offset));
-	}
-	weir_bpf_add(w->p, WEIR_BPF_COPY(R3, STACK));
-	weir_bpf_add(w->p, WEIR_BPF_DO(BPF_ADD, R3, to));
-	weir_bpf_add(w->p, WEIR_BPF_SET(R4, size));
-	weir_bpf_add(w->p, WEIR_BPF_CALL(BPF_FUNC_skb_load_bytes));
-	weir_bpf_jump_if(w->p, BPF_JNE, R0, 0, w->drop);
+	weir_classic_add(w->p, code, k);
 }
 
-static void fetch_frame(const struct writing *w, int offset, int size)
+static void jump_if(const struct writing *w, int op, uint32_t k, int yes, int no)
 {
-	fetch(w, 0, offset, FRAME + offset, size);
+	weir_classic_jump_if(w->p, op, k, yes, no);
 }
 
-/* Goes to `differs` unless the stack holds these bytes at `at`, which is even. */
-static void compare(const struct writing *w, int at, const void *bytes, int size, int differs)
+/* What jumps to pass and drop so far ends here; jumps reach no further than 255 instructions. */
+static void write_ends(const struct writing *w)
+{
+	weir_classic_here(w->p, w->pass);
+	add(w, ANSWER, (uint32_t)TC_ACT_UNSPEC);
+	weir_classic_here(w->p, w->drop);
+	add(w, ANSWER, TC_ACT_SHOT);
+}
+
+/* The frame has this many bytes, or is dropped. */
+static void need(const struct writing *w, uint32_t size)
+{
+	add(w, LOAD_LENGTH, 0);
+	jump_if(w, IF_AT_LEAST, size, NEXT, w->drop);
+}
+
+/* The same, counted from X, which is kept. */
+static void need_at_x(const struct writing *w, uint32_t size)
+{
+	add(w, X_STORE, OFFSET);
+	add(w, X_TO_A, 0);
+	add(w, ADD, size);
+	add(w, X_LOAD_LENGTH, 0);
+	jump_if(w, IF_ABOVE_X, 0, w->drop, NEXT);
+	add(w, X_LOAD, OFFSET);
+}
+
+static uint32_t big_endian(const uint8_t *bytes, int size)
+{
+	uint32_t ret = 0;
+
+	for (int i = 0; i < size; i++)
+		ret = ret << 8 | bytes[i];
+	return ret;
+}
+
+/* Goes to `differs` unless the frame holds these bytes at `at`; size is even. */
+static void compare(const struct writing *w, uint32_t at, const uint8_t *bytes, int size,
+		    int differs)
 {
 	for (int done = 0; done < size;) {
-		const unsigned char *next = (const unsigned char *)bytes + done;
-		uint32_t word = 0;
-		uint16_t half;
+		int n = size - done >= 4 ? 4 : 2;
 
-		if ((at + done) % 4 == 0 && size - done >= 4) {
-			memcpy(&word, next, 4);
-			weir_bpf_add(w->p, WEIR_BPF_LOAD(BPF_W, R1, STACK, at + done));
-			done += 4;
-		} else {
-			memcpy(&half, next, 2);
-			word = half;
-			weir_bpf_add(w->p, WEIR_BPF_LOAD(BPF_H, R1, STACK, at + done));
-			done += 2;
-		}
-		weir_bpf_jump_if(w->p, BPF_JNE, R1, word, differs);
+		add(w, n == 4 ? LOAD_W : LOAD_H, at + (uint32_t)done);
+		jump_if(w, IF_EQUAL, big_endian(bytes + done, n), NEXT, differs);
+		done += n;
 	}
 }
 
-static void compare_mac(const struct writing *w, int at)
+static void compare_mac(const struct writing *w, uint32_t at)
 {
 	compare(w, at, w->guard->mac.bytes, ETH_ALEN, w->drop);
 }
 
-/* Goes to `equal` when the stack holds these bytes. */
-static void jump_if_same(const struct writing *w, int at, const void *bytes, int size, int equal)
+/* Goes to `equal` when the frame holds these bytes. */
+static void jump_if_same(const struct writing *w, uint32_t at, const struct weir_addr *addr,
+			 int equal)
 {
-	int other = weir_bpf_label(w->p);
+	int other = weir_classic_label(w->p);
 
-	compare(w, at, bytes, size, other);
-	weir_bpf_jump(w->p, equal);
-	weir_bpf_set_label(w->p, other);
+	compare(w, at, addr->bytes, weir_family_bits(addr->family) / 8, other);
+	weir_classic_jump(w->p, equal);
+	weir_classic_here(w->p, other);
 }
 
 static bool has(const struct writing *w, enum weir_family family)
@@ -150,31 +187,29 @@ static bool has(const struct writing *w, enum weir_family family)
 static void write_ipv4(const struct writing *w)
 {
 	if (!has(w, WEIR_IPV4) || w->guard->router) {
-		weir_bpf_jump(w->p, w->guard->router ? w->pass : w->drop);
-		return; /* the verifier refuses what cannot be reached */
+		weir_classic_jump(w->p, w->guard->router ? w->pass : w->drop);
+		return;
 	}
-	fetch_frame(w, IPV4_SOURCE, 4);
-	compare(w, FRAME + IPV4_SOURCE, w->guard->addrs[WEIR_IPV4].bytes, 4, w->drop);
-	weir_bpf_jump(w->p, w->pass);
+	need(w, IPV4_SOURCE + 4);
+	compare(w, IPV4_SOURCE, w->guard->addrs[WEIR_IPV4].bytes, 4, w->drop);
+	weir_classic_jump(w->p, w->pass);
 }
 
 static void write_arp(const struct writing *w)
 {
 	static const uint8_t ethernet_ipv4[] = { 0, 1, 8, 0, 6, 4 };
-	static const uint8_t any[4], request[] = { 0, 1 };
 
 	if (!has(w, WEIR_IPV4)) {
-		weir_bpf_jump(w->p, w->drop);
+		weir_classic_jump(w->p, w->drop);
 		return;
 	}
-	fetch_frame(w, IP, ARP_SIZE);
-	compare(w, FRAME + IP, ethernet_ipv4, sizeof(ethernet_ipv4), w->drop);
-	compare_mac(w, FRAME + ARP_SENDER_MAC);
-	jump_if_same(w, FRAME + ARP_SENDER_IP, w->guard->addrs[WEIR_IPV4].bytes, 4, w->pass);
-	/* a probe: "does anybody have it?" */
-	compare(w, FRAME + ARP_SENDER_IP, any, sizeof(any), w->drop);
-	compare(w, FRAME + ARP_OPERATION, request, sizeof(request), w->drop);
-	weir_bpf_jump(w->p, w->pass);
+	need(w, IP + ARP_SIZE);
+	compare(w, IP, ethernet_ipv4, sizeof(ethernet_ipv4), w->drop);
+	compare_mac(w, ARP_SENDER_MAC);
+	jump_if_same(w, ARP_SENDER_IP, &w->guard->addrs[WEIR_IPV4], w->pass);
+	jump_if(w, IF_EQUAL, 0, NEXT, w->drop); /* a probe: "does anybody have it?" */
+	add(w, LOAD_H, ARP_OPERATION);
+	jump_if(w, IF_EQUAL, 1, w->pass, w->drop);
 }
 
 /* ---- IPv6 ---- */
@@ -183,227 +218,192 @@ static void write_arp(const struct writing *w)
 static void write_unspecified(const struct writing *w, int known)
 {
 	static const uint8_t any[16];
-	int report = weir_bpf_label(w->p);
+	int report = weir_classic_label(w->p);
 
-	compare(w, FRAME + IPV6_SOURCE, any, 16, w->drop);
-	weir_bpf_jump_if(w->p, BPF_JEQ, NEXT, IPPROTO_HOPOPTS, report);
-	weir_bpf_jump_if(w->p, BPF_JNE, NEXT, IPPROTO_ICMPV6, w->drop);
-	fetch(w, 0, ICMPV6, SCRATCH, 1);
-	weir_bpf_add(w->p, WEIR_BPF_LOAD(BPF_B, R1, STACK, SCRATCH));
-	weir_bpf_jump_if(w->p, BPF_JEQ, R1, NEIGHBOUR_SOLICITATION, known);
-	weir_bpf_jump_if(w->p, BPF_JEQ, R1, ROUTER_SOLICITATION, known);
-	weir_bpf_jump(w->p, w->drop);
-	weir_bpf_set_label(w->p, report); /* behind the router alert, which takes 8 bytes */
-	fetch(w, 0, ICMPV6, SCRATCH, 2);
-	weir_bpf_add(w->p, WEIR_BPF_LOAD(BPF_H, R1, STACK, SCRATCH));
-	weir_bpf_jump_if(w->p, BPF_JNE, R1, htons(IPPROTO_ICMPV6 << 8), w->drop);
-	fetch(w, 0, ICMPV6 + 8, SCRATCH, 1);
-	weir_bpf_add(w->p, WEIR_BPF_LOAD(BPF_B, R1, STACK, SCRATCH));
-	weir_bpf_jump_if(w->p, BPF_JEQ, R1, MLD2_REPORT, w->pass);
-	weir_bpf_jump_if(w->p, BPF_JEQ, R1, MLD_REPORT, w->pass);
-	weir_bpf_jump_if(w->p, BPF_JNE, R1, MLD_DONE, w->drop);
-	weir_bpf_jump(w->p, w->pass);
+	compare(w, IPV6_SOURCE, any, sizeof(any), w->drop);
+	add(w, LOAD_B, IPV6_NEXT);
+	jump_if(w, IF_EQUAL, IPPROTO_HOPOPTS, report, NEXT);
+	jump_if(w, IF_EQUAL, IPPROTO_ICMPV6, NEXT, w->drop);
+	need(w, ICMPV6 + 1);
+	add(w, LOAD_B, ICMPV6);
+	jump_if(w, IF_EQUAL, NEIGHBOUR_SOLICITATION, known, NEXT);
+	jump_if(w, IF_EQUAL, ROUTER_SOLICITATION, known, w->drop);
+	weir_classic_here(w->p, report); /* behind the router alert, which takes 8 bytes */
+	need(w, ICMPV6 + 9);
+	add(w, LOAD_H, ICMPV6);
+	jump_if(w, IF_EQUAL, IPPROTO_ICMPV6 << 8, NEXT, w->drop);
+	add(w, LOAD_B, ICMPV6 + 8);
+	jump_if(w, IF_EQUAL, MLD2_REPORT, w->pass, NEXT);
+	jump_if(w, IF_EQUAL, MLD_REPORT, w->pass, NEXT);
+	jump_if(w, IF_EQUAL, MLD_DONE, w->pass, w->drop);
 }
 
 static void write_ipv6_source(const struct writing *w)
 {
-	int known = weir_bpf_label(w->p);
-	int at = FRAME + IPV6_SOURCE;
+	int known = weir_classic_label(w->p);
 
 	if (w->guard->router)
 		return;
-	jump_if_same(w, at, w->guard->addrs[WEIR_IPV6].bytes, 16, known);
-	jump_if_same(w, at, w->link_local.bytes, 16, known);
+	jump_if_same(w, IPV6_SOURCE, &w->guard->addrs[WEIR_IPV6], known);
+	jump_if_same(w, IPV6_SOURCE, &w->link_local, known);
 	write_unspecified(w, known);
-	weir_bpf_set_label(w->p, known);
+	weir_classic_here(w->p, known);
 }
 
 /* Steps over an extension header, whose length is in units of 8 bytes without the first. */
 static void write_extension(const struct writing *w)
 {
-	fetch(w, OFFSET, 0, SCRATCH, 2);
-	weir_bpf_add(w->p, WEIR_BPF_LOAD(BPF_B, NEXT, STACK, SCRATCH));
-	weir_bpf_add(w->p, WEIR_BPF_LOAD(BPF_B, R1, STACK, SCRATCH + 1));
-	weir_bpf_add(w->p, WEIR_BPF_DO(BPF_LSH, R1, 3));
-	weir_bpf_add(w->p, WEIR_BPF_DO_REG(BPF_ADD, OFFSET, R1));
-	weir_bpf_add(w->p, WEIR_BPF_DO(BPF_ADD, OFFSET, 8));
+	need_at_x(w, 2);
+	add(w, LOAD_B_AT_X, 0);
+	add(w, STORE, NEXT_HEADER);
+	add(w, LOAD_B_AT_X, 1);
+	add(w, SHIFT_LEFT, 3);
+	add(w, ADD, 8);
+	add(w, ADD_X, 0);
+	add(w, A_TO_X, 0);
+	add(w, LOAD, NEXT_HEADER);
 }
 
 /* A first fragment is read on; those behind it say nothing by themselves. */
-static void write_fragment(const struct writing *w, int other)
+static void write_fragment(const struct writing *w)
 {
-	fetch(w, OFFSET, 0, SCRATCH, 4);
-	weir_bpf_add(w->p, WEIR_BPF_LOAD(BPF_B, NEXT, STACK, SCRATCH));
-	weir_bpf_add(w->p, WEIR_BPF_LOAD(BPF_H, R1, STACK, SCRATCH + 2));
-	weir_bpf_jump_if(w->p, BPF_JSET, R1, htons(0xfff8), other);
-	weir_bpf_add(w->p, WEIR_BPF_DO(BPF_ADD, OFFSET, 8));
+	need_at_x(w, 4);
+	add(w, LOAD_H_AT_X, 2);
+	jump_if(w, IF_ANY_BIT, 0xfff8, w->pass, NEXT);
+	add(w, LOAD_B_AT_X, 0);
+	add(w, STORE, NEXT_HEADER);
+	add(w, X_TO_A, 0);
+	add(w, ADD, 8);
+	add(w, A_TO_X, 0);
+	add(w, LOAD, NEXT_HEADER);
 }
 
-/* One step along the chain of headers; goes to icmpv6 or other where it ends. */
-static void write_step(const struct writing *w, int icmpv6, int other)
+/* One step along the chain of headers, of the type in A, at X; ends at icmpv6, or passes. */
+static void write_step(const struct writing *w, int icmpv6)
 {
-	int extension = weir_bpf_label(w->p), fragment = weir_bpf_label(w->p);
-	int next = weir_bpf_label(w->p);
+	int extension = weir_classic_label(w->p), fragment = weir_classic_label(w->p);
+	int next = weir_classic_label(w->p);
 
-	weir_bpf_jump_if(w->p, BPF_JEQ, NEXT, IPPROTO_ICMPV6, icmpv6);
-	weir_bpf_jump_if(w->p, BPF_JEQ, NEXT, IPPROTO_HOPOPTS, extension);
-	weir_bpf_jump_if(w->p, BPF_JEQ, NEXT, IPPROTO_ROUTING, extension);
-	weir_bpf_jump_if(w->p, BPF_JEQ, NEXT, IPPROTO_DSTOPTS, extension);
-	weir_bpf_jump_if(w->p, BPF_JEQ, NEXT, IPPROTO_FRAGMENT, fragment);
-	weir_bpf_jump(w->p, other);
-	weir_bpf_set_label(w->p, extension);
+	jump_if(w, IF_EQUAL, IPPROTO_ICMPV6, icmpv6, NEXT);
+	jump_if(w, IF_EQUAL, IPPROTO_HOPOPTS, extension, NEXT);
+	jump_if(w, IF_EQUAL, IPPROTO_ROUTING, extension, NEXT);
+	jump_if(w, IF_EQUAL, IPPROTO_DSTOPTS, extension, NEXT);
+	jump_if(w, IF_EQUAL, IPPROTO_FRAGMENT, fragment, w->pass);
+	weir_classic_here(w->p, extension);
 	write_extension(w);
-	weir_bpf_jump(w->p, next);
-	weir_bpf_set_label(w->p, fragment);
-	write_fragment(w, other);
-	weir_bpf_set_label(w->p, next);
+	weir_classic_jump(w->p, next);
+	weir_classic_here(w->p, fragment);
+	write_fragment(w);
+	weir_classic_here(w->p, next);
 }
 
-/* Options that name a link-layer address name ours. OFFSET: where they begin; NEXT: where they end. */
+/* Options at X that name a link-layer address name ours. */
 static void write_options(const struct writing *w)
 {
 	int max = w->guard->gateway ? GATEWAY_OPTIONS_MAX : OPTIONS_MAX;
+	const uint8_t *mac = w->guard->mac.bytes;
 
 	for (int i = 0; i < max; i++) {
-		int link_layer = weir_bpf_label(w->p), next = weir_bpf_label(w->p);
+		int link_layer = weir_classic_label(w->p), next = weir_classic_label(w->p);
 
-		weir_bpf_jump_if_reg(w->p, BPF_JGE, OFFSET, NEXT, w->pass);
-		fetch(w, OFFSET, 0, SCRATCH, SCRATCH_SIZE);
-		weir_bpf_add(w->p, WEIR_BPF_LOAD(BPF_B, R2, STACK, SCRATCH + 1));
-		weir_bpf_jump_if(w->p, BPF_JEQ, R2, 0, w->drop);
-		weir_bpf_add(w->p, WEIR_BPF_LOAD(BPF_B, R1, STACK, SCRATCH));
-		weir_bpf_jump_if(w->p, BPF_JEQ, R1, 1, link_layer); /* source */
-		weir_bpf_jump_if(w->p, BPF_JNE, R1, 2, next);	    /* target */
-		weir_bpf_set_label(w->p, link_layer);
-		compare_mac(w, SCRATCH + 2);
-		weir_bpf_set_label(w->p, next);
-		weir_bpf_add(w->p, WEIR_BPF_DO(BPF_LSH, R2, 3));
-		weir_bpf_add(w->p, WEIR_BPF_DO_REG(BPF_ADD, OFFSET, R2));
+		add(w, LOAD, END);
+		jump_if(w, IF_ABOVE_X, 0, NEXT, w->pass);
+		need_at_x(w, 8);
+		add(w, LOAD_B_AT_X, 1);
+		jump_if(w, IF_EQUAL, 0, w->drop, NEXT);
+		add(w, LOAD_B_AT_X, 0);
+		jump_if(w, IF_EQUAL, 1, link_layer, NEXT); /* source */
+		jump_if(w, IF_EQUAL, 2, NEXT, next);	   /* target */
+		weir_classic_here(w->p, link_layer);
+		add(w, LOAD_W_AT_X, 2);
+		jump_if(w, IF_EQUAL, big_endian(mac, 4), NEXT, w->drop);
+		add(w, LOAD_H_AT_X, 6);
+		jump_if(w, IF_EQUAL, big_endian(mac + 4, 2), NEXT, w->drop);
+		weir_classic_here(w->p, next);
+		add(w, LOAD_B_AT_X, 1);
+		add(w, SHIFT_LEFT, 3);
+		add(w, ADD_X, 0);
+		add(w, A_TO_X, 0);
 	}
-	weir_bpf_jump_if_reg(w->p, BPF_JGE, OFFSET, NEXT, w->pass);
-	weir_bpf_jump(w->p, w->drop);
+	add(w, LOAD, END);
+	jump_if(w, IF_ABOVE_X, 0, w->drop, w->pass);
 }
 
-/* NEXT: the message's type. */
+/* A: the message's type. Leaves in X where its options begin. */
 static void write_discovery(const struct writing *w, int options)
 {
-	int advertisement = weir_bpf_label(w->p), solicitation = weir_bpf_label(w->p);
+	int advertisement = weir_classic_label(w->p), solicitation = weir_classic_label(w->p);
 
-	weir_bpf_add(w->p, WEIR_BPF_SET(OFFSET, ND_TARGET));
-	weir_bpf_jump_if(w->p, BPF_JEQ, NEXT, ROUTER_SOLICITATION, options);
-	weir_bpf_jump_if(w->p, BPF_JEQ, NEXT, NEIGHBOUR_SOLICITATION, solicitation);
-	weir_bpf_jump_if(w->p, BPF_JEQ, NEXT, NEIGHBOUR_ADVERTISEMENT, advertisement);
+	add(w, SET_X, ND_TARGET);
+	jump_if(w, IF_EQUAL, ROUTER_SOLICITATION, options, NEXT);
+	jump_if(w, IF_EQUAL, NEIGHBOUR_SOLICITATION, solicitation, NEXT);
+	jump_if(w, IF_EQUAL, NEIGHBOUR_ADVERTISEMENT, advertisement, NEXT);
 	if (w->guard->gateway) {
-		weir_bpf_jump_if(w->p, BPF_JEQ, NEXT, REDIRECT, w->pass); /* names another's MAC */
-		weir_bpf_add(w->p, WEIR_BPF_DO(BPF_ADD, OFFSET, 8));
-		weir_bpf_jump(w->p, options);
+		jump_if(w, IF_EQUAL, REDIRECT, w->pass, NEXT); /* names another's MAC */
+		add(w, SET_X, ND_TARGET + 8);
+		weir_classic_jump(w->p, options);
 	} else {
-		weir_bpf_jump(w->p, w->drop);
+		weir_classic_jump(w->p, w->drop);
 	}
-	weir_bpf_set_label(w->p, advertisement);
-	fetch_frame(w, ND_TARGET, 16);
-	jump_if_same(w, FRAME + ND_TARGET, w->guard->addrs[WEIR_IPV6].bytes, 16, solicitation);
-	compare(w, FRAME + ND_TARGET, w->link_local.bytes, 16, w->drop);
-	weir_bpf_set_label(w->p, solicitation);
-	weir_bpf_add(w->p, WEIR_BPF_DO(BPF_ADD, OFFSET, 16));
+	weir_classic_here(w->p, advertisement);
+	need(w, ND_TARGET + 16);
+	jump_if_same(w, ND_TARGET, &w->guard->addrs[WEIR_IPV6], solicitation);
+	compare(w, ND_TARGET, w->link_local.bytes, 16, w->drop);
+	weir_classic_here(w->p, solicitation);
+	add(w, SET_X, ND_TARGET + 16);
+	weir_classic_here(w->p, options);
 }
 
 static void write_icmpv6(const struct writing *w)
 {
-	int options = weir_bpf_label(w->p);
+	int options = weir_classic_label(w->p);
 
-	fetch(w, 0, ICMPV6, SCRATCH, 1);
-	weir_bpf_add(w->p, WEIR_BPF_LOAD(BPF_B, NEXT, STACK, SCRATCH));
-	weir_bpf_jump_if(w->p, BPF_JLT, NEXT, ROUTER_SOLICITATION, w->pass);
-	weir_bpf_jump_if(w->p, BPF_JGT, NEXT, REDIRECT, w->pass);
+	need(w, ICMPV6 + 1);
+	add(w, LOAD_B, ICMPV6);
+	jump_if(w, IF_AT_LEAST, ROUTER_SOLICITATION, NEXT, w->pass);
+	jump_if(w, IF_ABOVE, REDIRECT, w->pass, NEXT);
 	write_discovery(w, options);
-	weir_bpf_set_label(w->p, options);
 	/* a length of zero would be a jumbogram's: no message has that */
-	weir_bpf_add(w->p, WEIR_BPF_LOAD(BPF_H, NEXT, STACK, FRAME + IPV6_LENGTH));
-	weir_bpf_add(w->p, WEIR_BPF_NTOH(NEXT, 16));
-	weir_bpf_jump_if(w->p, BPF_JEQ, NEXT, 0, w->drop);
-	weir_bpf_add(w->p, WEIR_BPF_DO(BPF_ADD, NEXT, ICMPV6));
+	add(w, LOAD_H, IPV6_LENGTH);
+	jump_if(w, IF_EQUAL, 0, w->drop, NEXT);
+	add(w, ADD, ICMPV6);
+	add(w, STORE, END);
 	write_options(w);
 }
 
-/* No discovery there. */
+/* No discovery at X, behind other headers. */
 static void write_icmpv6_behind(const struct writing *w)
 {
-	fetch(w, OFFSET, 0, SCRATCH, 1);
-	weir_bpf_add(w->p, WEIR_BPF_LOAD(BPF_B, R1, STACK, SCRATCH));
-	weir_bpf_jump_if(w->p, BPF_JLT, R1, ROUTER_SOLICITATION, w->pass);
-	weir_bpf_jump_if(w->p, BPF_JGT, R1, REDIRECT, w->pass);
-	weir_bpf_jump(w->p, w->drop);
+	need_at_x(w, 1);
+	add(w, LOAD_B_AT_X, 0);
+	jump_if(w, IF_AT_LEAST, ROUTER_SOLICITATION, NEXT, w->pass);
+	jump_if(w, IF_ABOVE, REDIRECT, w->pass, w->drop);
 }
 
 static void write_ipv6(const struct writing *w)
 {
-	int icmpv6 = weir_bpf_label(w->p), behind = weir_bpf_label(w->p);
+	int icmpv6 = weir_classic_label(w->p), behind = weir_classic_label(w->p);
 
 	if (!has(w, WEIR_IPV6)) {
-		weir_bpf_jump(w->p, w->drop);
+		weir_classic_jump(w->p, w->drop);
 		return;
 	}
-	fetch_frame(w, IP, IPV6_SIZE);
-	weir_bpf_add(w->p, WEIR_BPF_LOAD(BPF_B, NEXT, STACK, FRAME + IPV6_NEXT));
+	need(w, IP + IPV6_SIZE);
 	write_ipv6_source(w);
-	weir_bpf_add(w->p, WEIR_BPF_SET(OFFSET, ICMPV6));
+	add(w, SET_X, ICMPV6);
+	add(w, LOAD_B, IPV6_NEXT);
 	for (int i = 0; i < EXTENSIONS_MAX; i++)
-		write_step(w, i == 0 ? icmpv6 : behind, w->pass);
-	weir_bpf_jump_if(w->p, BPF_JEQ, NEXT, IPPROTO_ICMPV6, behind);
-	weir_bpf_jump_if(w->p, BPF_JEQ, NEXT, IPPROTO_HOPOPTS, w->drop);
-	weir_bpf_jump_if(w->p, BPF_JEQ, NEXT, IPPROTO_ROUTING, w->drop);
-	weir_bpf_jump_if(w->p, BPF_JEQ, NEXT, IPPROTO_DSTOPTS, w->drop);
-	weir_bpf_jump_if(w->p, BPF_JEQ, NEXT, IPPROTO_FRAGMENT, w->drop);
-	weir_bpf_jump(w->p, w->pass);
-	weir_bpf_set_label(w->p, behind);
+		write_step(w, i == 0 ? icmpv6 : behind);
+	jump_if(w, IF_EQUAL, IPPROTO_ICMPV6, behind, NEXT);
+	jump_if(w, IF_EQUAL, IPPROTO_HOPOPTS, w->drop, NEXT);
+	jump_if(w, IF_EQUAL, IPPROTO_ROUTING, w->drop, NEXT);
+	jump_if(w, IF_EQUAL, IPPROTO_DSTOPTS, w->drop, NEXT);
+	jump_if(w, IF_EQUAL, IPPROTO_FRAGMENT, w->drop, w->pass);
+	weir_classic_here(w->p, behind);
 	write_icmpv6_behind(w);
-	weir_bpf_set_label(w->p, icmpv6);
+	write_ends(w);
+	weir_classic_here(w->p, icmpv6);
 	write_icmpv6(w);
-}
-
-/* ---- the rate ---- */
-
-/* label -1: falls through to here */
-static void write_end(const struct writing *w, int label, int verdict)
-{
-	if (label >= 0)
-		weir_bpf_set_label(w->p, label);
-	weir_bpf_add(w->p, WEIR_BPF_SET(R0, verdict));
-	weir_bpf_add(w->p, WEIR_BPF_EXIT());
-}
-
-enum {
-	COST_SHIFT = 10,
-	BURST_NS = 250000000, /* in which as much may come at once, or be missed */
-	SLACK = 16	      /* 1/16 above the rate: whoever keeps to it never loses a frame */
-};
-
-/* A frame costs time. The memory holds until when it is spent; no frame passes while that is further
- * ahead than the burst. */
-static void write_rate(const struct writing *w)
-{
-	const uint64_t rate = w->guard->rate + w->guard->rate / SLACK;
-	const uint64_t cost = (UINT64_C(8000000000) << COST_SHIFT) / rate; /* of a byte */
-	int ahead = weir_bpf_label(w->p), late = weir_bpf_label(w->p);
-
-	weir_bpf_add(w->p, WEIR_BPF_CALL(BPF_FUNC_ktime_get_ns));
-	weir_bpf_memory(w->p, R3);
-	weir_bpf_add(w->p, WEIR_BPF_LOAD(BPF_DW, R1, R3, 0));
-	weir_bpf_jump_if_long(w->p, BPF_JGE, R1, R0, ahead);
-	weir_bpf_add(w->p, WEIR_BPF_INSN(BPF_STX | BPF_MEM | BPF_DW, R3, R0, 0, 0));
-	weir_bpf_add(w->p, WEIR_BPF_COPY(R1, R0));
-	weir_bpf_set_label(w->p, ahead);
-	weir_bpf_add(w->p, WEIR_BPF_DO_REG(BPF_SUB, R1, R0));
-	weir_bpf_add(w->p, WEIR_BPF_SET(R2, BURST_NS));
-	weir_bpf_jump_if_long(w->p, BPF_JGT, R1, R2, late);
-	weir_bpf_add(w->p, WEIR_BPF_LOAD(BPF_W, R2, CONTEXT, offsetof(struct __sk_buff, len)));
-	weir_bpf_add(w->p, WEIR_BPF_DO(BPF_MUL, R2, cost));
-	weir_bpf_add(w->p, WEIR_BPF_DO(BPF_RSH, R2, COST_SHIFT));
-	/* atomic: other processors charge as well */
-	weir_bpf_add(w->p, WEIR_BPF_INSN(BPF_STX | BPF_XADD | BPF_DW, R3, R2, 0, 0));
-	write_end(w, -1, TC_ACT_UNSPEC);
-	write_end(w, late, TC_ACT_STOLEN); /* gone, but not a lie: those are counted as drops */
 }
 
 /* ---- the whole ---- */
@@ -412,45 +412,37 @@ static void write_frame(const struct writing *w)
 {
 	static const uint16_t tags[] = { ETH_P_8021Q, ETH_P_8021AD, ETH_P_QINQ1, ETH_P_QINQ2,
 					 ETH_P_QINQ3 };
-	int arp = weir_bpf_label(w->p), ipv4 = weir_bpf_label(w->p), ipv6 = weir_bpf_label(w->p);
+	int arp = weir_classic_label(w->p), ipv4 = weir_classic_label(w->p);
+	int ipv6 = weir_classic_label(w->p);
 
-	weir_bpf_add(w->p, WEIR_BPF_COPY(CONTEXT, R1));
-	weir_bpf_add(w->p,
-		     WEIR_BPF_LOAD(BPF_W, R1, CONTEXT, offsetof(struct __sk_buff, vlan_present)));
-	weir_bpf_jump_if(w->p, BPF_JNE, R1, 0, w->drop);
-	fetch_frame(w, 0, ETH_HLEN);
-	compare_mac(w, FRAME + ETHER_SOURCE);
-	weir_bpf_add(w->p, WEIR_BPF_LOAD(BPF_H, R1, STACK, FRAME + ETHER_TYPE));
-	weir_bpf_jump_if(w->p, BPF_JEQ, R1, htons(ETH_P_IP), ipv4);
-	weir_bpf_jump_if(w->p, BPF_JEQ, R1, htons(ETH_P_IPV6), ipv6);
-	weir_bpf_jump_if(w->p, BPF_JEQ, R1, htons(ETH_P_ARP), arp);
+	add(w, LOAD_B, (uint32_t)(SKF_AD_OFF + SKF_AD_VLAN_TAG_PRESENT));
+	jump_if(w, IF_EQUAL, 0, NEXT, w->drop);
+	need(w, ETH_HLEN);
+	compare_mac(w, ETHER_SOURCE);
+	add(w, LOAD_H, ETHER_TYPE);
+	jump_if(w, IF_EQUAL, ETH_P_IP, ipv4, NEXT);
+	jump_if(w, IF_EQUAL, ETH_P_IPV6, ipv6, NEXT);
+	jump_if(w, IF_EQUAL, ETH_P_ARP, arp, NEXT);
 	for (size_t i = 0; i < sizeof(tags) / sizeof(tags[0]); i++)
-		weir_bpf_jump_if(w->p, BPF_JEQ, R1, htons(tags[i]), w->drop);
-	weir_bpf_jump(w->p, w->pass);
-	weir_bpf_set_label(w->p, ipv4);
+		jump_if(w, IF_EQUAL, tags[i], w->drop, NEXT);
+	weir_classic_jump(w->p, w->pass);
+	weir_classic_here(w->p, ipv4);
 	write_ipv4(w);
-	weir_bpf_set_label(w->p, arp);
+	weir_classic_here(w->p, arp);
 	write_arp(w);
-	weir_bpf_set_label(w->p, ipv6);
+	write_ends(w);
+	weir_classic_here(w->p, ipv6);
 	write_ipv6(w);
+	write_ends(w);
 }
 
-void weir_guard_write(const struct weir_guard *guard, struct weir_bpf *ret)
+void weir_guard_write(const struct weir_guard *guard, struct weir_classic *ret)
 {
 	struct writing w = { .guard = guard, .p = ret, .link_local = weir_link_local(&guard->mac) };
 
-	*ret = (struct weir_bpf){ 0 };
-	w.pass = weir_bpf_label(ret);
-	w.drop = weir_bpf_label(ret);
-	weir_bpf_add(ret, WEIR_BPF_COPY(CONTEXT, R1));
-	if (!guard->open) {
-		write_frame(&w);
-		write_end(&w, w.drop, TC_ACT_SHOT);
-	}
-	weir_bpf_set_label(ret, w.pass);
-	if (guard->rate)
-		write_rate(&w);
-	else
-		write_end(&w, -1, TC_ACT_UNSPEC);
-	weir_bpf_finish(ret);
+	*ret = (struct weir_classic){ 0 };
+	w.pass = weir_classic_label(ret);
+	w.drop = weir_classic_label(ret);
+	write_frame(&w);
+	weir_classic_finish(ret);
 }

@@ -3,15 +3,16 @@
  *
  * How it works: the spoof guard is a classifier of the port's clsact qdisc, where frames arrive from the
  * endpoint. It is there before the port goes up, for every packet filter the same, and no flush of rules
- * takes it away. The classifier's name tells the program: the endpoint's addresses for people, and a number
- * made of the instructions, so that one look shows whether it is the right one. A new program takes the
- * place of the old one in one step: no frame finds none.
+ * takes it away. The kernel shows its instructions, so that one look tells whether it is the right one. A
+ * new program takes the place of the old one in one step: no frame finds none.
  *
  * Towards the endpoint a token bucket (shape.c) delays what is above the rate. What comes from the endpoint is
- * delayed where it can be, by one inside; and since root inside may take that away, the program drops
- * here what is above the rate. So no further device is needed. */
+ * delayed where it can be, by one inside; and since root inside may take that away, a second classifier
+ * drops here what is above the rate (its instructions do not show: its name has a number made of them).
+ * So no further device is needed. */
 #include "backends/netlink/port.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <linux/gen_stats.h>
@@ -26,139 +27,150 @@
 #include <unistd.h>
 
 #include "backends/netlink/guard.h"
+#include "backends/netlink/policer.h"
 #include "backends/netlink/shape.h"
 
 enum {
-	GUARD_PRIORITY = 1, /* before any other classifier */
-	GUARD_HANDLE = 1,
-	NAME_SIZE = 192 /* CLS_BPF_NAME_LEN, 256 in the kernel, holds it */
+	PRIORITY = 1, /* before any other classifier */
+	NAME_SIZE = 64
 };
 
-static const char guard_word[] = "weir guard";
+/* Classifiers of ours, by their handles. */
+enum part { GUARD, POLICER, NUM_PARTS };
+static const uint32_t handles[] = { [GUARD] = 0x7765, [POLICER] = 0x7766 }; /* "we", "wf" */
+static_assert(sizeof(handles) / sizeof(handles[0]) == NUM_PARTS, "a handle for each part");
+static const char *const part_words[] = { [GUARD] = "spoof guard", [POLICER] = "policer" };
 
-/* A program and the name of its classifier. */
-struct program {
-	struct weir_bpf bpf;
-	char name[NAME_SIZE];
+/* What should be on a port. */
+struct programs {
+	bool wanted[NUM_PARTS];
+	struct weir_classic guard;
+	struct weir_bpf policer;
+	char name[NAME_SIZE]; /* of the policer's classifier */
 };
 
-static bool has_program(const struct weir_attach *a)
-{
-	return !a->net->no_spoof_guard || a->ep->rate.from;
-}
-
-static void make_program(const struct weir_attach *a, struct program *ret)
+static void make_programs(const struct weir_attach *a, struct programs *ret)
 {
 	const char *gateway = a->net->gateway_endpoint;
 	struct weir_guard guard = {
 		.mac = weir_attach_mac(a),
 		.router = a->ep->forward,
 		.gateway = gateway && strcmp(gateway, a->ep->name) == 0,
-		.open = a->net->no_spoof_guard,
-		.rate = a->ep->rate.from,
 	};
-	char mac[WEIR_MAC_TEXT], ipv4[WEIR_ADDR_TEXT], ipv6[WEIR_ADDR_TEXT];
 
+	ret->wanted[GUARD] = !a->net->no_spoof_guard;
+	ret->wanted[POLICER] = a->ep->rate.from != 0;
 	memcpy(guard.addrs, a->att->addrs, sizeof(guard.addrs));
-	weir_guard_write(&guard, &ret->bpf);
-	(void)snprintf(ret->name, sizeof(ret->name), "%s %s %s %s %s%s%016" PRIx64, guard_word,
-		       weir_mac_text(&guard.mac, mac),
-		       weir_addr_text(&guard.addrs[WEIR_IPV4], ipv4),
-		       weir_addr_text(&guard.addrs[WEIR_IPV6], ipv6), guard.router ? "router " : "",
-		       guard.gateway ? "gateway "
-		       : guard.open  ? "open "
-				     : "",
-		       weir_bpf_hash(&ret->bpf));
+	if (ret->wanted[GUARD])
+		weir_guard_write(&guard, &ret->guard);
+	if (!ret->wanted[POLICER])
+		return;
+	weir_policer_write(a->ep->rate.from, &ret->policer);
+	(void)snprintf(ret->name, sizeof(ret->name), "weir rate %" PRIu64 " %016" PRIx64,
+		       a->ep->rate.from, weir_bpf_hash(&ret->policer));
 }
 
 /* ---- what is there ---- */
 
-/* The first classifier that frames from the endpoint meet. */
-struct first {
-	bool is_there;
-	uint32_t handle, priority;
-	char name[NAME_SIZE]; /* of a program; else empty */
+struct there {
+	const struct programs *want;
+	bool is_there[NUM_PARTS], is_right[NUM_PARTS];
+	bool behind; /* frames meet a classifier before the guard */
 };
 
-static void take_program(struct nlattr *options, struct first *first)
+static bool is_guard(struct nlattr *const *attrs, const struct weir_classic *guard)
+{
+	const struct nlattr *ops = attrs[TCA_BPF_OPS];
+	const size_t size = guard->n * sizeof(guard->insns[0]);
+
+	return ops && (size_t)nla_len(ops) == size &&
+	       memcmp(nla_data(ops), guard->insns, size) == 0;
+}
+
+static bool is_right(enum part part, struct nlattr *options, const struct programs *want)
 {
 	struct nlattr *attrs[TCA_BPF_MAX + 1];
 
-	if (nla_parse_nested(attrs, TCA_BPF_MAX, options, NULL) < 0 || !attrs[TCA_BPF_NAME] ||
+	if (!want->wanted[part] || nla_parse_nested(attrs, TCA_BPF_MAX, options, NULL) < 0 ||
 	    !attrs[TCA_BPF_FLAGS] || nla_len(attrs[TCA_BPF_FLAGS]) != 4 ||
 	    !(nla_get_u32(attrs[TCA_BPF_FLAGS]) & TCA_BPF_FLAG_ACT_DIRECT))
-		return;
-	(void)nla_strlcpy(first->name, attrs[TCA_BPF_NAME], sizeof(first->name));
+		return false;
+	if (part == GUARD)
+		return is_guard(attrs, &want->guard);
+	return attrs[TCA_BPF_NAME] && nla_strcmp(attrs[TCA_BPF_NAME], want->name) == 0;
 }
 
-static int take_first(const struct nlmsghdr *message, void *ctx)
+static int take_filter(const struct nlmsghdr *message, void *ctx)
 {
-	struct first *first = ctx;
+	struct there *there = ctx;
 	struct nlattr *attrs[TCA_MAX + 1];
 	struct nlmsghdr *from = (void *)(uintptr_t)message; /* libnl reads, but takes no const */
 	struct tcmsg header;
+	int part = 0;
 
 	if (!message) {
-		*first = (struct first){ 0 };
+		*there = (struct there){ .want = there->want };
 		return 0;
 	}
-	if (first->is_there || message->nlmsg_type != RTM_NEWTFILTER ||
+	if (message->nlmsg_type != RTM_NEWTFILTER ||
 	    nlmsg_parse(from, sizeof(header), attrs, TCA_MAX, NULL) < 0)
 		return 0;
 	memcpy(&header, nlmsg_data(message), sizeof(header));
 	if (header.tcm_handle == 0) /* the list that classifiers of one priority are in */
 		return 0;
-	first->is_there = true;
-	first->handle = header.tcm_handle;
-	first->priority = TC_H_MAJ(header.tcm_info) >> 16;
-	if (attrs[TCA_KIND] && nla_strcmp(attrs[TCA_KIND], "bpf") == 0 && attrs[TCA_OPTIONS])
-		take_program(attrs[TCA_OPTIONS], first);
+	while (part < NUM_PARTS && header.tcm_handle != handles[part])
+		part++;
+	if (part == NUM_PARTS || TC_H_MAJ(header.tcm_info) >> 16 != PRIORITY || !attrs[TCA_KIND] ||
+	    nla_strcmp(attrs[TCA_KIND], "bpf") != 0 || !attrs[TCA_OPTIONS]) {
+		there->behind = there->behind || !there->is_there[GUARD];
+		return 0;
+	}
+	there->is_there[part] = true;
+	there->is_right[part] = is_right((enum part)part, attrs[TCA_OPTIONS], there->want);
 	return 0;
 }
 
+/* handle and priority 0: all of them */
 static struct tcmsg arriving(int index, uint32_t handle, uint32_t priority)
 {
 	return (struct tcmsg){
 		.tcm_ifindex = index,
 		.tcm_handle = handle,
 		.tcm_parent = TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS),
-		.tcm_info = TC_H_MAKE(priority << 16, htons(ETH_P_ALL)),
+		.tcm_info = priority ? TC_H_MAKE(priority << 16, htons(ETH_P_ALL)) : 0,
 	};
 }
 
-static int find_first(const struct weir_attach *a, int index, struct first *ret,
-		      struct weir_err *err)
+static int look(const struct weir_attach *a, int index, struct there *there, struct weir_err *err)
 {
 	struct tcmsg header = arriving(index, 0, 0);
 	WEIR_CLEAN_REQUEST struct weir_request request =
 		weir_request_make(RTM_GETTFILTER, NLM_F_DUMP, &header, sizeof(header));
 
-	header.tcm_info = 0;
-	return weir_request_walk(&a->links->host, &request, take_first, ret, err,
+	return weir_request_walk(&a->links->host, &request, take_filter, there, err,
 				 "filter list %s ingress", a->att->host_ifname);
-}
-
-static bool is_ours(const struct first *first)
-{
-	return first->priority == GUARD_PRIORITY && first->handle == GUARD_HANDLE &&
-	       strncmp(first->name, guard_word, sizeof(guard_word) - 1) == 0;
 }
 
 /* ---- making it so ---- */
 
 /* What to do without the program, after the kernel's reason. */
-static int refuse(const struct weir_attach *a, int r, struct weir_err *err)
+static int refuse(const struct weir_attach *a, enum part part, int r, struct weir_err *err)
 {
 	bool forbidden = r == -EPERM || r == -EACCES;
 
 	if (!forbidden && r != -ENOSYS && r != -ENOENT && r != -EOPNOTSUPP)
 		return r;
+	const char *why = forbidden ? "weir may load no BPF program here"
+				    : "this kernel lacks BPF, cls_bpf or sch_ingress";
+	if (part == POLICER)
+		return weir_err_set(err, forbidden ? EPERM : EOPNOTSUPP,
+				    "no limit to what endpoint \"%s\" sends is possible: %s (do "
+				    "without: no rate from it)",
+				    a->ep->name, why);
 	return weir_err_set(err, forbidden ? EPERM : EOPNOTSUPP,
 			    "no spoof guard is possible: %s (do without: \"spoof_guard: false\" "
-			    "in network \"%s\"%s)",
-			    forbidden ? "weir may load no BPF program here"
-				      : "this kernel lacks BPF, cls_bpf or sch_ingress",
-			    a->net->name, a->ep->rate.from ? ", no rate" : "");
+			    "in network \"%s\")",
+			    why, a->net->name);
 }
 
 static int add_qdisc(const struct weir_attach *a, int index, struct weir_err *err)
@@ -176,50 +188,79 @@ static int add_qdisc(const struct weir_attach *a, int index, struct weir_err *er
 	return weir_request_allow(r, EEXIST, &why, err);
 }
 
-/* Adds it, or puts it in the place of the one that is there. */
-static int put_filter(const struct weir_attach *a, int index, const char *name, int fd,
-		      struct weir_err *err)
+/* Adds it, or puts it in the place of the one that is there. fd: the policer. */
+static int put_filter(const struct weir_attach *a, int index, enum part part,
+		      const struct programs *programs, int fd, struct weir_err *err)
 {
-	struct tcmsg header = arriving(index, GUARD_HANDLE, GUARD_PRIORITY);
+	const struct weir_classic *guard = &programs->guard;
+	struct tcmsg header = arriving(index, handles[part], PRIORITY);
 	WEIR_CLEAN_REQUEST struct weir_request request =
 		weir_request_make(RTM_NEWTFILTER, NLM_F_CREATE, &header, sizeof(header));
 
 	weir_request_text(&request, TCA_KIND, "bpf");
 	struct nlattr *options = weir_request_open(&request, TCA_OPTIONS);
-	weir_request_u32(&request, TCA_BPF_FD, (uint32_t)fd);
-	weir_request_text(&request, TCA_BPF_NAME, name);
+	if (part == GUARD) {
+		weir_request_u16(&request, TCA_BPF_OPS_LEN, (uint16_t)guard->n);
+		weir_request_bytes(&request, TCA_BPF_OPS, guard->insns,
+				   guard->n * sizeof(guard->insns[0]));
+	} else {
+		weir_request_u32(&request, TCA_BPF_FD, (uint32_t)fd);
+		weir_request_text(&request, TCA_BPF_NAME, programs->name);
+	}
 	weir_request_u32(&request, TCA_BPF_FLAGS, TCA_BPF_FLAG_ACT_DIRECT);
 	weir_request_close(&request, options);
 	return weir_request_send(&a->links->host, &request, err, "filter replace %s ingress %s",
-				 a->att->host_ifname, name);
+				 a->att->host_ifname, part_words[part]);
 }
 
-static int remove_filter(const struct weir_attach *a, int index, const struct first *first,
+static int remove_filter(const struct weir_attach *a, int index, enum part part,
 			 struct weir_err *err)
 {
-	struct tcmsg header = arriving(index, first->handle, first->priority);
+	struct tcmsg header = arriving(index, handles[part], PRIORITY);
 	struct weir_err why = { 0 };
 	WEIR_CLEAN_REQUEST struct weir_request request =
 		weir_request_make(RTM_DELTFILTER, 0, &header, sizeof(header));
 
-	int r = weir_request_send(&a->links->host, &request, &why, "filter del %s ingress",
-				  a->att->host_ifname);
+	int r = weir_request_send(&a->links->host, &request, &why, "filter del %s ingress %s",
+				  a->att->host_ifname, part_words[part]);
 	return weir_request_allow(r, ENOENT, &why, err);
 }
 
-static int install(const struct weir_attach *a, int index, const struct program *program,
-		   struct weir_err *err)
+static int install(const struct weir_attach *a, int index, enum part part,
+		   const struct programs *programs, struct weir_err *err)
 {
 	int fd = -1;
-	int r = add_qdisc(a, index, err);
 
+	if (part == GUARD && programs->guard.broken)
+		return weir_err_set(err, ENOMEM, "the spoof guard's program is too long");
+	int r = add_qdisc(a, index, err);
+	if (r == 0 && part == POLICER)
+		r = weir_bpf_load(&programs->policer, "weir_policer", a->links->trace, &fd, err);
 	if (r == 0)
-		r = weir_bpf_load(&program->bpf, "weir_guard", a->links->trace, &fd, err);
-	if (r < 0)
-		return refuse(a, r, err);
-	r = put_filter(a, index, program->name, fd, err);
-	(void)close(fd); /* the classifier holds the program */
-	return r < 0 ? refuse(a, r, err) : 0;
+		r = put_filter(a, index, part, programs, fd, err);
+	if (fd >= 0)
+		(void)close(fd); /* the classifier holds the program */
+	return r < 0 ? refuse(a, part, r, err) : 0;
+}
+
+/* Where another one came before the guard, the guard is put there again: the last one comes first. */
+static int ensure_part(const struct weir_attach *a, int index, enum part part,
+		       const struct there *there, bool *changed, struct weir_err *err)
+{
+	bool wanted = there->want->wanted[part];
+	bool misplaced = wanted && part == GUARD && there->is_there[part] && there->behind;
+	int r = 0;
+
+	if (wanted && there->is_right[part] && !misplaced)
+		return 0;
+	if (there->is_there[part] && (!wanted || misplaced)) {
+		*changed = true;
+		r = remove_filter(a, index, part, err);
+	}
+	if (r < 0 || !wanted)
+		return r;
+	*changed = true;
+	return install(a, index, part, there->want, err);
 }
 
 static struct weir_shaped shaped(const struct weir_attach *a, int index)
@@ -231,49 +272,43 @@ static struct weir_shaped shaped(const struct weir_attach *a, int index)
 int weir_port_ensure(const struct weir_attach *a, int index, bool fresh, bool *changed,
 		     struct weir_err *err)
 {
-	struct program program;
-	struct first first = { 0 };
+	struct programs programs;
+	struct there there = { .want = &programs };
 	const struct weir_shaped port = shaped(a, index);
 	int r = weir_shape_ensure(&port, a->ep->rate.to, fresh, changed, err);
 
+	make_programs(a, &programs);
 	if (r == 0 && !fresh)
-		r = find_first(a, index, &first, err);
-	if (r < 0 || (!has_program(a) && !is_ours(&first)))
-		return r;
-	if (!has_program(a)) {
-		*changed = true;
-		return remove_filter(a, index, &first, err);
-	}
-	make_program(a, &program);
-	if (is_ours(&first) && strcmp(first.name, program.name) == 0)
-		return 0;
-	*changed = true;
-	return install(a, index, &program, err);
+		r = look(a, index, &there, err);
+	for (int part = 0; part < NUM_PARTS && r == 0; part++)
+		r = ensure_part(a, index, (enum part)part, &there, changed, err);
+	return r;
 }
 
 int weir_port_check(const struct weir_attach *a, int index, struct weir_err *err)
 {
-	struct program program;
-	struct first first;
+	const char *port_name = a->att->host_ifname;
+	struct programs programs;
+	struct there there = { .want = &programs };
 	const struct weir_shaped port = shaped(a, index);
 	int r = weir_shape_check(&port, a->ep->rate.to, err);
 
+	make_programs(a, &programs);
 	if (r == 0)
-		r = find_first(a, index, &first, err);
-
-	if (r < 0 || (!has_program(a) && !is_ours(&first)))
-		return r;
-	if (!has_program(a))
-		return weir_err_set(err, ESTALE, "interface %s has a spoof guard",
-				    a->att->host_ifname);
-	make_program(a, &program);
-	if (!first.is_there)
-		return weir_err_set(err, ESTALE, "interface %s has lost its spoof guard",
-				    a->att->host_ifname);
-	if (!is_ours(&first) || strcmp(first.name, program.name) != 0)
-		return weir_err_set(err, ESTALE, "interface %s has \"%s\", not \"%s\"",
-				    a->att->host_ifname, first.name, program.name);
-	return 0;
+		r = look(a, index, &there, err);
+	for (int part = 0; part < NUM_PARTS && r == 0; part++) {
+		const char *what = !programs.wanted[part]  ? "has a"
+				   : !there.is_there[part] ? "has lost its"
+				   : !there.is_right[part] ? "has a changed"
+							   : NULL;
+		if (programs.wanted[part] ? what != NULL : there.is_there[part])
+			r = weir_err_set(err, ESTALE, "interface %s %s %s", port_name, what,
+					 part_words[part]);
+	}
+	if (r == 0 && programs.wanted[GUARD] && there.behind)
+		r = weir_err_set(err, ESTALE,
+				 "interface %s has a classifier before its spoof guard", port_name);
+	return r;
 }
 
 /* ---- what it dropped ---- */
