@@ -27,6 +27,7 @@ import weakref
 from . import channel, files, qemu, userland
 from .channel import GRACE, Channel, Dead, Process, Timeout
 
+BOOT_TRIES = 3
 BOOT_SECONDS = 120  # an emulated processor on a busy host; 3 s is usual
 UNSIGNED_MODULE = 1 << 13
 PLAIN = "console=ttyS0 panic=-1"
@@ -146,14 +147,34 @@ class _Booting:
         self.kernel = kernel
 
 
+def _boot(start, machine):
+    """Boots the machine on the QEMU that start() makes. An emulated processor that a busy host lets wait at the
+    wrong moment may not come through: then once more; what its console said is kept beside the templates."""
+    for tries in range(BOOT_TRIES):
+        machine.qemu = start()
+        try:
+            machine.connect(lambda: None, BOOT_SECONDS)
+            return
+        except Dead as e:
+            said = "%s\n%s" % (e, machine.tail(100))
+            with open(files.cache() / "failed-boots.log", "a", encoding="utf-8") as log:
+                log.write("%s\n%s\n\n" % (time.ctime(), said))
+            machine.close()
+            _alive.add(machine)
+            if tries + 1 == BOOT_TRIES:
+                raise Dead(said) from None
+
+
 def _make_template(kernel, base, about, made):
     with open(made / "initrd", "wb") as initrd:
         for part in (base, kernel.modules):
             with open(part, "rb") as file:
                 shutil.copyfileobj(file, initrd)
-    machine = _start(_Booting(kernel), about["accel"], about["line"], made / "initrd", ram=made / "ram", share=True)
+    machine = Machine(None)
+    machine.template = _Booting(kernel)
     try:
-        machine.connect(lambda: None, BOOT_SECONDS)
+        _boot(lambda: qemu.Qemu(about["accel"], kernel.vmlinux, made / "initrd", about["line"], ram=made / "ram",
+                                share=True), machine)
         if about["warm"]:
             machine.exec(["modprobe", "-qa", *about["warm"]], timeout=BOOT_SECONDS)
         _take(machine, about, made, about["whole"])
@@ -289,7 +310,7 @@ class Machine:
         return "\n".join(["-- console of %s, the last lines --" % release, *text]) if text else "(no console output)"
 
     def console(self):
-        return self.qemu.console()
+        return self.qemu.console() if self.qemu else ""
 
     def running(self):
         return self.qemu.process.poll() is None and not self.channel.over
@@ -305,15 +326,15 @@ class Machine:
         self.close()
         _alive.add(self)
         about, made = self.template.about, self.made
-        self.qemu = qemu.Qemu(about["accel"], self.template.kernel.vmlinux, self.template.folder / "initrd",
-                              about["line"], wires=made["wires"], disk=made["disk"])
-        self.connect(lambda: None, BOOT_SECONDS)
+        _boot(lambda: qemu.Qemu(about["accel"], self.template.kernel.vmlinux, self.template.folder / "initrd",
+                                about["line"], wires=made["wires"], disk=made["disk"]), self)
         self.kmsg_next = 0
         self.attach(len(made["wires"]), int(bool(made["disk"])))
 
     def close(self):
         _alive.discard(self)
-        self.qemu.close()
+        if self.qemu:
+            self.qemu.close()
         if self.channel:
             self.channel.close()
             self.channel = None

@@ -159,6 +159,19 @@ def test_a_panic_is_reported_and_the_next_clone_lives(template):
         assert machine.exec(["true"])[0] == 0
 
 
+def test_a_kernel_that_does_not_come_up(monkeypatch):
+    """It is tried again, and what it said is told; no template is left that is none."""
+    tries = []
+    start = guest.qemu.Qemu
+    monkeypatch.setattr(guest, "PLAIN", guest.PLAIN + " rdinit=/nothing")
+    monkeypatch.setattr(guest, "BOOT_TRIES", 2)
+    monkeypatch.setattr(guest.qemu, "Qemu", lambda *args, **more: tries.append(1) or start(*args, **more))
+    with pytest.raises(guest.Dead, match="(?s)console of .*[Kk]ernel panic"):
+        guest.template(kernels.fetch(CHOSEN[-1]), plain=True)
+    assert len(tries) == 2
+    assert not [p for p in (files.cache() / "templates").glob(CHOSEN[-1] + "-plain-*") if not (p / "template.json").exists()]
+
+
 def test_a_hung_machine_is_reported(template, monkeypatch):
     monkeypatch.setattr(guest.channel, "GRACE", 1)
     with template.clone() as machine:
