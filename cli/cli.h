@@ -69,6 +69,17 @@ enum weir_option_id {
 	OPT_DEFAULT_INGRESS,
 	OPT_DEFAULT_EGRESS,
 	OPT_SPEC,
+	OPT_NO_NETWORK,
+	OPT_NO_ROUTE,
+	OPT_NO_DNS,
+	OPT_NO_RATE,
+	OPT_NO_FORWARD,
+	OPT_NO_INTERNAL,
+	OPT_NO_ISOLATE,
+	OPT_NO_FILTER_BRIDGED,
+	OPT_NO_TRUSTED,
+	OPT_NO_STRICT,
+	OPT_SPOOF_GUARD,
 	WEIR_NUM_OPTIONS
 };
 
@@ -189,6 +200,8 @@ int weir_verb_network_rm(struct weir_cli *cli, struct weir_err *err);
 int weir_verb_network_ls(struct weir_cli *cli, struct weir_err *err);
 int weir_verb_network_show(struct weir_cli *cli, struct weir_err *err);
 int weir_verb_endpoint_add(struct weir_cli *cli, struct weir_err *err);
+int weir_verb_network_set(struct weir_cli *cli, struct weir_err *err);
+int weir_verb_endpoint_set(struct weir_cli *cli, struct weir_err *err);
 int weir_verb_endpoint_rm(struct weir_cli *cli, struct weir_err *err);
 int weir_verb_endpoint_ls(struct weir_cli *cli, struct weir_err *err);
 int weir_verb_endpoint_show(struct weir_cli *cli, struct weir_err *err);

@@ -28,6 +28,33 @@ static const enum weir_option_id endpoint_options[] = {
 	OPT_NETWORK, OPT_PUBLISH, OPT_NETNS,   OPT_PID,	 OPT_MODE, OPT_LABEL,
 	OPT_DNS,     OPT_ROUTE,	  OPT_FORWARD, OPT_RATE, OPT_HELP,
 };
+static const enum weir_option_id network_set_options[] = {
+	OPT_SUBNET,
+	OPT_GATEWAY,
+	OPT_NAT,
+	OPT_INTERNAL,
+	OPT_NO_INTERNAL,
+	OPT_ISOLATE,
+	OPT_NO_ISOLATE,
+	OPT_HOST,
+	OPT_MTU,
+	OPT_EXCLUDE,
+	OPT_TRUSTED,
+	OPT_NO_TRUSTED,
+	OPT_FILTER_BRIDGED,
+	OPT_NO_FILTER_BRIDGED,
+	OPT_SPOOF_GUARD,
+	OPT_NO_SPOOF_GUARD,
+	OPT_STRICT,
+	OPT_NO_STRICT,
+	OPT_DEFAULT_INGRESS,
+	OPT_DEFAULT_EGRESS,
+	OPT_HELP,
+};
+static const enum weir_option_id endpoint_set_options[] = {
+	OPT_NETWORK,  OPT_NO_NETWORK, OPT_LABEL,   OPT_DNS,	OPT_NO_DNS,	OPT_ROUTE,
+	OPT_NO_ROUTE, OPT_RATE,	      OPT_NO_RATE, OPT_FORWARD, OPT_NO_FORWARD, OPT_HELP,
+};
 static const enum weir_option_id port_options[] = { OPT_NET, OPT_HELP };
 static const enum weir_option_id publish_options[] = { OPT_NET, OPT_STRICT, OPT_HELP };
 
@@ -65,6 +92,15 @@ static const char publish_help[] =
 	"  8000-8010:9000-9010/udp     a range, the offset is kept\n"
 	"  8000-9000:80                one free host port out of a range\n";
 
+static const char endpoint_set_help[] =
+	"What no option names stays as it is, and what does not change is not touched: streams\n"
+	"and counters go on. --network changes what follows the name in an attachment that is\n"
+	"there, --label KEY- takes a label away. Ports: weir port add, weir port rm.\n";
+
+static const char network_set_help[] =
+	"What no option names stays as it is. An option that may be given again replaces the\n"
+	"whole list. Mode, bridge, parent and VLAN cannot change.\n";
+
 static const char backend_help[] =
 	"The new rules are in force before the old ones go, and what is established goes on.\n"
 	"From then on this packet filter is the one that auto takes. --backend and WEIR_BACKEND\n"
@@ -79,6 +115,8 @@ const struct weir_verb weir_verbs[] = {
 	  SIZE_MAX, weir_verb_delete, delete_options },
 	{ "network add", "NAME [OPTIONS]", "make a network", NULL, 1, 1, weir_verb_network_add,
 	  network_options },
+	{ "network set", "NAME OPTIONS", "change a network that is there", network_set_help, 1, 1,
+	  weir_verb_network_set, network_set_options },
 	{ "network rm", "NAME…", "remove networks that no endpoint uses", NULL, 1, SIZE_MAX,
 	  weir_verb_network_rm, no_options },
 	{ "network ls", "", "list networks", NULL, 0, 0, weir_verb_network_ls, no_options },
@@ -86,6 +124,8 @@ const struct weir_verb weir_verbs[] = {
 	  NULL, 1, 1, weir_verb_network_show, no_options },
 	{ "endpoint add", "NAME [OPTIONS]", "make an endpoint: a namespace attached to networks",
 	  publish_help, 1, 1, weir_verb_endpoint_add, endpoint_options },
+	{ "endpoint set", "NAME OPTIONS", "change an endpoint that is there", endpoint_set_help, 1,
+	  1, weir_verb_endpoint_set, endpoint_set_options },
 	{ "endpoint rm", "NAME…", "remove endpoints", NULL, 1, SIZE_MAX, weir_verb_endpoint_rm,
 	  no_options },
 	{ "endpoint ls", "", "list endpoints", NULL, 0, 0, weir_verb_endpoint_ls, no_options },

@@ -105,6 +105,22 @@ static const struct option_def defs[] = {
 				  "what reaches endpoints where no policy speaks" },
 	[OPT_DEFAULT_EGRESS] = { "default-egress", 0, "allow|deny|usual", false,
 				 "what endpoints may send where no policy speaks" },
+	[OPT_NO_NETWORK] = { "no-network", 0, "NET", false,
+			     "detach from a network; again for more" },
+	[OPT_NO_ROUTE] = { "no-route", 0, "PREFIX", false, "without this route; again for more" },
+	[OPT_NO_DNS] = { "no-dns", 0, NULL, false, "without resolvers of its own" },
+	[OPT_NO_RATE] = { "no-rate", 0, NULL, false, "without a limit" },
+	[OPT_NO_FORWARD] = { "no-forward", 0, NULL, false, "the endpoint is no router" },
+	[OPT_NO_INTERNAL] = { "no-internal", 0, NULL, false,
+			      "the outside can be reached; the host as --host says" },
+	[OPT_NO_ISOLATE] = { "no-isolate", 0, NULL, false, "endpoints reach each other" },
+	[OPT_NO_FILTER_BRIDGED] = { "no-filter-bridged", 0, NULL, false,
+				    "bridged traffic passes the host's filters by" },
+	[OPT_NO_TRUSTED] = { "no-trusted", 0, NULL, false, "no interface is trusted" },
+	[OPT_NO_STRICT] = { "no-strict", 0, NULL, false,
+			    "published ports answer on every interface" },
+	[OPT_SPOOF_GUARD] = { "spoof-guard", 0, NULL, false,
+			      "endpoints send with their own addresses only" },
 };
 static_assert(sizeof(defs) / sizeof(*defs) == WEIR_NUM_OPTIONS, "one for each option");
 

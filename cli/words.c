@@ -116,6 +116,12 @@ static struct weir_spec_node *yes(struct weir_arena *arena, const char *text)
 	return scalar(arena, "true");
 }
 
+static struct weir_spec_node *empty(struct weir_arena *arena, const char *text)
+{
+	(void)text;
+	return container(arena, WEIR_SPEC_LIST);
+}
+
 /* PREFIX,via=ADDR */
 static struct weir_spec_node *route(struct weir_arena *arena, const char *text)
 {
@@ -156,6 +162,12 @@ static const struct word_def network_words[] = {
 	{ OPT_VLAN, "vlan", false, NULL },
 	{ OPT_ADOPT, "adopt", false, yes },
 	{ OPT_NO_SPOOF_GUARD, "spoof_guard", false, no },
+	{ OPT_SPOOF_GUARD, "spoof_guard", false, yes },
+	{ OPT_NO_INTERNAL, "internal", false, no },
+	{ OPT_NO_ISOLATE, "isolate", false, no },
+	{ OPT_NO_FILTER_BRIDGED, "filter_bridged", false, no },
+	{ OPT_NO_STRICT, "strict", false, no },
+	{ OPT_NO_TRUSTED, "trusted", false, empty },
 	{ OPT_STRICT, "strict", false, yes },
 };
 static const struct word_def endpoint_words[] = {
@@ -167,6 +179,8 @@ static const struct word_def endpoint_words[] = {
 	{ OPT_ROUTE, "routes", true, route },
 	{ OPT_FORWARD, "forward", false, yes },
 	{ OPT_RATE, "rate", false, NULL },
+	{ OPT_NO_FORWARD, "forward", false, no },
+	{ OPT_NO_DNS, "dns", false, empty },
 };
 
 static struct weir_spec_node *log_word(struct weir_arena *arena, const char *text)
@@ -228,9 +242,17 @@ static int put_options(struct weir_cli *cli, struct weir_spec_node *map,
 	return 0;
 }
 
+static bool is_given(const struct weir_cli *cli, enum weir_option_id id)
+{
+	for (size_t i = 0; i < cli->n_options; i++)
+		if (cli->options[i].id == id)
+			return true;
+	return false;
+}
+
 /* "endpoints.web.mode: expected …" in a file is "--mode: expected …" here. */
-static void name_option(const char *path, const struct word_def *defs, size_t n_defs,
-			struct weir_err *err)
+static void name_option(const struct weir_cli *cli, const char *path, const struct word_def *defs,
+			size_t n_defs, struct weir_err *err)
 {
 	char text[sizeof(err->text)];
 	size_t skip = strlen(path);
@@ -250,7 +272,8 @@ static void name_option(const char *path, const struct word_def *defs, size_t n_
 	}
 	size_t len = strcspn(key, ".[:");
 	for (size_t i = 0; i < n_defs; i++)
-		if (strlen(defs[i].key) == len && strncmp(defs[i].key, key, len) == 0)
+		if (strlen(defs[i].key) == len && strncmp(defs[i].key, key, len) == 0 &&
+		    is_given(cli, defs[i].id))
 			option = weir_cli_option_name(defs[i].id);
 	(void)snprintf(text, sizeof(text), "--%s%s%s", option, key[len] == '.' ? " " : "",
 		       key + len + (key[len] == '.'));
@@ -268,7 +291,7 @@ static int read_root(struct weir_cli *cli, const char *kind, struct weir_spec_no
 	int r = weir_spec_from_tree(root, "", model, err);
 	cli->usage = r < 0;
 	if (r < 0)
-		name_option(path, defs, n_defs, err);
+		name_option(cli, path, defs, n_defs, err);
 	for (size_t i = 0; i < model->n_networks; i++)
 		model->networks[i].declared = false;
 	for (size_t i = 0; i < model->n_endpoints; i++)
@@ -278,16 +301,21 @@ static int read_root(struct weir_cli *cli, const char *kind, struct weir_spec_no
 	return r;
 }
 
+static const char *object_path(struct weir_cli *cli, const char *kind)
+{
+	const char *path = weir_arena_printf(&cli->arena, "%s.%s", kind, cli->words[0]);
+	return path ? path : kind;
+}
+
 /* { <kind>: { <name>: object } } */
 static int read_object(struct weir_cli *cli, const char *kind, const struct word_def *defs,
 		       size_t n_defs, struct weir_spec_node *object, struct weir_model *model,
 		       struct weir_err *err)
 {
 	struct weir_spec_node *names = container(&cli->arena, WEIR_SPEC_MAP);
-	const char *path = weir_arena_printf(&cli->arena, "%s.%s", kind, cli->words[0]);
-	if (!path || !put_named(&cli->arena, names, cli->words[0], object))
+	if (!put_named(&cli->arena, names, cli->words[0], object))
 		return no_memory(err);
-	return read_root(cli, kind, names, path, defs, n_defs, model, err);
+	return read_root(cli, kind, names, object_path(cli, kind), defs, n_defs, model, err);
 }
 
 /* --default-ingress, --default-egress */
@@ -346,7 +374,7 @@ static int put_maps(struct weir_cli *cli, struct weir_spec_node *map, struct wei
 	for (size_t i = 0; done && i < cli->n_options; i++) {
 		if (cli->options[i].id == OPT_NETWORK)
 			done = put_network(arena, networks, cli->options[i].value);
-		if (cli->options[i].id == OPT_LABEL)
+		if (cli->options[i].id == OPT_LABEL && !weir_words_unlabel(cli, &cli->options[i]))
 			done = put_label(arena, labels, cli->options[i].value);
 	}
 	if (done && networks->n)
@@ -354,6 +382,13 @@ static int put_maps(struct weir_cli *cli, struct weir_spec_node *map, struct wei
 	if (done && labels->n)
 		done = put_named(arena, map, "labels", labels);
 	return done ? 0 : no_memory(err);
+}
+
+bool weir_words_unlabel(const struct weir_cli *cli, const struct weir_option *option)
+{
+	size_t len = option->id == OPT_LABEL ? strlen(option->value) : 0;
+	return cli->verb->run == weir_verb_endpoint_set && len > 1 &&
+	       option->value[len - 1] == '-' && !strchr(option->value, '=');
 }
 
 static int check_mappings(struct weir_cli *cli, struct weir_err *err)
@@ -413,6 +448,35 @@ int weir_words_policy(struct weir_cli *cli, struct weir_model *model, struct wei
 	return r < 0 ? r
 		     : read_root(cli, "policies", list, "policies[0]", policy_words, N_POLICY_WORDS,
 				 model, err);
+}
+
+int weir_words_edit_network(struct weir_cli *cli, struct weir_model *model,
+			    struct weir_network *net, struct weir_err *err)
+{
+	struct weir_spec_node *map = container(&cli->arena, WEIR_SPEC_MAP);
+	int r = map ? put_options(cli, map, network_words, N_NETWORK_WORDS, err) : no_memory(err);
+	if (r == 0)
+		r = put_defaults(cli, map, err);
+	if (r == 0)
+		r = weir_spec_edit_network(map, model, net, err);
+	if (r < 0)
+		name_option(cli, object_path(cli, "networks"), network_words, N_NETWORK_WORDS, err);
+	return r;
+}
+
+int weir_words_edit_endpoint(struct weir_cli *cli, struct weir_model *model,
+			     struct weir_endpoint *ep, struct weir_err *err)
+{
+	struct weir_spec_node *map = container(&cli->arena, WEIR_SPEC_MAP);
+	int r = map ? put_options(cli, map, endpoint_words, N_ENDPOINT_WORDS, err) : no_memory(err);
+	if (r == 0)
+		r = put_maps(cli, map, err);
+	if (r == 0)
+		r = weir_spec_edit_endpoint(map, model, ep, err);
+	if (r < 0)
+		name_option(cli, object_path(cli, "endpoints"), endpoint_words, N_ENDPOINT_WORDS,
+			    err);
+	return r;
 }
 
 int weir_words_mapping(struct weir_cli *cli, const char *text, struct weir_mapping *ret,

@@ -332,17 +332,50 @@ static bool makes_declared(const struct weir_change *change)
 	return change->prune;
 }
 
+/* The object as it is, changed, as the one op of `change`. */
+static int edit_object(struct weir_session *s, struct weir_change *change, struct weir_model *model,
+		       struct weir_err *err)
+{
+	const struct weir_edit *edit = change->edit;
+	struct weir_scope scope = {
+		.networks = &(const char *){ edit->network },
+		.n_networks = edit->network != NULL,
+		.endpoints = &(const char *){ edit->endpoint },
+		.n_endpoints = edit->endpoint != NULL,
+	};
+	struct weir_op *op = weir_arena_alloc(&s->arena, sizeof(*op));
+	int r = op ? weir_store_load(s->store, &scope, model, err)
+		   : weir_err_set(err, ENOMEM, "out of memory");
+	if (r < 0)
+		return r;
+	const char *what = edit->endpoint ? "endpoint" : "network";
+	*op = (struct weir_op){
+		.kind = edit->endpoint ? WEIR_PUT_ENDPOINT : WEIR_PUT_NETWORK,
+		.name = edit->endpoint ? edit->endpoint : edit->network,
+		.network = edit->network ? weir_model_network(model, edit->network) : NULL,
+		.endpoint = edit->endpoint ? weir_model_endpoint(model, edit->endpoint) : NULL,
+	};
+	if (!op->network && !op->endpoint)
+		return weir_err_set(err, ENOENT, "no %s named \"%s\" (weir %s ls)", what, op->name,
+				    what);
+	change->ops = op;
+	change->n_ops = 1;
+	return edit->fn(edit->ctx, model, err);
+}
+
 static int run_change(struct weir_session *s, const struct weir_change *wanted, bool everything,
 		      struct weir_plan *plan, struct weir_err *err)
 {
-	WEIR_CLEAN_MODEL struct weir_model all = { 0 };
+	WEIR_CLEAN_MODEL struct weir_model all = { 0 }, edited = { 0 };
 	struct weir_change change = *wanted;
 	bool fresh = false;
 	int r = weir_session_is_fresh(s, &fresh, err);
 	if (r == 0 && (!fresh || wanted->converge))
 		r = weir_converge(s, plan, NULL, err);
+	if (r == 0 && change.edit)
+		r = edit_object(s, &change, &edited, err);
 	if (r == 0)
-		r = weir_store_begin(s->store, makes_declared(wanted), err);
+		r = weir_store_begin(s->store, makes_declared(&change), err);
 	if (r == 0 && (change.prune || everything))
 		r = add_pruned(s, &change, everything, &all, err);
 	if (r == 0)

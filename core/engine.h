@@ -73,6 +73,15 @@ struct weir_change {
 	bool prune;		       /* also remove every declared object that no PUT names */
 	const struct weir_pool *pools; /* replaces the store's when n_pools > 0 */
 	size_t n_pools;
+	const struct weir_edit *edit; /* instead of ops; or NULL */
+};
+
+/* A change of one object, told by what differs from what is there: under the lock `fn` is given a
+ * model that holds it, and what fn makes of it is put. */
+struct weir_edit {
+	const char *network, *endpoint; /* the name of one of them */
+	int (*fn)(void *ctx, struct weir_model *model, struct weir_err *err);
+	void *ctx;
 };
 
 enum weir_action { WEIR_ACTION_ADD, WEIR_ACTION_CHANGE, WEIR_ACTION_REMOVE, WEIR_NUM_ACTIONS };

@@ -139,8 +139,8 @@ static int put_endpoint(struct work *w, const struct weir_op *op)
 	if (op->add && prev && !same)
 		return weir_err_at(w->err, EEXIST, &ep.origin,
 				   "endpoint \"%s\" is there already, in another form "
-				   "(weir endpoint show %s)",
-				   ep.name, ep.name);
+				   "(weir endpoint show %s; weir endpoint set %s changes it)",
+				   ep.name, ep.name, ep.name);
 	ep.declared |= prev && prev->declared;
 	if (!same || ep.declared != prev->declared)
 		r = weir_store_put_endpoint(w->s->store, &ep, w->err);

@@ -28,6 +28,13 @@ struct weir_spec_node;
 int weir_spec_from_tree(const struct weir_spec_node *root, const char *file,
 			struct weir_model *model, struct weir_err *err);
 
+/* What the keys of one network or endpoint say, put over one that is there; what they do not name stays:
+ * labels and attachments are added or changed by name, routes by where they lead, other lists replaced. */
+int weir_spec_edit_network(const struct weir_spec_node *keys, struct weir_model *model,
+			   struct weir_network *net, struct weir_err *err);
+int weir_spec_edit_endpoint(const struct weir_spec_node *keys, struct weir_model *model,
+			    struct weir_endpoint *ep, struct weir_err *err);
+
 /* The candidate nearest to word by edit distance, when near enough to be meant; else NULL. */
 const char *weir_spec_nearest(const char *word, const char *const *candidates, size_t n);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Endpoints in a spec. */
+#include "core/spec.h"
 #include "core/spec_read.h"
 
 #include <limits.h>
@@ -7,6 +8,7 @@
 #include <string.h>
 
 #include "core/model_check.h"
+#include "core/names.h"
 
 enum {
 	WHAT_TEXT = 2 * WEIR_NAME_MAX + 64,
@@ -32,10 +34,34 @@ static int read_ip(struct weir_spec *spec, const struct weir_spec_node *value, v
 	return weir_spec_read_addr_slot(spec, value, att->addrs);
 }
 
+/* A MAC address that was derived from the address goes with it. */
+static void forget_derived_mac(struct weir_attachment *att)
+{
+	struct weir_mac derived;
+	int first = weir_addr_is_set(&att->addrs[WEIR_IPV4]) ? WEIR_IPV4 : WEIR_IPV6;
+
+	if (!weir_addr_is_set(&att->addrs[first]))
+		return;
+	weir_names_mac(&att->addrs[first], &derived);
+	if (weir_mac_cmp(&derived, &att->mac) == 0)
+		att->mac = (struct weir_mac){ 0 };
+}
+
+/* A family that is not named keeps the address that it has. */
 static int read_ips(struct weir_spec *spec, const struct weir_spec_node *value, void *object)
 {
-	return weir_spec_read_one_or_more(spec, value, "an address or a list of addresses", read_ip,
-					  object);
+	struct weir_attachment *att = object;
+	struct weir_addr had[WEIR_NUM_FAMILIES];
+
+	forget_derived_mac(att);
+	memcpy(had, att->addrs, sizeof(had));
+	memset(att->addrs, 0, sizeof(att->addrs));
+	int r = weir_spec_read_one_or_more(spec, value, "an address or a list of addresses",
+					   read_ip, object);
+	for (int family = WEIR_IPV4; family < WEIR_NUM_FAMILIES; family++)
+		if (!weir_addr_is_set(&att->addrs[family]))
+			att->addrs[family] = had[family];
+	return r;
 }
 
 static int read_mac(struct weir_spec *spec, const struct weir_spec_node *value, void *object)
@@ -96,7 +122,9 @@ static int read_attachment(struct weir_spec *spec, const struct weir_spec_node *
 	int r = weir_name_check("network", key->text, spec->err);
 	if (r < 0)
 		return weir_spec_blame(spec, key, r);
-	struct weir_attachment *att = add_attachment(spec, ep, key);
+	struct weir_attachment *att = weir_endpoint_attachment(ep, key->text);
+	if (!att)
+		att = add_attachment(spec, ep, key);
 	if (!att)
 		return weir_spec_no_memory(spec);
 	(void)snprintf(what, sizeof(what), "network \"%s\" of endpoint \"%s\"", key->text,
@@ -270,13 +298,18 @@ static int read_label(struct weir_spec *spec, const struct weir_spec_node *key,
 
 	if (value->kind != WEIR_SPEC_SCALAR)
 		return weir_spec_expected(spec, value, "a word");
-	struct weir_label *more = weir_arena_grow(arena, ep->labels, ep->n_labels, sizeof(*more));
-	if (!more)
-		return weir_spec_no_memory(spec);
 	struct weir_label label = { weir_arena_strdup(arena, key->text),
 				    weir_arena_strdup(
 					    arena, weir_spec_is_null(value) ? "" : value->text) };
 	if (!label.key || !label.value)
+		return weir_spec_no_memory(spec);
+	for (size_t i = 0; i < ep->n_labels; i++)
+		if (strcmp(ep->labels[i].key, label.key) == 0) {
+			ep->labels[i] = label;
+			return 0;
+		}
+	struct weir_label *more = weir_arena_grow(arena, ep->labels, ep->n_labels, sizeof(*more));
+	if (!more)
 		return weir_spec_no_memory(spec);
 	more[ep->n_labels++] = label;
 	ep->labels = more;
@@ -398,4 +431,39 @@ int weir_spec_read_endpoint(struct weir_spec *spec, const struct weir_spec_node 
 		r = weir_spec_fail(spec, reading.networks,
 				   "networks: there are none with \"mode: none\"");
 	return r < 0 ? r : weir_endpoint_check(reading.ep, spec->err);
+}
+
+/* ---- an endpoint that is there ---- */
+
+/* A route to where one leads already takes its place. */
+static void drop_routes_to(struct weir_endpoint *ep, size_t n_had)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < ep->n_routes; i++) {
+		bool replaced = false;
+		for (size_t k = n_had; i < n_had && k < ep->n_routes; k++)
+			replaced |= weir_prefix_cmp(&ep->routes[i].to, &ep->routes[k].to) == 0;
+		if (!replaced)
+			ep->routes[kept++] = ep->routes[i];
+	}
+	ep->n_routes = kept;
+}
+
+int weir_spec_edit_endpoint(const struct weir_spec_node *keys, struct weir_model *model,
+			    struct weir_endpoint *ep, struct weir_err *err)
+{
+	struct weir_spec spec = { .model = model, .file = "", .err = err };
+	struct reading reading = { .ep = ep };
+	size_t n_routes = ep->n_routes;
+	char what[WHAT_TEXT];
+
+	if (weir_spec_has_key(keys, "dns"))
+		ep->n_dns = 0;
+	(void)snprintf(spec.path, sizeof(spec.path), "endpoints.%s", ep->name);
+	(void)snprintf(what, sizeof(what), "endpoint \"%s\"", ep->name);
+	int r = weir_spec_read_keys(&spec, keys, what, endpoint_keys,
+				    sizeof(endpoint_keys) / sizeof(endpoint_keys[0]), &reading);
+	drop_routes_to(ep, n_routes);
+	return r < 0 ? r : weir_endpoint_check(ep, err);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Networks and pools in a spec. */
+#include "core/spec.h"
 #include "core/spec_read.h"
 
 #include <stdio.h>
@@ -367,6 +368,40 @@ int weir_spec_read_network(struct weir_spec *spec, const struct weir_spec_node *
 	r = weir_spec_read_keys(spec, value, what, network_keys,
 				sizeof(network_keys) / sizeof(network_keys[0]), &reading);
 	return r < 0 ? r : finish_network(spec, &reading);
+}
+
+/* What is named takes the place of what is there, lists as a whole. */
+static void make_way(struct weir_network *net, const struct weir_spec_node *keys)
+{
+	if (weir_spec_has_key(keys, "subnets"))
+		net->n_subnets = 0;
+	if (weir_spec_has_key(keys, "exclude"))
+		net->n_excluded = 0;
+	if (weir_spec_has_key(keys, "trusted"))
+		net->n_trusted = 0;
+	if (weir_spec_has_key(keys, "nat"))
+		memset(net->nat_addr, 0, sizeof(net->nat_addr));
+	if (weir_spec_has_key(keys, "gateway")) {
+		memset(net->gateways, 0, sizeof(net->gateways));
+		net->gateway_endpoint = NULL;
+	}
+	for (size_t i = 0; i < net->n_subnets; i++) /* chosen anew from what is wished */
+		net->subnets[i].gateway = (struct weir_addr){ 0 };
+}
+
+int weir_spec_edit_network(const struct weir_spec_node *keys, struct weir_model *model,
+			   struct weir_network *net, struct weir_err *err)
+{
+	struct weir_spec spec = { .model = model, .file = "", .err = err };
+	struct reading reading = { .net = net };
+	char what[WORD_TEXT + WEIR_NAME_MAX];
+
+	make_way(net, keys);
+	(void)snprintf(spec.path, sizeof(spec.path), "networks.%s", net->name);
+	(void)snprintf(what, sizeof(what), "network \"%s\"", net->name);
+	int r = weir_spec_read_keys(&spec, keys, what, network_keys,
+				    sizeof(network_keys) / sizeof(network_keys[0]), &reading);
+	return r < 0 ? r : finish_network(&spec, &reading);
 }
 
 /* ---- pools ---- */

@@ -127,6 +127,14 @@ bool weir_spec_is_null(const struct weir_spec_node *node)
 	return false;
 }
 
+bool weir_spec_has_key(const struct weir_spec_node *map, const char *key)
+{
+	for (size_t i = 0; i < map->n; i++)
+		if (strcmp(map->keys[i]->text, key) == 0)
+			return true;
+	return false;
+}
+
 static void list_words(char *buf, size_t size, const char *const *words, size_t n)
 {
 	size_t used = 0;

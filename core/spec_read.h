@@ -37,6 +37,7 @@ int weir_spec_expected(struct weir_spec *spec, const struct weir_spec_node *node
 int weir_spec_blame(struct weir_spec *spec, const struct weir_spec_node *node, int code);
 
 bool weir_spec_is_null(const struct weir_spec_node *node);
+bool weir_spec_has_key(const struct weir_spec_node *map, const char *key);
 
 /* Reads every key by the table; unknown ones are refused, with the nearest of the table. `what`
  * is for the message: "network \"web\"". A null value is a map without keys. */

@@ -42,7 +42,7 @@ def test_bash_completes_from_the_tables_of_help(world, in_bash):
     verbs = re.findall(r"(?m)^  ([a-z]+)(?: [a-z]+)?  +\S", world.weir("--help").out.split("Global options:")[0])
     assert in_bash("") == set(verbs) and COMMANDS <= set(verbs)
     assert in_bash("net") == {"network"}
-    assert in_bash("network", "") == {"add", "rm", "ls", "show"}
+    assert in_bash("network", "") == {"add", "set", "rm", "ls", "show"}
     options = set(re.findall(r"--[a-z][a-z-]+", world.weir("network", "add", "--help").out))
     assert in_bash("network", "add", "new", "--") == options
     assert in_bash("network", "add", "new", "--nat", "") == {"masquerade", "none"}

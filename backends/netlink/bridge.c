@@ -9,6 +9,7 @@
 #include "backends/modprobe.h"
 #include "backends/netlink/address.h"
 #include "backends/netlink/sysctl.h"
+#include "core/model_check.h"
 #include "core/names.h"
 
 enum { DEFAULT_MTU = 1500 }; /* ETH_DATA_LEN, linux/if_ether.h */
@@ -84,6 +85,13 @@ static void plan_bridge(const struct weir_links *links, const struct weir_networ
 	plan_addresses(net, plan, true);
 }
 
+/* A bridge follows the smallest MTU of its ports until its own is changed (br_change_mtu), and what it is
+ * made with is no change: so it is made with another one. */
+static uint32_t mtu_to_change(uint32_t mtu)
+{
+	return mtu < WEIR_MTU_MAX ? mtu + 1 : mtu - 1;
+}
+
 static int create_bridge(struct weir_channel *host, const struct weir_iface_want *want,
 			 struct weir_err *err)
 {
@@ -94,7 +102,7 @@ static int create_bridge(struct weir_channel *host, const struct weir_iface_want
 	weir_request_text(&request, IFLA_IFNAME, want->name);
 	weir_request_u32(&request, IFLA_GROUP, WEIR_LINK_GROUP);
 	weir_request_mac(&request, IFLA_ADDRESS, &want->mac);
-	weir_request_u32(&request, IFLA_MTU, want->mtu);
+	weir_request_u32(&request, IFLA_MTU, mtu_to_change(want->mtu));
 	struct nlattr *info = weir_request_open(&request, IFLA_LINKINFO);
 	weir_request_text(&request, IFLA_INFO_KIND, "bridge");
 	struct nlattr *data = weir_request_open(&request, IFLA_INFO_DATA);

@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Changes of what runs, by verb: what no option names goes on, streams and counters included."""
+import pytest
+
+from marks import behaviour, words_only
+from specs import dual, on, web
+from world import FAMILIES, V4, wait_until
+
+
+class Running:
+    """nginx publishes 8080 and 9090; a stream of each family goes through the first, and one from api beside it."""
+
+    def __init__(self, world):
+        self.world = world
+        spec = web()
+        spec["endpoints"]["nginx"].update(publish=["8080:80", "9090:90"], labels={"role": "front"})
+        world.apply(spec)
+        world.ns("nginx").serve(80)
+        for number, family in enumerate(FAMILIES, 1):
+            assert world.lan.open(number, family.host, 8080).server == "nginx"
+            assert world.ns("api").open(number, world.address("nginx", family.version), 80).outcome == "ok"
+        self.index = world.ns("nginx").link("eth0")["ifindex"]
+        self.counters = self.count()
+
+    def count(self):
+        ports = self.world.weir("port", "ls", "nginx", json=True)["ports"]
+        [counted] = [p["connections"] for p in ports if p["host_ports"] == [8080, 8080]]
+        return counted
+
+    def goes_on(self):
+        for number in range(1, len(FAMILIES) + 1):
+            assert self.world.lan.say(number, "hello") == "hello"
+            assert self.world.ns("api").say(number, "there") == "there"
+        assert self.world.ns("nginx").link("eth0")["ifindex"] == self.index
+        assert self.count() == self.counters > 0
+
+
+def again(world, *argv):
+    """Twice is once."""
+    assert "nothing to change" in world.weir(*argv).out
+    assert world.weir("status", json=True)["in_sync"]
+
+
+@behaviour("N8", "L11", "R3")
+@pytest.mark.parametrize("options, seen", [
+    (["--network", "db,priority=-1"], lambda w: w.ns("nginx").addresses("eth1", 4) != []),
+    (["--rate", "100mbit/100mbit"], lambda w: w.endpoint("nginx")["rate"] == "100mbit"),
+    (["--label", "tier=a", "--label", "role-"], lambda w: w.endpoint("nginx")["labels"] == {"tier": "a"}),
+    (["--network", "web,mtu=1400"], lambda w: w.ns("nginx").link("eth0")["mtu"] == 1400),
+    (["--route", "203.0.113.128/25,via=10.88.1.9"],
+     lambda w: w.ns("nginx").ip("route", "get", "203.0.113.200")[0]["gateway"] == "10.88.1.9"),
+    (["--dns", "192.0.2.53"], lambda w: "192.0.2.53" in w.weir("exec", "nginx", "--", "cat", "/etc/resolv.conf").out),
+    (["--forward"], lambda w: w.endpoint("nginx")["forward"] is True),
+], ids=lambda value: value[0][2:] if isinstance(value, list) else "")
+def test_a_change_of_one_thing(world, options, seen):
+    running = Running(world)
+    before = world.endpoint("nginx")
+    dry = world.weir("endpoint", "set", "nginx", *options, "--dry-run", check=False)
+    assert dry.code == 3 and world.endpoint("nginx") == before, str(dry)
+    world.weir("endpoint", "set", "nginx", *options)
+    assert seen(world), world.endpoint("nginx")
+    running.goes_on()
+    if not any(option.endswith("-") for option in options):
+        again(world, "endpoint", "set", "nginx", *options)
+    assert world.endpoint("nginx")["published"] == before["published"]
+
+
+@behaviour("N8", "L11", "R3")
+def test_what_was_set_is_taken_back(world):
+    running = Running(world)
+    before = world.endpoint("nginx")
+    world.weir("endpoint", "set", "nginx", "--network", "db,priority=-1", "--rate", "100mbit", "--dns", "192.0.2.53",
+               "--route", "203.0.113.128/25,via=10.88.1.9", "--forward", "--label", "tier=a")
+    assert world.ns("nginx").ping(world.address("pg")) == 64
+    world.weir("endpoint", "set", "nginx", "--no-network", "db", "--no-rate", "--no-dns", "--no-route",
+               "203.0.113.128/25", "--no-forward", "--label", "tier-")
+    assert world.endpoint("nginx") == before
+    assert [link["ifname"] for link in world.ns("nginx").ip("link")] == ["lo", "eth0"]
+    assert world.ns("nginx").ping(world.address("pg"), seconds=0.2) is None
+    running.goes_on()
+    assert world.weir("status", json=True)["in_sync"]
+
+
+@behaviour("N8", "L11", "P2", "R3")
+def test_a_network_is_changed(world):
+    running = Running(world)
+    world.weir("network", "set", "db", "--internal", "--mtu", "1400")
+    assert world.ns("pg").link("eth0")["mtu"] == 1400
+    assert world.ns("pg").ping(V4.outside, seconds=0.2) is None
+    running.goes_on()
+    again(world, "network", "set", "db", "--internal")
+    world.weir("network", "set", "db", "--no-internal", "--host", "allow", "--nat", "192.0.2.1")
+    assert world.ns("pg").ping(V4.outside) == 63
+    assert world.weir("network", "show", "db", json=True)["network"]["nat"] == ["192.0.2.1"]
+    world.weir("network", "set", "web", "--mtu", "1300")
+    assert world.ns("nginx").link("eth0")["mtu"] == 1300
+    running.goes_on()
+
+
+@behaviour("L6", "L11")
+@pytest.mark.parametrize("verb", ["set", "apply"])
+def test_a_new_address_is_told(world, verb):
+    """Another endpoint's address, known to the neighbour with that one's MAC, goes to this one."""
+    spec = {"networks": {"web": dual(1)}, "endpoints": {
+        "one": {"networks": {"web": {"ip": ["10.88.1.10", "fd00:88:1::10"]}}},
+        "two": {"networks": {"web": {"ip": ["10.88.1.20", "fd00:88:1::20"]}}}, "peer": on("web")}}
+    world.apply(spec)
+    addresses = ["10.88.1.10", "fd00:88:1::10"]
+    assert [world.ns("peer").ping(a) for a in addresses] == [64, 64]
+    if verb == "set":
+        world.weir("endpoint", "set", "one", "--network", "web,ip=10.88.1.11,ip=fd00:88:1::11")
+        world.weir("endpoint", "set", "two", "--network", "web,ip=10.88.1.10,ip=fd00:88:1::10")
+    else:
+        spec["endpoints"]["one"]["networks"]["web"]["ip"] = ["10.88.1.11", "fd00:88:1::11"]
+        world.apply(spec)
+        spec["endpoints"]["two"]["networks"]["web"]["ip"] = addresses
+        world.apply(spec)
+    mac = world.ns("two").mac()
+
+    def caches():
+        known = {n["dst"]: n.get("lladdr") for n in world.ns("peer").ip("neigh", "show", "dev", "eth0")}
+        return all(known.get(a) == mac for a in addresses)
+    wait_until(caches, "the neighbour's caches", 2)
+    assert [world.ns("peer").ping(a, seconds=0.5) for a in addresses] == [64, 64]
+    assert world.weir("status", json=True)["in_sync"]
+
+
+@behaviour("U2", "R1")
+@pytest.mark.parametrize("words, says", [
+    (["endpoint", "set", "nobody", "--forward"], ["nobody", "weir endpoint ls"]),
+    (["endpoint", "set", "nginx", "--no-network", "db"], ["db", "nginx"]),
+    (["endpoint", "set", "nginx", "--label", "color-"], ["color-", "nginx"]),
+    (["endpoint", "set", "nginx", "--network", "nowhere"], ["nowhere"]),
+    (["endpoint", "set", "nginx", "--network", "web,ip=10.88.1.1"], ["10.88.1.1"]),
+    (["endpoint", "set", "nginx", "--rate", "0"], ["--rate"]),
+    (["network", "set", "web", "--subnet", "10.99.0.0/24"], ["web", "10.88.1.0/24"]),
+    (["network", "set", "web", "--mtu", "5"], ["--mtu"]),
+    (["network", "set", "nowhere", "--internal"], ["nowhere", "weir network ls"]),
+])
+def test_what_cannot_be_leaves_all_as_it_was(world, words, says):
+    world.apply(web())
+    before = world.snapshot()
+    result = world.weir(*words, check=False)
+    assert result.code in (1, 2) and all(word in result.err for word in says), str(result)
+    world.same(before, world.snapshot())
+
+
+@behaviour("U2")
+@words_only
+def test_the_next_apply_of_its_file_says_what_holds(world):
+    world.apply(web())
+    said = world.weir("endpoint", "set", "nginx", "--label", "a=b")
+    assert "nginx" in said.err and "apply" in said.err
+    assert world.endpoint("nginx")["declared"] is True
+    world.weir("endpoint", "add", "extra", "--network", "web")
+    assert world.weir("endpoint", "set", "extra", "--label", "a=b").err == ""
+    world.apply(web())
+    assert world.endpoint("nginx")["labels"] == {}
+    assert world.weir("endpoint", "set", "nginx", check=False).code == 2
