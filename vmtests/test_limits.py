@@ -6,7 +6,7 @@ it cannot be faster than the limit and its burst.
 """
 import json
 
-from marks import behaviour, elsewhere
+from marks import behaviour, here
 from specs import dual, on
 
 RECEIVE = """
@@ -27,6 +27,7 @@ peer.sendall(bytes(int(sys.argv[3])))
 peer.close()
 """
 MBIT = 1000000
+measured = here("measures a rate, which an emulated processor does not keep")
 
 
 class Transfer:
@@ -36,7 +37,7 @@ class Transfer:
         addr = world.address(target, version)
         self.world = world
         self.receiver = self._python(target, RECEIVE, addr)
-        port = self.receiver.stdout.readline().strip()
+        port = self.receiver.line().strip()
         self.sender = self._python(source, SEND, addr, port, size)
 
     def _python(self, name, code, *argv):
@@ -67,7 +68,7 @@ def limited(rate=None):
 
 
 @behaviour("L12")
-@elsewhere
+@measured
 def test_rate_by_direction(world):
     world.apply(limited("8mbit/4mbit"))
     both_ways(world, 8 * MBIT, 4 * MBIT)
@@ -77,6 +78,7 @@ def test_rate_by_direction(world):
 
 
 @behaviour("L12", "R3")
+@measured
 def test_rate_changes_while_it_runs(world):
     """No new link, no lost connection."""
     world.apply(limited())
@@ -98,6 +100,7 @@ def test_rate_changes_while_it_runs(world):
 
 
 @behaviour("L12", "C4")
+@measured
 def test_root_in_the_endpoint_cannot_lift_the_limit(world):
     world.apply(limited("4mbit"))
     before = world.snapshot()
@@ -113,6 +116,7 @@ def test_root_in_the_endpoint_cannot_lift_the_limit(world):
 
 
 @behaviour("L12")
+@measured
 def test_limits_without_a_guard(world):
     spec = limited("4mbit")
     spec["networks"]["web"]["spoof_guard"] = False

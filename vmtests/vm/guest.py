@@ -27,7 +27,7 @@ import weakref
 from . import channel, files, qemu, userland
 from .channel import GRACE, Channel, Dead, Process, Timeout
 
-BOOT_TRIES = 3
+BOOT_TRIES = 5
 BOOT_SECONDS = 120  # an emulated processor on a busy host; 3 s is usual
 UNSIGNED_MODULE = 1 << 13
 PLAIN = "console=ttyS0 panic=-1"
@@ -63,7 +63,7 @@ def template(kernel, plain=False, cold=False, whole=False):
     accel = qemu.accelerator(lambda accel: _boots(kernel, base, accel))
     warm = [] if cold or plain else WARM
     about = {"kernel": files.digest(kernel.vmlinux, kernel.modules), "base": base.name, "line": line, "accel": accel,
-             "qemu": qemu.version(), "memory": qemu.MEMORY, "warm": warm, "whole": whole,
+             "qemu": qemu.version(), "memory": qemu.MEMORY, "warm": warm, "whole": whole, "clock": "checked",
              "devices": files.digest(pathlib.Path(qemu.__file__))}
     kind = "plain" if plain else "whole" if whole else "cold" if cold else "warm"
     key = files.digest(json.dumps(about, sort_keys=True))
@@ -147,6 +147,16 @@ class _Booting:
         self.kernel = kernel
 
 
+def _check_clock(machine):
+    """A kernel that measures its processor's clock while a busy host lets it wait may find one that runs fifty
+    times too fast. Every time limit of every clone would be wrong."""
+    begun, up = time.monotonic(), float(machine.get("/proc/uptime").split()[0])
+    time.sleep(1)
+    rate = (float(machine.get("/proc/uptime").split()[0]) - up) / (time.monotonic() - begun)
+    if not 0.7 < rate < 1.4:
+        raise Dead("the machine's clock runs %.2f times too fast" % rate)
+
+
 def _boot(start, machine):
     """Boots the machine on the QEMU that start() makes. An emulated processor that a busy host lets wait at the
     wrong moment may not come through: then once more; what its console said is kept beside the templates."""
@@ -154,6 +164,7 @@ def _boot(start, machine):
         machine.qemu = start()
         try:
             machine.connect(lambda: None, BOOT_SECONDS)
+            _check_clock(machine)
             return
         except Dead as e:
             said = "%s\n%s" % (e, machine.tail(100))

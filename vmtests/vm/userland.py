@@ -17,7 +17,7 @@ from . import files
 PROGRAMS = """
 dash cat ls cp mv rm ln mkdir rmdir chmod chown touch sleep echo head tail wc sort uniq tr cut env id true false test
 printf date dd df du stat sync timeout seq readlink realpath mktemp uname tee nproc mknod mkfifo basename dirname sha256sum
-kill pwd tty stty comm expr yes od cmp diff grep sed mawk find xargs ps pgrep sysctl mount umount unshare nsenter flock
+kill pwd tty stty comm expr yes od cmp diff grep sed mawk find xargs ps pgrep sysctl mount umount unshare nsenter flock getent
 setpriv setsid dmesg losetup ip bridge tc ss nft xtables-legacy-multi xtables-nft-multi ping conntrack kmod
 """.split()
 # Good to have: by hand (bash and what makes it comfortable), or for a single test.
