@@ -57,7 +57,9 @@ static void flags_cell(struct weir_table *table, const struct weir_network *net)
 	char text[128];
 	(void)snprintf(text, sizeof(text), "%s%s%s%s%s%s", net->internal ? " internal" : "",
 		       net->isolate ? " isolated" : "", net->host_deny ? " host-deny" : "",
-		       weir_network_is_filtered(net) ? " filter-bridged" : "",
+		       weir_network_is_filtered(net) && weir_mode_traits(net->mode)->bridge
+			       ? " filter-bridged"
+			       : "",
 		       net->no_spoof_guard ? " no-spoof-guard" : "", net->strict ? " strict" : "");
 	weir_table_cell(table, "%s", text[0] ? text + 1 : "-");
 }
@@ -222,7 +224,8 @@ static void show_text(const struct shown *s)
 	}
 	puts("members:");
 	weir_table_print(&members);
-	puts("forwarding database:");
+	if (weir_mode_traits(net->mode)->bridge)
+		puts("forwarding database:");
 	for (size_t i = 0; i < s->n_fdb; i++) {
 		const char *owner = owner_of(s, &s->fdb[i].mac);
 		weir_table_cell(&fdb, "  %s", weir_mac_text(&s->fdb[i].mac, mac));
@@ -260,14 +263,16 @@ static int read_bridge(struct weir_cli *cli, const char *store, struct shown *s,
 		       struct weir_err *err)
 {
 	struct weir_links *links = NULL;
-	if (!weir_mode_traits(s->net->mode)->bridge)
+	const struct weir_mode_traits *mode = weir_mode_traits(s->net->mode);
+	if (!mode->host)
 		return 0;
 	int r = weir_cli_engine(cli, err);
 	if (r == 0)
 		r = cli->links.open(store, cli->engine.trace, &links, err);
 	if (r < 0)
 		return r;
-	r = cli->links.fdb(links, s->net, &cli->arena, &s->fdb, &s->n_fdb, err);
+	if (mode->bridge)
+		r = cli->links.fdb(links, s->net, &cli->arena, &s->fdb, &s->n_fdb, err);
 	if (r == 0)
 		r = cli->links.neighbours(links, s->net, &cli->arena, &s->neighbours,
 					  &s->n_neighbours, err);

@@ -44,7 +44,8 @@ static const struct option_def defs[] = {
 	[OPT_GATEWAY] = { "gateway", 0, "ADDR|ENDPOINT", false,
 			  "the host's address, or the endpoint that routes" },
 	[OPT_MODE] = { "mode", 0, "MODE", false,
-		       "network: bridge, p2p, macvlan, ipvlan, vlan; endpoint: host, none" },
+		       "network: bridge, p2p, macvlan, ipvlan, vlan, routed; endpoint: host, "
+		       "none" },
 	[OPT_MTU] = { "mtu", 0, "BYTES", false, "of the network's links" },
 	[OPT_NAT] = { "nat", 0, "masquerade|none|ADDR", false,
 		      "the source address outside (default: masquerade)" },

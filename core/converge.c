@@ -14,6 +14,7 @@
 #include "core/flows.h"
 #include "core/forward.h"
 #include "core/hosts.h"
+#include "core/names.h"
 #include "core/plan.h"
 
 struct work {
@@ -279,6 +280,10 @@ static int compare_endpoints(struct work *w)
 static bool is_wanted(const struct work *w, const struct weir_link_info *info)
 {
 	const struct weir_network *net = weir_model_network(&w->want, info->network);
+	for (size_t i = 0; !info->network[0] && i < w->want.n_networks; i++)
+		if (weir_names_are_ports(info->ifname) && /* routes, which have no alias */
+		    strcmp(w->want.networks[i].ifname, info->ifname) == 0)
+			return true;
 	if (!info->endpoint[0])
 		return net && strcmp(net->ifname, info->ifname) == 0;
 	const struct weir_endpoint *ep = weir_model_endpoint(&w->want, info->endpoint);

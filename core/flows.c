@@ -14,6 +14,7 @@ enum { JUDGED = WEIR_FILTERED | WEIR_EGRESS_DENY | WEIR_INGRESS_DENY | WEIR_INGR
 struct list {
 	const struct weir_model *model;
 	struct weir_arena *arena;
+	const struct weir_network *judged; /* the last one that was cut whole */
 	struct weir_flow_match *items;
 	size_t n;
 };
@@ -66,11 +67,14 @@ static int cut_subnet(struct list *list, const struct weir_entry *entry)
 /* What a network lets through has changed: its members' connections are judged again. */
 static int cut_network(struct list *list, const struct weir_entry *entry)
 {
+	bool port = entry->kind == WEIR_ENTRY_NETWORK && entry->from_ifname[0];
+	const char *ifname = port ? entry->from_ifname : entry->ifname;
 	int r = 0;
 	for (size_t i = 0; i < list->model->n_networks; i++) {
 		const struct weir_network *net = &list->model->networks[i];
-		if (strcmp(net->ifname, entry->ifname) != 0)
+		if (strcmp(net->ifname, ifname) != 0 || net == list->judged)
 			continue;
+		list->judged = net; /* ports of one network stand together */
 		for (size_t k = 0; r == 0 && k < net->n_subnets; k++)
 			r = cut_prefix(list, net->subnets[k].prefix);
 	}
@@ -124,6 +128,14 @@ static bool stays_open(const struct weir_delta *delta, const struct weir_entry *
 	return now && !((*now)->flags & ~entry->flags & CLOSES_ALL);
 }
 
+/* A routed network's port that goes: its endpoint's connections are cut by its addresses. */
+static bool is_port_gone(const struct weir_delta *delta, const struct weir_entry *entry)
+{
+	return entry->kind == WEIR_ENTRY_NETWORK && entry->from_ifname[0] &&
+	       !(delta->n_added && bsearch(entry, delta->added, delta->n_added,
+					   sizeof(const struct weir_entry *), compare_keys));
+}
+
 static int compare_addrs(const void *a, const void *b)
 {
 	return weir_addr_cmp(*(const struct weir_addr *const *)a,
@@ -151,7 +163,8 @@ int weir_flows_of(const struct weir_delta *delta, const struct weir_model *model
 		/* an endpoint that goes takes all that came to it along, ten thousand ports or one */
 		bool covered = entry->kind == WEIR_ENTRY_MAPPING && n_gone &&
 			       bsearch(&target, gone, n_gone, sizeof(*gone), compare_addrs);
-		if (!covered && cuts[entry->kind] && !stays_open(delta, entry))
+		if (!covered && cuts[entry->kind] && !stays_open(delta, entry) &&
+		    !is_port_gone(delta, entry))
 			r = cuts[entry->kind](&list, entry);
 	}
 	for (size_t i = 0; r == 0 && i < delta->n_added; i++)

@@ -25,7 +25,7 @@ static enum weir_family family_of(const char *key)
 static bool needs_forwarding(const struct weir_network *net, enum weir_family family)
 {
 	size_t routed = 0;
-	if (!weir_mode_traits(net->mode)->bridge || net->gateway_endpoint)
+	if (!weir_mode_traits(net->mode)->host || net->gateway_endpoint)
 		return false;
 	for (size_t i = 0; i < net->n_subnets; i++)
 		routed += net->subnets[i].gateway.family == family;

@@ -45,7 +45,7 @@ int weir_network_resolve_gateways(struct weir_network *net, struct weir_err *err
 
 		if (weir_prefix_contains(&subnet->prefix, wish))
 			subnet->gateway = *wish;
-		else if (mode->bridge)
+		else if (mode->host)
 			(void)weir_addr_add(&base, 1,
 					    &subnet->gateway); /* the check refuses a last one */
 	}

@@ -22,7 +22,7 @@ struct weir_link_info {
 	char ifname[WEIR_IFNAME_SIZE];
 	char store[40];			  /* UUID in the alias */
 	char endpoint[WEIR_NAME_MAX + 1]; /* empty for a network's bridge */
-	char network[WEIR_NAME_MAX + 1];
+	char network[WEIR_NAME_MAX + 1];  /* empty for what stands for a routed network */
 	bool up;
 };
 
@@ -65,7 +65,8 @@ struct weir_link_ops {
 	int (*identity)(struct weir_links *links, struct weir_netns_id *ret, struct weir_err *err);
 
 	/* The network's bridge, with addresses, MTU, MAC, STP off, forward delay 0, host end settings; an
-	 * adopted one is only looked at; or the VLAN's interface on its parent. Left down when made.
+	 * adopted one is only looked at; or the VLAN's interface on its parent; routed: routes that refuse what
+	 * no endpoint has, which stand for an interface of the name net->ifname. Left down when made.
 	 * Nothing to make for p2p, macvlan and ipvlan. -EEXIST: a foreign interface has the name;
 	 * -ENOENT: no such parent, or nothing to adopt; -EOPNOTSUPP: the kernel has no such interfaces. */
 	int (*network_ensure)(struct weir_links *links, const struct weir_network *net,
@@ -93,12 +94,13 @@ struct weir_link_ops {
 	/* One attachment: veth whose far end is born in the namespace, addresses, MTU, MAC, IPv6 off where
 	 * unused. The host's end is left down when made, enslaved, its port flags set (isolated, hairpin), its
 	 * spoof guard in force. -EPERM, -EOPNOTSUPP, …: this host takes no guard (what to do is in err).
+	 * routed: without a master, with the network's gateway addresses.
 	 * p2p: `peer` is the other attachment of the network, or NULL: the near end then waits, parked
 	 * and down, in the host's namespace. */
 	int (*attach_ensure)(struct weir_links *links, const struct weir_network *net,
 			     const struct weir_endpoint *ep, const struct weir_attachment *att,
 			     bool *ret_changed, struct weir_err *err);
-	/* Host end up; then the endpoint's routes (default route, extra ones that lie in the attachment),
+	/* Host end up, routed: with the host's routes to the endpoint; then the endpoint's routes (default route, extra ones that lie in the attachment),
 	 * neighbours told (gratuitous ARP, unsolicited neighbour advertisement). Idempotent. model holds
 	 * the endpoint's networks: routes are chosen by weir_endpoint_default(). */
 	int (*attach_up)(struct weir_links *links, const struct weir_model *model,

@@ -38,7 +38,7 @@ static bool has_own_device(const struct weir_network *net)
 /* No interface of the host's leads to its endpoints: what they have is taken away from inside. */
 static bool is_portless(const struct weir_network *net)
 {
-	return !weir_mode_traits(net->mode)->bridge;
+	return !weir_mode_traits(net->mode)->host;
 }
 
 /* ---- taking steps back ---- */

@@ -8,11 +8,12 @@
 #include <string.h>
 
 static const struct weir_mode_traits modes[] = {
-	[WEIR_MODE_BRIDGE] = { "bridge", .bridge = true, .device = true },
+	[WEIR_MODE_BRIDGE] = { "bridge", .host = true, .bridge = true, .device = true },
 	[WEIR_MODE_P2P] = { "p2p", .wire = true },
 	[WEIR_MODE_MACVLAN] = { "macvlan", .parent = true },
 	[WEIR_MODE_IPVLAN] = { "ipvlan", .parent = true },
 	[WEIR_MODE_VLAN] = { "vlan", .parent = true, .device = true },
+	[WEIR_MODE_ROUTED] = { "routed", .host = true, .routed = true, .device = true },
 };
 static_assert(sizeof(modes) / sizeof(modes[0]) == WEIR_NUM_MODES, "a row for each");
 

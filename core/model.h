@@ -32,6 +32,7 @@ enum weir_mode {
 	WEIR_MODE_MACVLAN,
 	WEIR_MODE_IPVLAN,
 	WEIR_MODE_VLAN,
+	WEIR_MODE_ROUTED,
 	WEIR_NUM_MODES
 };
 enum weir_nat { WEIR_NAT_MASQUERADE, WEIR_NAT_NONE, WEIR_NAT_ADDRESS, WEIR_NUM_NATS };
@@ -49,7 +50,8 @@ struct weir_subnet {
 struct weir_network {
 	const char *name;
 	enum weir_mode mode;
-	/* the bridge, or the VLAN's interface; empty until chosen, and where the mode has none */
+	/* the bridge, or the VLAN's interface; routed: what the names of its ports begin with, and '+'; empty
+	 * until chosen, and where the mode has none */
 	char ifname[WEIR_IFNAME_SIZE];
 	char parent[WEIR_IFNAME_SIZE]; /* macvlan, ipvlan, vlan: the host's interface beneath */
 	unsigned vlan;		       /* VLAN id, with WEIR_MODE_VLAN */
@@ -237,21 +239,24 @@ const struct weir_subnet *weir_network_subnet(const struct weir_network *net,
 const struct weir_subnet *weir_network_subnet_of(const struct weir_network *net,
 						 const struct weir_addr *addr);
 
-/* Does bridged traffic of the network meet the host's IP hooks? */
-static inline bool weir_network_is_filtered(const struct weir_network *net)
-{
-	return net->filter_bridged || net->filtered;
-}
-
 /* What a mode has. */
 struct weir_mode_traits {
 	const char *name;
-	bool bridge; /* ports on a bridge of the host's: packets meet the host, which may be the gateway */
-	bool device; /* an interface of the network's own on the host: ifname */
+	bool host;   /* packets meet the host, which may be the gateway */
+	bool bridge; /* by ports on a bridge of the host's */
+	bool routed; /* by ports that the host routes to, one by one */
+	/* an interface of the network's own on the host: ifname; routed: routes that stand for one */
+	bool device;
 	bool parent; /* on an interface of the host's: packets pass the host by */
 	bool wire;   /* one veth pair between two endpoints */
 };
 const struct weir_mode_traits *weir_mode_traits(enum weir_mode mode);
 const char *weir_mode_name(enum weir_mode mode);
+
+/* Does traffic within the network meet the host's IP hooks? */
+static inline bool weir_network_is_filtered(const struct weir_network *net)
+{
+	return net->filter_bridged || net->filtered || weir_mode_traits(net->mode)->routed;
+}
 
 #endif

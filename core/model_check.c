@@ -6,6 +6,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "core/names.h"
+
 enum {
 	QUOTE_MAX = 80,	    /* of what a user wrote, in a message */
 	TRUSTED_MAX = 64,   /* interfaces; no real network trusts so many, and each is compared */
@@ -368,7 +370,7 @@ static int check_bridgeless(const struct weir_network *net, struct weir_err *err
 		{ net->strict, "strict" },
 	};
 
-	if (weir_mode_traits(net->mode)->bridge)
+	if (weir_mode_traits(net->mode)->host)
 		return 0;
 	for (size_t i = 0; i < sizeof(bridge_only) / sizeof(bridge_only[0]); i++)
 		if (bridge_only[i].set)
@@ -379,6 +381,28 @@ static int check_bridgeless(const struct weir_network *net, struct weir_err *err
 				bridge_only[i].what, weir_mode_name(net->mode),
 				weir_mode_traits(net->mode)->wire ? "go from endpoint to endpoint"
 								  : "go out by the parent");
+	return 0;
+}
+
+/* The host routes for each port by itself: what is said of a bridge finds none. */
+static int check_routed(const struct weir_network *net, struct weir_err *err)
+{
+	const struct {
+		bool set;
+		const char *what;
+	} bridge_only[] = {
+		{ net->ifname[0] && !weir_names_are_ports(net->ifname), "a bridge name" },
+		{ net->adopt, "adopt" },
+		{ net->filter_bridged, "filter_bridged" },
+		{ net->gateway_endpoint, "a gateway that is an endpoint" },
+	};
+
+	for (size_t i = 0; i < sizeof(bridge_only) / sizeof(bridge_only[0]); i++)
+		if (weir_mode_traits(net->mode)->routed && bridge_only[i].set)
+			return weir_err_set(err, EINVAL,
+					    "%s has no meaning in a routed network: it has no "
+					    "bridge, the host routes to each endpoint",
+					    bridge_only[i].what);
 	return 0;
 }
 
@@ -432,6 +456,11 @@ static int check_bridge(const struct weir_network *net, struct weir_err *err)
 {
 	int r = net->ifname[0] ? weir_own_ifname_check(net->ifname, err) : 0;
 
+	if (r == 0 && !weir_mode_traits(net->mode)->routed && weir_names_like_port(net->ifname))
+		r = weir_err_set(err, EINVAL,
+				 "interface name \"%s\": names that begin like %.8s are those of "
+				 "routed networks' ports",
+				 net->ifname, net->ifname);
 	if (r == 0 && (net->mac.bytes[0] & 1))
 		r = weir_err_set(err, EINVAL, "the bridge's MAC address is a multicast one");
 	return r;
@@ -440,8 +469,8 @@ static int check_bridge(const struct weir_network *net, struct weir_err *err)
 int weir_network_check(const struct weir_network *net, struct weir_err *err)
 {
 	static int (*const checks[])(const struct weir_network *net, struct weir_err *err) = {
-		check_parent,  check_bridgeless, check_adopted, check_bridge,
-		check_subnets, check_excluded,	 check_nat,	check_trusted,
+		check_parent,  check_bridgeless, check_routed, check_adopted, check_bridge,
+		check_subnets, check_excluded,	 check_nat,    check_trusted,
 	};
 
 	int r = weir_name_check("network", net->name, err);

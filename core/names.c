@@ -42,6 +42,48 @@ void weir_names_veth(const char *endpoint, const char *network, unsigned salt,
 		       hash_words(endpoint, network, salt) & 0xffffffffff);
 }
 
+/* ---- ports of routed networks ---- */
+
+enum { PORTS_LEN = 8, PORT_LEN = WEIR_IFNAME_SIZE - 1 };
+
+/* Five bits a character. */
+static void put_letters(uint64_t h, char *to, size_t n)
+{
+	static const char letters[] = "0123456789abcdefghijklmnopqrstuv";
+	for (size_t i = 0; i < n; i++, h >>= 5)
+		to[i] = letters[h & 31];
+}
+
+void weir_names_ports(const char *network, unsigned salt, char ret[WEIR_IFNAME_SIZE])
+{
+	memset(ret, 0, WEIR_IFNAME_SIZE);
+	memcpy(ret, "wr", 2);
+	put_letters(hash_words(network, "ports", salt), ret + 2, PORTS_LEN - 3);
+	memcpy(ret + PORTS_LEN - 1, "-+", 2);
+}
+
+void weir_names_port(const char *ports, const char *endpoint, unsigned salt,
+		     char ret[WEIR_IFNAME_SIZE])
+{
+	memset(ret, 0, WEIR_IFNAME_SIZE);
+	memcpy(ret, ports, PORTS_LEN);
+	put_letters(hash_words(endpoint, ports, salt), ret + PORTS_LEN, PORT_LEN - PORTS_LEN);
+}
+
+bool weir_names_are_ports(const char *name)
+{
+	return strlen(name) == PORTS_LEN + 1 && memcmp(name, "wr", 2) == 0 &&
+	       strcmp(name + PORTS_LEN - 1, "-+") == 0;
+}
+
+bool weir_names_like_port(const char *name)
+{
+	return strlen(name) >= PORTS_LEN && memcmp(name, "wr", 2) == 0 &&
+	       name[PORTS_LEN - 1] == '-';
+}
+
+/* ---- MAC addresses ---- */
+
 static void mac_from(uint8_t second, uint64_t h, struct weir_mac *ret)
 {
 	*ret = (struct weir_mac){ { 0x02, second, (uint8_t)(h >> 24), (uint8_t)(h >> 16),

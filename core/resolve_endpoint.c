@@ -26,14 +26,15 @@ static int find_network(const struct weir_model *model, const struct weir_endpoi
 			   att->network);
 }
 
-/* A wire has two ends, a bridge 1,023 ports; a parent takes as many as there are addresses. */
+/* A wire has two ends, a bridge 1,023 ports; a parent and the host's routes take as many as there are
+ * addresses. */
 static int check_room(struct weir_session *s, const struct weir_network *net,
 		      const struct weir_endpoint *ep, const struct weir_attachment *att,
 		      struct weir_err *err)
 {
 	const struct weir_mode_traits *mode = weir_mode_traits(net->mode);
 	size_t attached = 0, room = mode->wire ? 2 : WEIR_BRIDGE_PORTS;
-	if (mode->parent)
+	if (mode->parent || mode->routed)
 		return 0;
 	int r = weir_store_count_attached(s->store, net->name, &attached, err);
 	if (r < 0 || attached < room)
@@ -113,12 +114,16 @@ static void choose_ifname(const struct weir_endpoint *ep, struct weir_attachment
 	memcpy(att->ifname, ifname, sizeof(ifname));
 }
 
-static int choose_host_ifname(struct weir_session *s, const struct weir_endpoint *ep,
-			      struct weir_attachment *att, struct weir_err *err)
+static int choose_host_ifname(struct weir_session *s, const struct weir_network *net,
+			      const struct weir_endpoint *ep, struct weir_attachment *att,
+			      struct weir_err *err)
 {
 	for (unsigned salt = 0;; salt++) {
 		bool taken = false;
-		weir_names_veth(ep->name, att->network, salt, att->host_ifname);
+		if (weir_mode_traits(net->mode)->routed)
+			weir_names_port(net->ifname, ep->name, salt, att->host_ifname);
+		else
+			weir_names_veth(ep->name, att->network, salt, att->host_ifname);
 		int r = weir_store_ifname_taken(s->store, att->host_ifname, &taken, err);
 		if (r < 0 || !taken)
 			return r;
@@ -158,7 +163,7 @@ static int resolve_attachment(struct weir_session *s, const struct weir_model *m
 	if (!att->ifname[0])
 		choose_ifname(ep, att);
 	if (!prev)
-		return choose_host_ifname(s, ep, att, err);
+		return choose_host_ifname(s, net, ep, att, err);
 	memcpy(att->host_ifname, prev->host_ifname, sizeof(att->host_ifname));
 	return 0;
 }

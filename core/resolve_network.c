@@ -128,7 +128,8 @@ static int choose_subnets(struct weir_session *s, const struct weir_change *chan
 static int choose_ifname(struct weir_session *s, const struct weir_network *prev,
 			 struct weir_network *net, struct weir_err *err)
 {
-	if (!weir_mode_traits(net->mode)->device || net->ifname[0])
+	const struct weir_mode_traits *mode = weir_mode_traits(net->mode);
+	if (!mode->device || net->ifname[0])
 		return 0;
 	if (prev && prev->ifname[0]) {
 		memcpy(net->ifname, prev->ifname, sizeof(net->ifname));
@@ -136,7 +137,7 @@ static int choose_ifname(struct weir_session *s, const struct weir_network *prev
 	}
 	for (unsigned salt = 0;; salt++) {
 		bool taken = false;
-		weir_names_bridge(net->name, salt, net->ifname);
+		(mode->routed ? weir_names_ports : weir_names_bridge)(net->name, salt, net->ifname);
 		int r = weir_store_ifname_taken(s->store, net->ifname, &taken, err);
 		if (r < 0 || !taken)
 			return r;
@@ -195,7 +196,7 @@ int weir_resolve_network(struct weir_session *s, const struct weir_change *chang
 		r = weir_network_check(net, err);
 	if (r == 0)
 		r = choose_ifname(s, prev, net, err);
-	if (r == 0 && weir_mode_traits(net->mode)->bridge && !net->adopt &&
+	if (r == 0 && weir_mode_traits(net->mode)->host && !net->adopt &&
 	    !weir_mac_is_set(&net->mac))
 		weir_names_bridge_mac(net->name, &net->mac);
 	if (r == 0 && prev)

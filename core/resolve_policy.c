@@ -99,7 +99,7 @@ static int check_selector(const struct weir_model *all, const struct weir_policy
 				err, ENOENT, &sel->origin,
 				"policy \"%s\": no network named \"%s\" (weir network ls)",
 				policy->name, sel->networks[i]);
-		if (!weir_mode_traits(net->mode)->bridge)
+		if (!weir_mode_traits(net->mode)->host)
 			return weir_err_at(err, EINVAL, &sel->origin,
 					   "policy \"%s\": network \"%s\" is a %s one: its packets "
 					   "never meet the host",
@@ -162,8 +162,7 @@ static int check_names(struct weir_session *s, const struct weir_change *change,
 		const struct weir_op *op = &change->ops[i];
 		if (op->kind == WEIR_PUT_POLICY)
 			r = check_policy(all, op->policy, err);
-		else if (op->kind == WEIR_PUT_NETWORK &&
-			 !weir_mode_traits(op->network->mode)->bridge)
+		else if (op->kind == WEIR_PUT_NETWORK && !weir_mode_traits(op->network->mode)->host)
 			r = check_bridgeless(s, all, op, err);
 		else if ((op->kind == WEIR_REMOVE_NETWORK || op->kind == WEIR_REMOVE_ENDPOINT) &&
 			 !op->though_named)

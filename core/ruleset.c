@@ -97,7 +97,14 @@ static int compare_key(const struct weir_entry *a, const struct weir_entry *b)
 		return order ? order : weir_addr_cmp(&a->addr, &b->addr);
 	case WEIR_ENTRY_TRUSTED:
 		order = strcmp(a->from_ifname, b->from_ifname);
-		return order ? order : strcmp(a->ifname, b->ifname);
+		if (!order)
+			order = strcmp(a->ifname, b->ifname);
+		return order ? order : compare_prefixes(a, b);
+	case WEIR_ENTRY_SEGMENT:
+		order = compare_prefixes(a, b);
+		if (!order)
+			order = weir_addr_cmp(&a->to, &b->to);
+		return order ? order : compare_numbers(a->to_len, b->to_len);
 	case WEIR_ENTRY_MAPPING:
 	case WEIR_ENTRY_STRICT:
 		order = weir_addr_cmp(&a->addr, &b->addr);
@@ -129,9 +136,10 @@ static bool owners_equal(const struct weir_entry *a, const struct weir_entry *b)
 bool weir_entry_equal(const struct weir_entry *a, const struct weir_entry *b)
 {
 	return weir_entry_key_cmp(a, b) == 0 && a->flags == b->flags && a->nat == b->nat &&
-	       strcmp(a->ifname, b->ifname) == 0 && a->to_port == b->to_port &&
-	       weir_addr_cmp(&a->to, &b->to) == 0 && a->class == b->class && a->list == b->list &&
-	       a->verdict == b->verdict && a->log == b->log && owners_equal(a, b);
+	       strcmp(a->ifname, b->ifname) == 0 && strcmp(a->from_ifname, b->from_ifname) == 0 &&
+	       a->to_port == b->to_port && weir_addr_cmp(&a->to, &b->to) == 0 &&
+	       a->class == b->class && a->list == b->list && a->verdict == b->verdict &&
+	       a->log == b->log && owners_equal(a, b);
 }
 
 static int compare_entries(const void *a, const void *b)
@@ -311,7 +319,8 @@ int weir_ruleset_diff(const struct weir_ruleset *from, const struct weir_ruleset
 
 static void print_network(const struct weir_entry *e, char *buf)
 {
-	(void)snprintf(buf, WEIR_ENTRY_TEXT, "network %s%s%s%s", e->ifname,
+	(void)snprintf(buf, WEIR_ENTRY_TEXT, "network %s%s%s%s%s%s", e->ifname,
+		       e->from_ifname[0] ? " of " : "", e->from_ifname,
 		       e->flags & WEIR_CLOSED ? " closed" : "",
 		       e->flags & WEIR_ISOLATED ? " isolated" : "",
 		       e->flags & WEIR_HOST_DENY ? " host-deny" : "");
@@ -356,7 +365,19 @@ static void print_source(const struct weir_entry *e, char *buf)
 
 static void print_trusted(const struct weir_entry *e, char *buf)
 {
-	(void)snprintf(buf, WEIR_ENTRY_TEXT, "trusted %s to %s", e->from_ifname, e->ifname);
+	struct weir_prefix prefix = { .addr = e->addr, .len = e->prefix_len };
+	char text[WEIR_PREFIX_TEXT];
+	(void)snprintf(buf, WEIR_ENTRY_TEXT, "trusted %s to %s%s%s", e->from_ifname, e->ifname,
+		       e->family ? " " : "", e->family ? weir_prefix_text(&prefix, text) : "");
+}
+
+static void print_segment(const struct weir_entry *e, char *buf)
+{
+	struct weir_prefix from = { .addr = e->addr, .len = e->prefix_len };
+	struct weir_prefix to = { .addr = e->to, .len = e->to_len };
+	char text[WEIR_PREFIX_TEXT], other[WEIR_PREFIX_TEXT];
+	(void)snprintf(buf, WEIR_ENTRY_TEXT, "segment %s to %s on %s",
+		       weir_prefix_text(&from, text), weir_prefix_text(&to, other), e->ifname);
 }
 
 /* IPv6 in brackets, as users write it. */
@@ -457,7 +478,7 @@ static void (*const printers[])(const struct weir_entry *e, char *buf) = {
 	[WEIR_ENTRY_STRICT] = print_strict,   [WEIR_ENTRY_GUARD] = print_guard,
 	[WEIR_ENTRY_CLASS] = print_class,     [WEIR_ENTRY_MEMBER] = print_member,
 	[WEIR_ENTRY_PAIR] = print_pair,	      [WEIR_ENTRY_HOST_PAIR] = print_host_pair,
-	[WEIR_ENTRY_CELL] = print_cell,
+	[WEIR_ENTRY_CELL] = print_cell,	      [WEIR_ENTRY_SEGMENT] = print_segment,
 };
 static_assert(sizeof(printers) / sizeof(printers[0]) == WEIR_NUM_ENTRY_KINDS, "a printer for each");
 

@@ -13,11 +13,11 @@
 #include "core/model.h"
 
 /* kind       key                            value
- * NETWORK    ifname                         flags, owner     an interface of weir's; what its network closes
+ * NETWORK    ifname                         flags, from_ifname, owner   an interface of weir's; what its network closes
  * SUBNET     prefix                         ifname, nat, to  source NAT for it; never entered from outside
  * GATEWAY    ifname, addr                                    the host's own address in a network
  * SOURCE     ifname, addr                   owner            a live attachment: may send through the host
- * TRUSTED    from_ifname, ifname                             may reach the network's endpoints directly
+ * TRUSTED    from_ifname, ifname, prefix                     may reach the network's endpoints directly
  * MAPPING    addr or none, family, proto, ports   to, to_port, owner   a published port or range, offset kept
  * STRICT     addr, family, proto, ports      owner           a mapping of addr that only interfaces which have it serve
  * GUARD      family                                          weir switched forwarding on: close it to others
@@ -26,6 +26,11 @@
  * PAIR       class, outside, prefix         list, owner      a receiver, and what its senders of this class may
  * HOST_PAIR  direction, addr                list, owner      an endpoint and the host: what one may to the other
  * CELL       list, l4, ports                verdict, log, owner   a line of a list: what a policy says of a service
+ * SEGMENT    prefix, to/to_len              ifname, owner    subnets of one routed network, from here to there
+ *
+ * A routed network has an interface for each endpoint: a NETWORK each, whose from_ifname is what their names
+ * begin with and '+'. That stands for the interface in the entries that there is only one of, and who is in
+ * the network is told by the addresses: TRUSTED has a family and a prefix there.
  *
  * Classes and lists are named by a digest of what they are, so that two models that mean the same by one
  * call it the same; an endpoint that comes into a known class adds MEMBERs and PAIRs, never a rule.
@@ -39,6 +44,7 @@ enum weir_entry_kind {
 	WEIR_ENTRY_MAPPING,
 	WEIR_ENTRY_STRICT,
 	WEIR_ENTRY_GUARD,
+	WEIR_ENTRY_SEGMENT,
 	WEIR_ENTRY_CLASS,
 	WEIR_ENTRY_MEMBER,
 	WEIR_ENTRY_PAIR,
@@ -108,12 +114,13 @@ enum { WEIR_OWNER_MAX = 95 };
 struct weir_entry {
 	enum weir_entry_kind kind;
 	enum weir_family
-		family; /* of SUBNET, GATEWAY, SOURCE, MAPPING, STRICT, GUARD, MEMBER, PAIR, HOST_PAIR */
+		family; /* of SUBNET, GATEWAY, SOURCE, MAPPING, STRICT, GUARD, SEGMENT, MEMBER, PAIR, HOST_PAIR */
 	char ifname[WEIR_IFNAME_SIZE];
 	char from_ifname[WEIR_IFNAME_SIZE];
 	struct weir_addr addr; /* SUBNET, MEMBER, PAIR: the base */
 	uint8_t prefix_len;
-	uint8_t proto; /* enum weir_proto */
+	uint8_t to_len; /* SEGMENT: of `to` */
+	uint8_t proto;	/* enum weir_proto */
 	uint8_t flags;
 	uint8_t nat;		 /* enum weir_nat */
 	uint8_t l4;		 /* CELL: enum weir_l4 */
@@ -121,9 +128,10 @@ struct weir_entry {
 	uint8_t log;		 /* CELL: enum weir_policy_log */
 	struct weir_ports ports; /* MAPPING, STRICT: host ports; CELL: as in struct weir_service */
 	uint16_t to_port;	 /* MAPPING: for ports.lo; ports.lo + n goes to to_port + n */
-	struct weir_addr to;	 /* MAPPING: the endpoint; SUBNET: with WEIR_NAT_ADDRESS */
-	uint64_t class;		 /* CLASS, MEMBER, PAIR */
-	uint64_t list;		 /* PAIR, HOST_PAIR, CELL */
+	/* MAPPING: the endpoint; SUBNET: with WEIR_NAT_ADDRESS; SEGMENT: the base of the other subnet */
+	struct weir_addr to;
+	uint64_t class; /* CLASS, MEMBER, PAIR */
+	uint64_t list;	/* PAIR, HOST_PAIR, CELL */
 	/* "web" or "nginx 8080:80"; never NULL in a complete entry; at most WEIR_OWNER_MAX. Empty in a
 	 * MAPPING that was read back: its filter does not keep it, and any is equal. */
 	const char *owner;

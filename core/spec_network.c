@@ -338,7 +338,7 @@ static int finish_network(struct weir_spec *spec, struct reading *reading)
 		return weir_spec_fail(
 			spec, reading->host_allow,
 			"an internal network is closed to the host: leave \"host: allow\" out");
-	if (!weir_mode_traits(reading->net->mode)->bridge && reading->spoof_guard)
+	if (!weir_mode_traits(reading->net->mode)->host && reading->spoof_guard)
 		return weir_spec_fail(
 			spec, reading->spoof_guard,
 			"a %s network has no port on the host to guard: leave \"spoof_guard\" out",

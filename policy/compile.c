@@ -4,7 +4,7 @@
  * How it works: each object contributes entries of its own, and none depends on what other
  * objects of its kind there are; an endpoint's depend on the networks that it attaches to. So
  * part of a model compiles to part of the ruleset. A p2p network contributes nothing: its
- * packets never meet the host. */
+ * packets never meet the host. Of a routed one each port is a network's interface. */
 #include "policy/compile.h"
 
 #include <errno.h>
@@ -29,13 +29,16 @@ static void set_ifname(char to[WEIR_IFNAME_SIZE], const char *from)
 
 /* ---- networks ---- */
 
-static int add_network(struct compiler *c, const struct weir_network *net)
+/* A bridge, or one of a routed network's ports, which are `together`. */
+static int add_network(struct compiler *c, const struct weir_network *net, const char *ifname,
+		       const char *together)
 {
 	struct weir_entry entry = { .kind = WEIR_ENTRY_NETWORK,
 				    .owner = net->name,
 				    .origin = net->origin };
 
-	set_ifname(entry.ifname, net->ifname);
+	set_ifname(entry.ifname, ifname);
+	set_ifname(entry.from_ifname, together);
 	if (net->internal)
 		entry.flags |= WEIR_CLOSED | WEIR_HOST_DENY;
 	if (net->isolate)
@@ -105,36 +108,80 @@ static int add_gateway(struct compiler *c, const struct weir_network *net,
 	return add(c, &entry);
 }
 
-static int add_trusted(struct compiler *c, const struct weir_network *net, const char *from)
+/* to: a subnet of a routed network, else NULL. */
+static int add_trusted(struct compiler *c, const struct weir_network *net, const char *from,
+		       const struct weir_prefix *to)
 {
 	struct weir_entry entry = { .kind = WEIR_ENTRY_TRUSTED,
 				    .owner = net->name,
 				    .origin = net->origin };
 
+	if (to) {
+		entry.family = to->addr.family;
+		entry.addr = weir_prefix_base(to);
+		entry.prefix_len = to->len;
+	}
 	set_ifname(entry.from_ifname, from);
 	set_ifname(entry.ifname, net->ifname);
 	return add(c, &entry);
 }
 
+static int add_segment(struct compiler *c, const struct weir_network *net,
+		       const struct weir_subnet *from, const struct weir_subnet *to)
+{
+	struct weir_entry entry = {
+		.kind = WEIR_ENTRY_SEGMENT,
+		.family = from->prefix.addr.family,
+		.addr = weir_prefix_base(&from->prefix),
+		.prefix_len = from->prefix.len,
+		.to = weir_prefix_base(&to->prefix),
+		.to_len = to->prefix.len,
+		.owner = net->name,
+		.origin = from->origin,
+	};
+
+	if (from->prefix.addr.family != to->prefix.addr.family)
+		return 0;
+	set_ifname(entry.ifname, net->ifname);
+	return add(c, &entry);
+}
+
+/* Who is in a routed network, and who may come in, is told by the addresses: there is no one interface. */
+static int add_routed(struct compiler *c, const struct weir_network *net,
+		      const struct weir_subnet *subnet)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < net->n_subnets; i++)
+		r = add_segment(c, net, subnet, &net->subnets[i]);
+	for (size_t i = 0; r == 0 && i < net->n_trusted; i++)
+		r = add_trusted(c, net, net->trusted[i], &subnet->prefix);
+	return r;
+}
+
 static int compile_network(struct compiler *c, const struct weir_network *net)
 {
-	if (!weir_mode_traits(net->mode)->bridge)
+	const struct weir_mode_traits *mode = weir_mode_traits(net->mode);
+
+	if (!mode->host)
 		return 0;
-	int r = add_network(c, net);
+	int r = mode->routed ? 0 : add_network(c, net, net->ifname, "");
 	for (size_t i = 0; r == 0 && i < net->n_subnets; i++) {
 		r = add_subnet(c, net, &net->subnets[i]);
 		if (r == 0)
 			r = add_gateway(c, net, &net->subnets[i]);
 	}
-	for (size_t i = 0; r == 0 && i < net->n_trusted; i++)
-		r = add_trusted(c, net, net->trusted[i]);
+	for (size_t i = 0; r == 0 && !mode->routed && i < net->n_trusted; i++)
+		r = add_trusted(c, net, net->trusted[i], NULL);
+	for (size_t i = 0; r == 0 && mode->routed && i < net->n_subnets; i++)
+		r = add_routed(c, net, &net->subnets[i]);
 	return r;
 }
 
 /* ---- attachments ---- */
 
 static int add_sources(struct compiler *c, const struct weir_endpoint *ep,
-		       const struct weir_attachment *att, const struct weir_network *net)
+		       const struct weir_attachment *att, const char *ifname)
 {
 	for (int family = WEIR_IPV4; family < WEIR_NUM_FAMILIES; family++) {
 		struct weir_entry entry = {
@@ -144,7 +191,7 @@ static int add_sources(struct compiler *c, const struct weir_endpoint *ep,
 			.owner = ep->name,
 			.origin = att->origin,
 		};
-		set_ifname(entry.ifname, net->ifname);
+		set_ifname(entry.ifname, ifname);
 		int r = weir_addr_is_set(&att->addrs[family]) ? add(c, &entry) : 0;
 		if (r < 0)
 			return r;
@@ -161,7 +208,12 @@ static int compile_attachment(struct compiler *c, const struct weir_endpoint *ep
 		return weir_err_at(c->err, ENOENT, &att->origin,
 				   "endpoint \"%s\": no network named \"%s\" (weir network ls)",
 				   ep->name, att->network);
-	return weir_mode_traits(net->mode)->bridge ? add_sources(c, ep, att, net) : 0;
+	if (!weir_mode_traits(net->mode)->host)
+		return 0;
+	if (!weir_mode_traits(net->mode)->routed)
+		return add_sources(c, ep, att, net->ifname);
+	int r = add_network(c, net, att->host_ifname, net->ifname);
+	return r < 0 ? r : add_sources(c, ep, att, att->host_ifname);
 }
 
 /* ---- mappings ---- */

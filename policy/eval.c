@@ -10,7 +10,7 @@
  *	departure    the source that the other side sees
  *
  * Two endpoints of one network meet on its bridge; the host sees nothing of it, unless policies or
- * defaults bind the network's own traffic (`filtered`).
+ * defaults bind the network's own traffic (`filtered`), or it is routed.
  *
  * What is forwarded has a gate at either end, the sender's and the receiver's. What a policy denies at
  * one of them is dropped; then the networks' defaults speak where no policy did; what a policy allows
@@ -98,7 +98,12 @@ static void accept_by_policy(struct walk *w, const struct weir_policy *policy)
 /* Does the host route for this network? */
 static bool host_routes(const struct weir_network *net)
 {
-	return weir_mode_traits(net->mode)->bridge && !net->gateway_endpoint;
+	return weir_mode_traits(net->mode)->host && !net->gateway_endpoint;
+}
+
+static bool is_routed(const struct weir_network *net)
+{
+	return weir_mode_traits(net->mode)->routed;
 }
 
 /* The network that the host would send addr into. */
@@ -444,6 +449,23 @@ static void forward_within(struct walk *w)
 		accept(w, "same network", w->to);
 }
 
+/* Everything passes the host, so the sender is asked for before all else that the network allows. */
+static void forward_routed(struct walk *w)
+{
+	if (opens_nothing(w))
+		drop(w, WEIR_DROP_NOT_SYN, NULL);
+	else if (!is_attached(w->model, w->from, &w->flow->src))
+		drop(w, WEIR_DROP_SOURCE, w->from);
+	else if (w->to->isolate && !w->published)
+		drop(w, WEIR_DROP_ISOLATION, w->to);
+	else if (decided_at_gates(w))
+		return;
+	else if (w->published)
+		accept_published(w);
+	else
+		accept(w, "same network", w->to);
+}
+
 static void forward_for_others(struct walk *w)
 {
 	if (w->host->guard[w->flow->dst.family])
@@ -460,8 +482,10 @@ static void forward(struct walk *w)
 		drop(w, WEIR_DROP_DIRECT, w->to);
 	else if (from_outside && !w->to)
 		forward_for_others(w);
-	else if (w->from == w->to)
+	else if (w->from == w->to && !is_routed(w->to))
 		forward_within(w);
+	else if (w->from == w->to && weir_network_subnet_of(w->to, &w->flow->src))
+		forward_routed(w);
 	else if (refused_on_the_way(w) || decided_at_gates(w))
 		return;
 	else if (w->published)
@@ -487,8 +511,10 @@ static void choose_source(struct walk *w)
 	if (w->answer->local)
 		return;
 	if (w->to) { /* the answer must come back this way: to the host's own, or to a neighbour */
+		bool answers = is_routed(w->to) ? weir_addr_cmp(src, &w->answer->dst) == 0
+						: is_attached(w->model, w->to, src);
 		bool returns = !weir_addr_is_loopback(src) && !gateway_of(w->model, src) &&
-			       !is_attached(w->model, w->to, src);
+			       !answers;
 		if (w->published && !returns)
 			w->answer->src = (struct weir_addr){ 0 };
 		return;
@@ -540,7 +566,7 @@ static bool passes_by(struct walk *w)
 {
 	const struct weir_network *from = w->from;
 
-	if (!from)
+	if (!from || is_routed(from))
 		return false;
 	if (weir_network_subnet_of(from, &w->flow->dst) && !is_gateway(from, &w->flow->dst)) {
 		w->to = from;

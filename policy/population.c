@@ -207,7 +207,7 @@ static int take_attachment(struct census *c, const struct weir_endpoint *ep,
 	const struct weir_network *net = weir_model_network(c->to->model, att->network);
 	int r = 0;
 
-	if (!net || !weir_mode_traits(net->mode)->bridge)
+	if (!net || !weir_mode_traits(net->mode)->host)
 		return 0;
 	for (enum weir_family f = WEIR_IPV4; r == 0 && f < WEIR_NUM_FAMILIES; f++)
 		if (weir_addr_is_set(&att->addrs[f]))

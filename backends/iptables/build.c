@@ -17,6 +17,8 @@
  * rule that was edited, added or lost shows as a difference, wherever it stands.
  *
  *	NETWORK	 filter, IPv4	-i wb-web -g WEIR-FROM-wb-web		"open web"
+ *		-i wr1a2b3-c4d5e6f -g WEIR-FROM-wr1a2b3-+	of a routed network
+ *	SEGMENT	 filter		-s 10.88.1.0/24 -d 10.88.1.0/24 -o wr1a2b3-+ -g WEIR-NEAR-wr1a2b3-+	"web"
  *	SOURCE	 filter		-s 10.88.1.2/32 -i wb-web -j RETURN	"nginx"
  *	GATEWAY	 filter		-d 10.88.1.1/32 ! -i wb-web -g WEIR-DROP-GATEWAY   "web"
  *	TRUSTED	 filter, IPv4	-i eth1 -o wb-web -j ACCEPT		"web"
@@ -133,9 +135,23 @@ static bool read_network(const struct weir_ipt_rule *rule, struct weir_entry *e)
 		e->flags = (uint8_t)flags;
 		e->owner = space ? space + 1 : "";
 		memcpy(e->ifname, rule->in, sizeof(e->ifname));
+		const char *together = rule->target + strlen(WEIR_IPT_FROM);
+		if (strcmp(together, e->ifname) != 0)
+			(void)snprintf(e->from_ifname, sizeof(e->from_ifname), "%.15s", together);
 		return true;
 	}
 	return false;
+}
+
+static bool read_segment(const struct weir_ipt_rule *rule, struct weir_entry *e)
+{
+	e->kind = WEIR_ENTRY_SEGMENT;
+	e->addr = rule->src.addr;
+	e->prefix_len = rule->src.len;
+	e->to = rule->dst.addr;
+	e->to_len = rule->dst.len;
+	memcpy(e->ifname, rule->out, sizeof(e->ifname));
+	return weir_addr_is_set(&e->addr) && weir_addr_is_set(&e->to);
 }
 
 static bool read_source(const struct weir_ipt_rule *rule, struct weir_entry *e)
@@ -157,7 +173,9 @@ static bool read_gateway(const struct weir_ipt_rule *rule, struct weir_entry *e)
 static bool read_trusted(const struct weir_ipt_rule *rule, struct weir_entry *e)
 {
 	e->kind = WEIR_ENTRY_TRUSTED;
-	e->family = WEIR_NO_FAMILY;
+	e->family = rule->dst.addr.family;
+	e->addr = rule->dst.addr;
+	e->prefix_len = rule->dst.len;
 	memcpy(e->from_ifname, rule->in, sizeof(e->from_ifname));
 	memcpy(e->ifname, rule->out, sizeof(e->ifname));
 	return true;
@@ -176,6 +194,12 @@ static bool read_filter(const struct weir_ipt_place *place, const struct weir_ip
 		return rule->not_in && rule->dst.len && read_gateway(rule, e);
 	if (rule->verdict == WEIR_IPT_RETURN && rule->in[0] && !rule->not_in)
 		return whole_src && read_source(rule, e);
+	if (rule->verdict == WEIR_IPT_GOTO && rule->out[0] &&
+	    strncmp(rule->target, WEIR_IPT_NEIGHBOUR, strlen(WEIR_IPT_NEIGHBOUR)) == 0)
+		return read_segment(rule, e);
+	if (rule->verdict == WEIR_IPT_ACCEPT && rule->in[0] && rule->out[0] &&
+	    weir_addr_is_set(&rule->dst.addr))
+		return read_trusted(rule, e);
 	if (!home)
 		return false;
 	e->family = WEIR_NO_FAMILY;

@@ -22,6 +22,7 @@ extern const struct weir_ipt_place weir_ipt_places[WEIR_IPT_PLACES];
 /* The words that make a rule one of a certain kind of entry, for writing and for reading. */
 #define WEIR_IPT_EPOCH_CHAIN "WEIR-EPOCH"
 #define WEIR_IPT_FROM "WEIR-FROM-"
+#define WEIR_IPT_NEIGHBOUR "WEIR-NEAR-"
 #define WEIR_IPT_DROP_GATEWAY "WEIR-DROP-GATEWAY"
 #define WEIR_IPT_DROP_ROUTER "WEIR-DROP-ROUTER"
 #define WEIR_IPT_DROPS "drop: " /* begins the comment of a rule that drops; the reason follows */

@@ -7,6 +7,23 @@
 
 #include "backends/iptables/policies.h"
 
+/* Ports of one network stand together, and are alike but for their names. */
+static bool collect_networks(struct weir_ipt_builder *b)
+{
+	size_t first = b->first[WEIR_ENTRY_NETWORK], behind = b->first[WEIR_ENTRY_NETWORK + 1];
+	b->networks = calloc(behind - first + 1, sizeof(b->networks[0]));
+	for (size_t i = first; b->networks && i < behind; i++) {
+		struct weir_entry net = *b->rules->entries[i];
+		const struct weir_entry *last = b->n_networks ? &b->networks[b->n_networks - 1]
+							      : NULL;
+		if (net.from_ifname[0])
+			memcpy(net.ifname, net.from_ifname, sizeof(net.ifname));
+		if (!last || strcmp(last->ifname, net.ifname) != 0)
+			b->networks[b->n_networks++] = net;
+	}
+	return b->networks;
+}
+
 bool weir_ipt_builder_init(struct weir_ipt_builder *b, enum weir_family family,
 			   const struct weir_ipt_view *rules, struct weir_ipt_image *image)
 {
@@ -14,15 +31,19 @@ bool weir_ipt_builder_init(struct weir_ipt_builder *b, enum weir_family family,
 	weir_ipt_find_kinds(rules, b->first);
 	b->policies = weir_ipt_has_policies(rules, b->first);
 	b->items = calloc(rules->n + 1, sizeof(b->items[0]));
-	if (!b->items)
-		image->no_memory = true;
-	return b->items;
+	if (b->items && collect_networks(b))
+		return true;
+	weir_ipt_builder_free(b);
+	image->no_memory = true;
+	return false;
 }
 
 void weir_ipt_builder_free(struct weir_ipt_builder *b)
 {
 	free(b->items);
+	free(b->networks);
 	b->items = NULL;
+	b->networks = NULL;
 }
 
 void weir_ipt_put(struct weir_ipt_builder *b, size_t chain, const struct weir_ipt_rule *rule)
@@ -64,14 +85,20 @@ void weir_ipt_set_ifname(char to[WEIR_IFNAME_SIZE], const char *from)
 	memcpy(to, from, strnlen(from, WEIR_IFNAME_SIZE - 1));
 }
 
+static bool is_of(const struct weir_entry *e, const char *ifname)
+{
+	size_t len = strlen(ifname);
+	return len && ifname[len - 1] == '+' ? strncmp(e->ifname, ifname, len - 1) == 0
+					     : strcmp(e->ifname, ifname) == 0;
+}
+
 const struct weir_entry *weir_ipt_next_entry(const struct weir_ipt_builder *b,
 					     enum weir_entry_kind kind, const char *ifname,
 					     size_t *i)
 {
 	while (b->first[kind] + *i < b->first[kind + 1]) {
 		const struct weir_entry *e = b->rules->entries[b->first[kind] + (*i)++];
-		if ((!e->family || e->family == b->family) &&
-		    (!ifname || strcmp(e->ifname, ifname) == 0))
+		if ((!e->family || e->family == b->family) && (!ifname || is_of(e, ifname)))
 			return e;
 	}
 	return NULL;
@@ -81,9 +108,9 @@ void weir_ipt_make_networks(struct weir_ipt_builder *b, const struct weir_ipt_tr
 			    weir_ipt_network_rule make)
 {
 	struct weir_ipt_item *items = b->items;
-	const struct weir_entry *net;
-	size_t n = 0, i = 0;
-	while ((net = weir_ipt_next_entry(b, WEIR_ENTRY_NETWORK, NULL, &i))) {
+	size_t n = 0;
+	for (size_t i = 0; i < b->n_networks; i++) {
+		const struct weir_entry *net = &b->networks[i];
 		items[n].rule = (struct weir_ipt_rule){ 0 };
 		if (!make(b, net, &items[n].rule))
 			continue;

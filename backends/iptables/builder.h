@@ -12,7 +12,10 @@ struct weir_ipt_builder {
 	const struct weir_ipt_view *rules;
 	size_t first[WEIR_NUM_ENTRY_KINDS + 1]; /* entry of each kind: they are sorted */
 	struct weir_ipt_item *items;		/* room for one of each entry, and one */
-	bool policies;				/* there are policies or defaults of networks */
+	struct weir_entry *
+		networks; /* one for each network: the ports of a routed one stand as "wr1a2b3-+" */
+	size_t n_networks;
+	bool policies; /* there are policies or defaults of networks */
 };
 
 #define WEIR_IPT_RULE(...) (&(struct weir_ipt_rule){ __VA_ARGS__ })
@@ -35,8 +38,8 @@ size_t weir_ipt_chain_of(struct weir_ipt_builder *b, const char *prefix, const c
 const char *weir_ipt_owner(const struct weir_entry *e);
 void weir_ipt_set_ifname(char to[WEIR_IFNAME_SIZE], const char *from);
 
-/* The next entry of a kind, of this family or of none, and, when given, of a network; *i counts from 0.
- * NULL: no more. */
+/* The next entry of a kind, of this family or of none, and, when given, of a network (whose interfaces may
+ * be "wr1a2b3-+"); *i counts from 0. NULL: no more. */
 const struct weir_entry *weir_ipt_next_entry(const struct weir_ipt_builder *b,
 					     enum weir_entry_kind kind, const char *ifname,
 					     size_t *i);

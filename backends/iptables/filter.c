@@ -14,6 +14,8 @@
  * dropped. What is weir's gets its verdict here, since ACCEPT is the last word of this table: a
  * policy of DROP behind weir's jump does not hurt, and rules that somebody puts before it come first.
  *
+ * A routed network has one chain of each kind too; "wr1a2b3-+" matches all of its ports.
+ *
  *	FORWARD → WEIR-FORWARD
  *		connections that began towards a loopback or a gateway address: by --ctorigdst, since nat
  *		has already spoken here
@@ -33,18 +35,36 @@ static const char *comment_of(const struct weir_ipt_builder *b, const struct wei
 	return b->family == WEIR_IPV4 && e->owner && e->owner[0] ? e->owner : NULL;
 }
 
-static bool rule_from(struct weir_ipt_builder *b, const struct weir_entry *net,
+static void rule_from(struct weir_ipt_builder *b, const struct weir_entry *net,
 		      struct weir_ipt_rule *rule)
 {
 	rule->verdict = WEIR_IPT_GOTO;
-	rule->target = weir_ipt_image_text(b->image, WEIR_IPT_FROM "%s", net->ifname);
+	rule->target = weir_ipt_image_text(b->image, WEIR_IPT_FROM "%s",
+					   net->from_ifname[0] ? net->from_ifname : net->ifname);
 	char flags[WEIR_IPT_FLAGS_TEXT];
 	if (b->family == WEIR_IPV4)
 		rule->comment = weir_ipt_image_text(b->image, "%s%s%s",
 						    weir_ipt_flags_text(net->flags, flags),
 						    weir_ipt_owner(net) ? " " : "",
 						    weir_ipt_owner(net) ? net->owner : "");
-	return true;
+}
+
+/* Each port of a routed network by itself: the rule is where its entry is read back. */
+static void make_from_tree(struct weir_ipt_builder *b)
+{
+	const struct weir_ipt_tree tree = { .dimension = &weir_ipt_in,
+					    .root = "WEIR-FROM",
+					    .stem = "WEIR-F-" };
+	struct weir_ipt_item *items = b->items;
+	const struct weir_entry *net;
+	size_t n = 0, i = 0;
+	while ((net = weir_ipt_next_entry(b, WEIR_ENTRY_NETWORK, NULL, &i))) {
+		items[n].rule = (struct weir_ipt_rule){ 0 };
+		rule_from(b, net, &items[n].rule);
+		weir_ipt_set_ifname(items[n].rule.in, net->ifname);
+		weir_ipt_item_ifname(&items[n++], net->ifname);
+	}
+	weir_ipt_tree_make(b->image, &tree, items, n);
 }
 
 static bool rule_to(struct weir_ipt_builder *b, const struct weir_entry *net,
@@ -112,7 +132,7 @@ static void make_sources(struct weir_ipt_builder *b, const char *ifname)
 		struct weir_ipt_rule rule = { .src = { e->addr, bits },
 					      .verdict = WEIR_IPT_RETURN,
 					      .comment = weir_ipt_owner(e) };
-		weir_ipt_set_ifname(rule.in, ifname);
+		weir_ipt_set_ifname(rule.in, e->ifname);
 		items[n].rule = rule;
 		weir_ipt_item_prefix(&items[n++], &e->addr, bits);
 	}
@@ -188,6 +208,44 @@ static void put_within(struct weir_ipt_builder *b, size_t chain, const struct we
 		weir_ipt_put(b, chain, &rule);
 }
 
+/* From a routed network to itself: each packet passes the host, so each is asked for its sender. */
+static void make_neighbour(struct weir_ipt_builder *b, const struct weir_entry *net)
+{
+	size_t chain = weir_ipt_chain_of(b, WEIR_IPT_NEIGHBOUR, net->ifname);
+	weir_ipt_put_jump(b, chain, "WEIR-STATE");
+	weir_ipt_put_jump(b, chain, weir_ipt_image_text(b->image, "WEIR-SRC-%s", net->ifname));
+	if (net->flags & WEIR_ISOLATED)
+		weir_ipt_put_drop(b, chain, WEIR_DROP_ISOLATION,
+				  (struct weir_ipt_rule){ .states = WEIR_IPT_DNATTED,
+							  .not_states = true });
+	if (b->policies)
+		weir_ipt_put_goto(b, chain,
+				  weir_ipt_image_text(b->image, "WEIR-IN-%s", net->ifname));
+	else
+		weir_ipt_put(b, chain, WEIR_IPT_RULE(.verdict = WEIR_IPT_ACCEPT));
+}
+
+static void put_segment(struct weir_ipt_builder *b, size_t chain, const struct weir_entry *e)
+{
+	struct weir_ipt_rule rule = {
+		.src = { e->addr, e->prefix_len },
+		.dst = { e->to, e->to_len },
+		.verdict = WEIR_IPT_GOTO,
+		.target = weir_ipt_image_text(b->image, WEIR_IPT_NEIGHBOUR "%s", e->ifname),
+		.comment = weir_ipt_owner(e),
+	};
+	weir_ipt_set_ifname(rule.out, e->ifname);
+	weir_ipt_put(b, chain, &rule);
+}
+
+static void put_segments(struct weir_ipt_builder *b, size_t chain, const struct weir_entry *net)
+{
+	const struct weir_entry *e;
+	for (size_t i = 0; (e = weir_ipt_next_entry(b, WEIR_ENTRY_SEGMENT, net->ifname, &i));)
+		put_segment(b, chain, e);
+	make_neighbour(b, net);
+}
+
 /* From this network to others and outside, what has passed the checks. */
 static void put_onward(struct weir_ipt_builder *b, size_t chain, const struct weir_entry *net)
 {
@@ -213,7 +271,10 @@ static void make_from(struct weir_ipt_builder *b, const struct weir_entry *net)
 	const char *sources = weir_ipt_image_text(b->image, "WEIR-SRC-%s", net->ifname);
 
 	weir_ipt_put(b, chain, &accept);
-	put_within(b, chain, net);
+	if (net->from_ifname[0])
+		put_segments(b, chain, net);
+	else
+		put_within(b, chain, net);
 	weir_ipt_put_jump(b, chain, "WEIR-STATE");
 	if (net->flags & WEIR_CLOSED)
 		weir_ipt_put_drop(b, chain, WEIR_DROP_INTERNAL, (struct weir_ipt_rule){ 0 });
@@ -231,7 +292,8 @@ static const char *make_direct(struct weir_ipt_builder *b, const struct weir_ent
 	size_t chain = weir_ipt_image_chain(b->image, name ? name : "");
 	const struct weir_entry *e;
 	for (size_t i = 0; (e = weir_ipt_next_entry(b, WEIR_ENTRY_TRUSTED, net->ifname, &i));) {
-		struct weir_ipt_rule trusted = { .verdict = WEIR_IPT_RETURN };
+		struct weir_ipt_rule trusted = { .dst = { e->addr, e->prefix_len },
+						 .verdict = WEIR_IPT_RETURN };
 		weir_ipt_set_ifname(trusted.in, e->from_ifname);
 		weir_ipt_put(b, chain, &trusted);
 	}
@@ -281,16 +343,32 @@ static void make_stray_sources(struct weir_ipt_builder *b)
 	}
 }
 
+/* A routed network without a port: nothing leads to its chain. */
+static void make_stray_segments(struct weir_ipt_builder *b)
+{
+	const struct weir_entry *e;
+	for (size_t i = 0; (e = weir_ipt_next_entry(b, WEIR_ENTRY_SEGMENT, NULL, &i));) {
+		size_t k = 0;
+		while (k < b->n_networks && strcmp(b->networks[k].ifname, e->ifname) != 0)
+			k++;
+		if (k < b->n_networks)
+			continue;
+		(void)weir_ipt_chain_of(b, WEIR_IPT_NEIGHBOUR, e->ifname);
+		put_segment(b, weir_ipt_chain_of(b, WEIR_IPT_FROM, e->ifname), e);
+	}
+}
+
 static void make_each_network(struct weir_ipt_builder *b)
 {
-	const struct weir_entry *net;
-	for (size_t i = 0; (net = weir_ipt_next_entry(b, WEIR_ENTRY_NETWORK, NULL, &i));) {
+	for (size_t i = 0; i < b->n_networks; i++) {
+		const struct weir_entry *net = &b->networks[i];
 		make_from(b, net);
 		make_to(b, net);
 		if (b->policies)
 			weir_ipt_build_network_policies(b, net);
 	}
 	make_stray_sources(b);
+	make_stray_segments(b);
 }
 
 /* ---- the frame ---- */
@@ -300,8 +378,10 @@ static void make_trusted(struct weir_ipt_builder *b)
 	size_t chain = weir_ipt_image_chain(b->image, "WEIR-TRUSTED");
 	const struct weir_entry *e;
 	for (size_t i = 0; (e = weir_ipt_next_entry(b, WEIR_ENTRY_TRUSTED, NULL, &i));) {
-		struct weir_ipt_rule rule = { .verdict = WEIR_IPT_ACCEPT,
-					      .comment = comment_of(b, e) };
+		struct weir_ipt_rule rule = { .dst = { e->addr, e->prefix_len },
+					      .verdict = WEIR_IPT_ACCEPT,
+					      .comment = e->family ? weir_ipt_owner(e)
+								   : comment_of(b, e) };
 		weir_ipt_set_ifname(rule.in, e->from_ifname);
 		weir_ipt_set_ifname(rule.out, e->ifname);
 		weir_ipt_put(b, chain, &rule);
@@ -401,8 +481,6 @@ static void make_dispatch(struct weir_ipt_builder *b)
 		struct weir_ipt_tree tree;
 		weir_ipt_network_rule make;
 	} trees[] = {
-		{ { .dimension = &weir_ipt_in, .root = "WEIR-FROM", .stem = "WEIR-F-" },
-		  rule_from },
 		{ { .dimension = &weir_ipt_out, .root = "WEIR-TO", .stem = "WEIR-T-" }, rule_to },
 		{ { .dimension = &weir_ipt_out, .root = "WEIR-INTERNAL", .stem = "WEIR-C-" },
 		  rule_internal },
@@ -411,6 +489,7 @@ static void make_dispatch(struct weir_ipt_builder *b)
 		{ { .dimension = &weir_ipt_in, .root = "WEIR-HOST", .stem = "WEIR-H-" },
 		  rule_host },
 	};
+	make_from_tree(b);
 	for (size_t i = 0; i < sizeof(trees) / sizeof(trees[0]); i++)
 		weir_ipt_make_networks(b, &trees[i].tree, trees[i].make);
 }

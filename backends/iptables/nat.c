@@ -246,11 +246,12 @@ static void make_source_tree(struct weir_ipt_builder *b, const char *root, const
 static void make_hairpin(struct weir_ipt_builder *b, const char *root, const char *ifname)
 {
 	uint8_t bits = (uint8_t)weir_family_bits(b->family);
-	size_t n = 0;
-	for (size_t i = b->first[WEIR_ENTRY_SOURCE]; i < b->first[WEIR_ENTRY_SOURCE + 1]; i++) {
-		const struct weir_entry *e = b->rules->entries[i];
-		if (e->family == b->family && strcmp(e->ifname, ifname) == 0)
-			add_masquerade(b, &n, &e->addr, bits);
+	const struct weir_entry *e;
+	size_t n = 0, i = 0;
+	while ((e = weir_ipt_next_entry(b, WEIR_ENTRY_SOURCE, ifname, &i))) {
+		add_masquerade(b, &n, &e->addr, bits);
+		if (strcmp(e->ifname, ifname) != 0) /* routed: only what comes back to its sender */
+			weir_ipt_set_ifname(b->items[n - 1].rule.out, e->ifname);
 	}
 	const char *stem = weir_ipt_image_text(b->image, "%s-", root);
 	make_source_tree(b, root, stem ? stem : "", n);
@@ -292,10 +293,10 @@ static void make_own(struct weir_ipt_builder *b)
 static void make_posts(struct weir_ipt_builder *b)
 {
 	size_t n = 0;
-	for (size_t i = b->first[WEIR_ENTRY_NETWORK]; i < b->first[WEIR_ENTRY_NETWORK + 1]; i++)
-		make_post(b, b->rules->entries[i]);
-	for (size_t i = b->first[WEIR_ENTRY_NETWORK]; i < b->first[WEIR_ENTRY_NETWORK + 1]; i++) {
-		const char *ifname = b->rules->entries[i]->ifname;
+	for (size_t i = 0; i < b->n_networks; i++)
+		make_post(b, &b->networks[i]);
+	for (size_t i = 0; i < b->n_networks; i++) {
+		const char *ifname = b->networks[i].ifname;
 		b->items[n].rule = (struct weir_ipt_rule){
 			.verdict = WEIR_IPT_GOTO,
 			.target = weir_ipt_image_text(b->image, "WEIR-POST-%s", ifname)

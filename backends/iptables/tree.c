@@ -25,7 +25,11 @@ void weir_ipt_item_ifname(struct weir_ipt_item *item, const char *ifname)
 	size_t len = strnlen(ifname, WEIR_IFNAME_SIZE - 1);
 	memset(item->key, 0, sizeof(item->key));
 	memcpy(item->key, ifname, len);
-	item->bits = (uint8_t)(8 * (len + 1)); /* with the closing zero: this name alone */
+	bool wild = len && ifname[len - 1] == '+';
+	if (wild)
+		item->key[len - 1] = 0;
+	/* with the closing zero: this name alone */
+	item->bits = (uint8_t)(8 * (wild ? len - 1 : len + 1));
 }
 
 void weir_ipt_item_prefix(struct weir_ipt_item *item, const struct weir_addr *addr, uint8_t len)

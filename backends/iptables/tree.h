@@ -45,6 +45,7 @@ struct weir_ipt_tree {
 	const struct weir_ipt_rule *otherwise;
 };
 
+/* "wr1a2b3-+": all that begin so. */
 void weir_ipt_item_ifname(struct weir_ipt_item *item, const char *ifname);
 void weir_ipt_item_prefix(struct weir_ipt_item *item, const struct weir_addr *addr, uint8_t len);
 void weir_ipt_item_ports(struct weir_ipt_item *item, struct weir_ports ports);

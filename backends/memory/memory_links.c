@@ -237,7 +237,7 @@ static int attach_up(struct weir_links *links, const struct weir_model *model,
 		return weir_err_set(err, ENODEV, "endpoint \"%s\" has no interface in \"%s\"",
 				    ep->name, att->network);
 	const struct weir_network *net = weir_model_network(model, att->network);
-	link->info.up = link->hidden || !net || weir_mode_traits(net->mode)->bridge;
+	link->info.up = link->hidden || !net || weir_mode_traits(net->mode)->host;
 	weir_memory_describe_routes(model, ep, att, link->routes);
 	return 0;
 }
@@ -264,7 +264,7 @@ static int attach_check(struct weir_links *links, const struct weir_model *model
 	if (strcmp(link->routes, routes) != 0)
 		return weir_err_set(err, ESTALE, "endpoint \"%s\" routes \"%s\", not \"%s\"",
 				    ep->name, link->routes, routes);
-	if (!link->info.up && weir_mode_traits(net->mode)->bridge)
+	if (!link->info.up && weir_mode_traits(net->mode)->host)
 		return weir_err_set(err, ESTALE, "interface %s is down", link->ifname);
 	return 0;
 }

@@ -78,22 +78,12 @@ static int make_pair(const struct weir_attach *a, uint32_t master, struct weir_e
 	return weir_request_allow(r, 0, &why, err);
 }
 
-/* now: as the port stood before, index 0: just made. */
-static int port_ensure(const struct weir_attach *a, const struct weir_iface *now, bool *changed,
-		       struct weir_err *err)
-{
-	struct weir_iface made;
-
-	if (now->index)
-		return weir_port_ensure(a, now->index, false, changed, err);
-	int r = weir_iface_get(&a->links->host, a->att->host_ifname, &made, err);
-	return r < 0 ? r : weir_port_ensure(a, made.index, true, changed, err);
-}
-
+/* now: as the port stood before, index 0: just made. bridge NULL: routed. */
 static int ensure_ends(const struct weir_attach *a, const struct weir_iface *bridge,
 		       const struct weir_iface *now, bool *changed, struct weir_err *err)
 {
 	struct weir_iface_want want = weir_host_end_want(a, bridge);
+	struct weir_iface made;
 	char difference[160];
 	bool fresh = now->index == 0;
 	int r = 0;
@@ -102,15 +92,22 @@ static int ensure_ends(const struct weir_attach *a, const struct weir_iface *bri
 		*changed = true;
 		r = weir_iface_configure(&a->links->host, fresh ? NULL : now, &want, err);
 	}
+	if (r == 0 && fresh) {
+		r = weir_iface_get(&a->links->host, a->att->host_ifname, &made, err);
+		now = &made;
+	}
 	if (r == 0) /* first: a new address is announced by its owner at once */
-		r = port_ensure(a, now, changed, err);
+		r = weir_port_ensure(a, now->index, fresh, changed, err);
+	if (r == 0 && !bridge)
+		r = weir_routed_end_ensure(a, now, fresh, changed, err);
 	return r < 0 ? r : weir_inside_end_ensure(a, fresh, changed, err);
 }
 
-static int bridge_ensure(const struct weir_attach *a, bool *changed, struct weir_err *err)
+static int host_ensure(const struct weir_attach *a, bool *changed, struct weir_err *err)
 {
-	struct weir_iface bridge, now;
-	int r = find_bridge(a, &bridge, err);
+	struct weir_iface bridge = { 0 }, now;
+	bool routed = weir_mode_traits(a->net->mode)->routed;
+	int r = routed ? 0 : find_bridge(a, &bridge, err);
 
 	if (r == 0)
 		r = find_host_end(a, &now, err);
@@ -121,7 +118,7 @@ static int bridge_ensure(const struct weir_attach *a, bool *changed, struct weir
 		r = make_pair(a, (uint32_t)bridge.index, err);
 	if (r < 0)
 		return r;
-	r = ensure_ends(a, &bridge, &now, changed, err);
+	r = ensure_ends(a, routed ? NULL : &bridge, &now, changed, err);
 	if (r < 0 && fresh)
 		(void)weir_iface_delete(&a->links->host, a->att->host_ifname, NULL); /* undoing */
 	return r;
@@ -140,7 +137,7 @@ int weir_attach_ensure(struct weir_links *links, const struct weir_network *net,
 	else if (r == 0 && weir_mode_traits(net->mode)->parent)
 		r = weir_on_parent_ensure(&a, &changed, err);
 	else if (r == 0)
-		r = bridge_ensure(&a, &changed, err);
+		r = host_ensure(&a, &changed, err);
 	if (r < 0)
 		return weir_err_wrap(err, r, "attaching \"%s\" to \"%s\"", ep->name, net->name);
 	if (ret_changed)
@@ -161,10 +158,11 @@ static int open_in_model(struct weir_attach *a, const struct weir_model *model,
 static void settle(const struct weir_attach *a)
 {
 	weir_iface_settle(&a->inside->channel, a->att->ifname);
-	if (!weir_mode_traits(a->net->mode)->bridge)
+	if (!weir_mode_traits(a->net->mode)->host)
 		return;
 	weir_iface_settle(&a->links->host, a->att->host_ifname);
-	weir_iface_settle(&a->links->host, a->net->ifname);
+	if (weir_mode_traits(a->net->mode)->bridge)
+		weir_iface_settle(&a->links->host, a->net->ifname);
 }
 
 int weir_attach_up(struct weir_links *links, const struct weir_model *model,
@@ -183,6 +181,8 @@ int weir_attach_up(struct weir_links *links, const struct weir_model *model,
 		r = weir_neighbours_may_be_wrong(&a, &tell, err);
 	if (r == 0 && weir_mode_traits(a.net->mode)->bridge)
 		r = weir_iface_set_up(&links->host, att->host_ifname, true, err);
+	if (r == 0 && weir_mode_traits(a.net->mode)->routed)
+		r = weir_routed_end_up(&a, err);
 	if (r == 0)
 		settle(&a);
 	if (r == 0 && tell)
@@ -199,22 +199,24 @@ static int check_host_end(const struct weir_attach *a, struct weir_err *err)
 {
 	struct weir_iface bridge, now;
 	char difference[160];
-	bool paired = false;
-	int r = weir_iface_find(&a->links->host, a->net->ifname, &bridge, err);
+	bool paired = false, routed = weir_mode_traits(a->net->mode)->routed;
+	int r = routed ? 0 : weir_iface_find(&a->links->host, a->net->ifname, &bridge, err);
 
 	if (r == 0)
 		r = weir_iface_find(&a->links->host, a->att->host_ifname, &now, err);
 	if (r < 0)
 		return r;
-	if (bridge.index == 0)
+	if (!routed && bridge.index == 0)
 		return weir_err_set(err, ESTALE, "bridge %s is gone", a->net->ifname);
 	if (now.index == 0)
 		return weir_err_set(err, ESTALE, "interface %s is gone", a->att->host_ifname);
-	struct weir_iface_want want = weir_host_end_want(a, &bridge);
+	struct weir_iface_want want = weir_host_end_want(a, routed ? NULL : &bridge);
 	want.up = true;
 	if (weir_iface_differs(&now, &want, difference, sizeof(difference)))
 		return weir_err_set(err, ESTALE, "%s", difference);
 	r = weir_port_check(a, now.index, err);
+	if (r == 0 && routed)
+		r = weir_routed_end_check(a, now.index, err);
 	if (r == 0)
 		r = is_paired(a, &now, &paired, err);
 	if (r == 0 && !paired)
@@ -232,7 +234,7 @@ int weir_attach_check(struct weir_links *links, const struct weir_model *model,
 
 	if (r == -ENOENT && a.net) /* what is gone differs */
 		r = weir_err_set(err, ESTALE, "the namespace of endpoint \"%s\" is gone", ep->name);
-	if (r == 0 && weir_mode_traits(a.net->mode)->bridge)
+	if (r == 0 && weir_mode_traits(a.net->mode)->host)
 		r = check_host_end(&a, err);
 	if (r == 0)
 		r = weir_inside_end_check(&a, model, err);

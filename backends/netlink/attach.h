@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Attachments: one interface of an endpoint in a network. Private to backends/netlink.
  *
- * attach.c carries them out; veth.c and inside_end.c know what either end should be; p2p.c finds the
- * pair of a network without a bridge; on_parent.c makes what needs no pair. */
+ * attach.c carries them out; veth.c and inside_end.c know what either end should be, routed.c what the
+ * host's has in a routed network; p2p.c finds the pair of a network without a bridge; on_parent.c makes what
+ * needs no pair. */
 #ifndef WEIR_BACKENDS_NETLINK_ATTACH_H
 #define WEIR_BACKENDS_NETLINK_ATTACH_H
 
@@ -24,9 +25,16 @@ struct weir_mac weir_attach_mac(const struct weir_attach *a);
 /* A veth pair: one end here, down; the other born in the endpoint's namespace. master 0: none. */
 int weir_veth_create(const struct weir_attach *a, uint32_t master, struct weir_err *err);
 
-/* The host's end, as it should be on this bridge. */
+/* The host's end, as it should be on this bridge; routed: NULL. */
 struct weir_iface_want weir_host_end_want(const struct weir_attach *a,
 					  const struct weir_iface *bridge);
+
+/* The host's end in a routed network: its addresses and settings; now: as it stands. Up: the host's routes to
+ * the endpoint. */
+int weir_routed_end_ensure(const struct weir_attach *a, const struct weir_iface *now, bool fresh,
+			   bool *changed, struct weir_err *err);
+int weir_routed_end_up(const struct weir_attach *a, struct weir_err *err);
+int weir_routed_end_check(const struct weir_attach *a, int index, struct weir_err *err);
 
 /* The end inside. fresh: just made. Foreign: -EEXIST. */
 int weir_inside_end_ensure(const struct weir_attach *a, bool fresh, bool *changed,

@@ -29,7 +29,7 @@ struct plan {
 
 /* Asking for a neighbour of a packet that it forwards, the kernel speaks from a link-local address, and
  * without one says nothing (ndisc_solicit). RFC 4291 appendix A: from the MAC. */
-static struct weir_prefix link_local(const struct weir_mac *mac)
+struct weir_prefix weir_bridge_link_local(const struct weir_mac *mac)
 {
 	const uint8_t *m = mac->bytes;
 	return (struct weir_prefix){
@@ -56,7 +56,7 @@ static void plan_addresses(const struct weir_network *net, struct plan *plan, bo
 		ipv6 |= subnet->gateway.family == WEIR_IPV6;
 	}
 	if (ipv6 && ours)
-		plan->addrs[plan->n_addrs++] = link_local(&plan->want.mac);
+		plan->addrs[plan->n_addrs++] = weir_bridge_link_local(&plan->want.mac);
 }
 
 static void plan_bridge(const struct weir_links *links, const struct weir_network *net,

@@ -7,11 +7,14 @@
 #include <errno.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 
 #include "backends/netlink/host.h"
+#include "backends/netlink/refusal.h"
+#include "core/names.h"
 
 /* ---- removal ---- */
 
@@ -24,6 +27,8 @@ static int check_removable(struct weir_links *links, const char *const *ifnames,
 	for (size_t i = 0; i < n; i++) {
 		struct weir_iface now;
 		struct weir_alias alias = { 0 };
+		if (weir_names_are_ports(ifnames[i]))
+			continue; /* routes */
 		int r = weir_iface_find(&links->host, ifnames[i], &now, err);
 		if (r < 0)
 			return r;
@@ -116,6 +121,9 @@ int weir_host_links_remove(struct weir_links *links, const char *const *ifnames,
 	if (!present)
 		return weir_err_set(err, ENOMEM, "out of memory");
 	int r = check_removable(links, ifnames, n, present, &n_present, err);
+	for (size_t i = 0; r == 0 && i < n; i++)
+		if (weir_names_are_ports(ifnames[i]))
+			r = weir_refusals_remove(links, ifnames[i], err);
 	if (r == 0 && n_present == 1)
 		r = delete_one(&links->host, present[0], err);
 	else if (r == 0 && n_present > 1)
@@ -162,6 +170,28 @@ static int list_one(const struct weir_iface *iface, void *ctx)
 	return 0;
 }
 
+/* What stands for a routed network; nothing tells whose, but others' are in another namespace. */
+static int list_refusal(const char *ports, void *ctx)
+{
+	struct listing *listing = ctx;
+
+	if (!ports)
+		return 0; /* twice does no harm */
+	for (size_t i = 0; i < listing->n; i++)
+		if (strcmp(listing->items[i].ifname, ports) == 0)
+			return 0;
+	struct weir_link_info *items =
+		weir_arena_grow(listing->arena, listing->items, listing->n, sizeof(*items));
+	if (!items)
+		return -ENOMEM;
+	listing->items = items;
+	struct weir_link_info *info = &items[listing->n++];
+	*info = (struct weir_link_info){ .up = true };
+	(void)snprintf(info->ifname, sizeof(info->ifname), "%s", ports);
+	memcpy(info->store, listing->links->store, sizeof(info->store));
+	return 0;
+}
+
 int weir_host_links_list(struct weir_links *links, struct weir_arena *arena,
 			 struct weir_link_info **ret, size_t *ret_n, struct weir_err *err)
 {
@@ -169,6 +199,8 @@ int weir_host_links_list(struct weir_links *links, struct weir_arena *arena,
 	/* all of them: the kernel filters by kind or master, not by group */
 	int r = weir_iface_walk(&links->host, NULL, 0, list_one, &listing, err);
 
+	if (r == 0)
+		r = weir_refusals_walk(links, list_refusal, &listing, err);
 	if (r < 0)
 		return r;
 	*ret = listing.items;

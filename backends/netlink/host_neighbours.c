@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Whom the host knows behind a bridge: its ARP and neighbour caches (RTM_GETNEIGH, rtnetlink(7)). */
+/* Whom the host knows in a network, behind its bridge or its ports: its ARP and neighbour caches (RTM_GETNEIGH, rtnetlink(7)). */
 #include <errno.h>
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
@@ -12,7 +12,7 @@
 struct cache {
 	struct weir_arena *arena;
 	const struct weir_network *net;
-	int bridge;
+	int bridge; /* 0: none, any interface with an address of the network's */
 	struct weir_neighbour *items;
 	size_t n;
 };
@@ -45,8 +45,8 @@ static int take_neighbour(const struct nlmsghdr *message, void *ctx)
 		return 0;
 	memcpy(&header, nlmsg_data(message), sizeof(header));
 	/* NOARP: multicast and the like, which nobody was asked for */
-	if (header.ndm_ifindex != cache->bridge || header.ndm_state & (NUD_NOARP | NUD_NONE) ||
-	    !read_addr(attrs[NDA_DST], &found.addr) ||
+	if ((cache->bridge && header.ndm_ifindex != cache->bridge) ||
+	    header.ndm_state & (NUD_NOARP | NUD_NONE) || !read_addr(attrs[NDA_DST], &found.addr) ||
 	    !weir_network_subnet_of(cache->net, &found.addr))
 		return 0;
 	if (attrs[NDA_LLADDR] && nla_len(attrs[NDA_LLADDR]) == (int)sizeof(found.mac.bytes))
@@ -67,17 +67,20 @@ int weir_bridge_neighbours(struct weir_links *links, const struct weir_network *
 {
 	struct cache cache = { .arena = arena, .net = net };
 	struct ndmsg header = { .ndm_family = AF_UNSPEC };
-	struct weir_iface bridge;
+	struct weir_iface bridge = { 0 };
 
-	int r = weir_iface_get(&links->host, net->ifname, &bridge, err);
+	int r = weir_mode_traits(net->mode)->bridge
+			? weir_iface_get(&links->host, net->ifname, &bridge, err)
+			: 0;
 	if (r < 0)
 		return r;
 	WEIR_CLEAN_REQUEST struct weir_request request =
 		weir_request_make(RTM_GETNEIGH, NLM_F_DUMP, &header, sizeof(header));
 	cache.bridge = bridge.index;
-	weir_request_u32(&request, NDA_IFINDEX, (uint32_t)bridge.index);
-	r = weir_request_walk(&links->host, &request, take_neighbour, &cache, err,
-			      "neigh show dev %s", net->ifname);
+	if (bridge.index)
+		weir_request_u32(&request, NDA_IFINDEX, (uint32_t)bridge.index);
+	r = weir_request_walk(&links->host, &request, take_neighbour, &cache, err, "neigh show%s%s",
+			      bridge.index ? " dev " : "", bridge.index ? net->ifname : "");
 	if (r < 0)
 		return r;
 	*ret = cache.items;

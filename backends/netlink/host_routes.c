@@ -73,7 +73,8 @@ static int take_route(const struct weir_route_entry *entry, void *ctx)
 		return 0;
 	}
 	const struct name *name = name_of(routes->names, entry->index);
-	if (entry->to.len == 0 || is_everywhere(&entry->to) || (name && name->weirs))
+	if (entry->to.len == 0 || is_everywhere(&entry->to) || (name && name->weirs) ||
+	    entry->protocol == WEIR_RTPROT)
 		return 0;
 	struct weir_host_route *items =
 		weir_arena_grow(routes->arena, routes->items, routes->n, sizeof(*items));

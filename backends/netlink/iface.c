@@ -302,7 +302,7 @@ static bool identity_differs(const struct weir_iface *iface, const struct weir_i
 bool weir_iface_differs(const struct weir_iface *iface, const struct weir_iface_want *want,
 			char *text, size_t size)
 {
-	bool port = want->master != 0, bridge = want->bridge;
+	bool port = want->master != 0, bridge = want->bridge, gateway = bridge || want->gateway;
 	const struct number_row rows[] = {
 		{ "MTU", iface->mtu, want->mtu ? (long)want->mtu : -1 },
 		{ "the isolated flag", iface->isolated, port ? want->isolated : -1 },
@@ -312,7 +312,7 @@ bool weir_iface_differs(const struct weir_iface *iface, const struct weir_iface_
 		{ "nf_call_iptables", iface->nf_call_iptables, bridge ? want->nf_call : -1 },
 		{ "nf_call_ip6tables", iface->nf_call_ip6tables, bridge ? want->nf_call : -1 },
 		{ "arp_notify", iface->arp_notify, want->arp_notify ? 1 : -1 },
-		{ "route_localnet", iface->route_localnet, bridge ? want->route_localnet : -1 },
+		{ "route_localnet", iface->route_localnet, gateway ? want->route_localnet : -1 },
 		{ "disable_ipv6", iface->ipv6.disable_ipv6, want->ipv6.disable_ipv6 },
 		{ "accept_ra", iface->ipv6.accept_ra, want->ipv6.accept_ra },
 		{ "accept_dad", iface->ipv6.accept_dad, want->ipv6.accept_dad },
@@ -370,12 +370,12 @@ static void put_families(struct weir_request *request, const struct weir_iface_w
 {
 	struct nlattr *families = weir_request_open(request, IFLA_AF_SPEC), *family;
 
-	if (want->arp_notify || want->bridge) {
+	if (want->arp_notify || want->bridge || want->gateway) {
 		family = weir_request_open(request, AF_INET);
 		struct nlattr *conf = weir_request_open(request, IFLA_INET_CONF);
 		if (want->arp_notify)
 			weir_request_u32(request, IPV4_DEVCONF_ARP_NOTIFY, 1);
-		if (want->bridge)
+		if (want->bridge || want->gateway)
 			weir_request_u32(request, IPV4_DEVCONF_ROUTE_LOCALNET,
 					 want->route_localnet);
 		weir_request_close(request, conf);
@@ -437,7 +437,7 @@ int weir_iface_configure(struct weir_channel *channel, const struct weir_iface *
 		weir_request_mac(&request, IFLA_ADDRESS, &want->mac);
 	if (want->bridge || want->master)
 		put_info(&request, want);
-	if (want->arp_notify || want->bridge || want->addr_gen_none)
+	if (want->arp_notify || want->bridge || want->gateway || want->addr_gen_none)
 		put_families(&request, want);
 	return weir_request_send(channel, &request, err, "link set %s alias \"%s\"%s%s%s",
 				 want->name, want->alias ? want->alias : "",

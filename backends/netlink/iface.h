@@ -41,7 +41,8 @@ struct weir_iface_want {
 	struct weir_mac mac;
 	bool addr_gen_none; /* no IPv6 link-local address */
 	bool arp_notify, route_localnet;
-	bool bridge; /* its settings, of which one varies: */
+	bool gateway; /* the host's address in a network is here: route_localnet counts */
+	bool bridge;  /* the same, and its settings, of which one varies: */
 	bool nf_call;
 	bool up; /* for differences only: weir_iface_set_up() does it, in its own time */
 	/* Inside of namespaces and on bridges, by sysctl (-1 leaves alone). */

@@ -47,7 +47,9 @@ static size_t wanted_addresses(const struct weir_attach *a,
 			continue;
 		const struct weir_subnet *subnet = weir_network_subnet_of(a->net, addr);
 		want[n].addr = *addr;
-		want[n++].len = subnet ? subnet->prefix.len : (uint8_t)weir_family_bits(family);
+		want[n++].len = subnet && !weir_mode_traits(a->net->mode)->routed
+					? subnet->prefix.len
+					: (uint8_t)weir_family_bits(family);
 	}
 	return n;
 }
@@ -162,15 +164,32 @@ static void want_default(const struct weir_attach *a, const struct weir_model *m
 						 .via = subnet->gateway };
 }
 
+/* Where an address stands for itself alone, a route leads to the gateway, and by that one to the subnet.
+ * First: other routes are by way of it. */
+static void want_subnet(const struct weir_attach *a, const struct weir_subnet *subnet,
+			struct weir_route_want *want, size_t *n)
+{
+	const struct weir_addr *gateway = &subnet->gateway;
+	uint8_t bits = (uint8_t)weir_family_bits(gateway->family);
+
+	if (!weir_addr_is_set(gateway) || !weir_addr_is_set(&a->att->addrs[gateway->family]))
+		return;
+	want[(*n)++].to = (struct weir_prefix){ .addr = *gateway, .len = bits };
+	want[(*n)++] = (struct weir_route_want){ .to = subnet->prefix, .via = *gateway };
+}
+
 /* The routes of this attachment; the caller frees. NULL: no memory. */
 static struct weir_route_want *wanted_routes(const struct weir_attach *a,
 					     const struct weir_model *model, size_t *ret_n)
 {
-	struct weir_route_want *want = calloc(WEIR_NUM_FAMILIES + a->ep->n_routes, sizeof(*want));
+	size_t room = WEIR_NUM_FAMILIES + 2 * a->net->n_subnets + a->ep->n_routes;
+	struct weir_route_want *want = calloc(room, sizeof(*want));
 	size_t n = 0;
 
 	if (!want)
 		return NULL;
+	for (size_t i = 0; weir_mode_traits(a->net->mode)->routed && i < a->net->n_subnets; i++)
+		want_subnet(a, &a->net->subnets[i], want, &n);
 	for (int family = WEIR_IPV4; family < WEIR_NUM_FAMILIES; family++)
 		want_default(a, model, family, want, &n);
 	for (size_t i = 0; i < a->ep->n_routes; i++) {

@@ -56,7 +56,8 @@ static bool parse_route(const struct nlmsghdr *message, struct weir_route_entry 
 	    !type_counts(header.rtm_type))
 		return false;
 	struct weir_route_entry entry = { .protocol = header.rtm_protocol,
-					  .index = route_index(attrs) };
+					  .index = route_index(attrs),
+					  .refuses = header.rtm_type != RTN_UNICAST };
 	entry.to.addr = route_addr(&header, attrs[RTA_DST]);
 	entry.to.addr.family =
 		(uint8_t)weir_family_from_af(header.rtm_family); /* default has no RTA_DST */
@@ -163,7 +164,9 @@ static int change_route(struct weir_channel *channel, uint16_t type, uint16_t fl
 		.rtm_dst_len = entry->to.len,
 		.rtm_table = RT_TABLE_MAIN,
 		.rtm_protocol = entry->protocol,
-		.rtm_scope = add ? RT_SCOPE_UNIVERSE : RT_SCOPE_NOWHERE,
+		.rtm_scope = !add		 ? RT_SCOPE_NOWHERE
+			     : entry->via.family ? RT_SCOPE_UNIVERSE
+						 : RT_SCOPE_LINK,
 		.rtm_type = add ? RTN_UNICAST : RTN_UNSPEC,
 	};
 	WEIR_CLEAN_REQUEST struct weir_request request =
@@ -267,4 +270,81 @@ int weir_routes_check(struct weir_channel *channel, const struct weir_routes *ro
 		r = check_present(routes, &present, err);
 	weir_arena_free(&present.arena);
 	return r;
+}
+
+int weir_routes_put(struct weir_channel *channel, const struct weir_routes *routes,
+		    struct weir_err *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < routes->n_want; i++) {
+		struct weir_route_entry entry = { .to = routes->want[i].to,
+						  .via = routes->want[i].via,
+						  .protocol = WEIR_RTPROT };
+		r = change_route(channel, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, routes,
+				 &entry, err);
+	}
+	return r;
+}
+
+/* ---- one route ---- */
+
+static int take_match(const struct nlmsghdr *message, void *ctx)
+{
+	struct weir_route_entry *found = ctx;
+
+	if (!message)
+		*found = (struct weir_route_entry){ 0 };
+	else if (!parse_route(message, found))
+		found->index = 0;
+	return 0;
+}
+
+int weir_route_is_by(struct weir_channel *channel, const struct weir_addr *addr, int index,
+		     bool *ret, struct weir_err *err)
+{
+	struct rtmsg header = {
+		.rtm_family = weir_family_to_af(addr->family),
+		.rtm_dst_len = (uint8_t)weir_family_bits(addr->family),
+		.rtm_flags = RTM_F_FIB_MATCH, /* the route, not the way of a packet */
+	};
+	WEIR_CLEAN_REQUEST struct weir_request request =
+		weir_request_make(RTM_GETROUTE, 0, &header, sizeof(header));
+	struct weir_route_entry found = { 0 };
+	struct weir_err why = { 0 };
+	char text[WEIR_ADDR_TEXT];
+
+	weir_request_addr(&request, RTA_DST, addr);
+	int r = weir_request_walk(channel, &request, take_match, &found, &why,
+				  "route get fibmatch %s", weir_addr_text(addr, text));
+	r = weir_request_allow(r, EHOSTUNREACH, &why, err); /* the kernel's word for a refusal */
+	if (r < 0)
+		return r;
+	*ret = found.index == index && found.to.len == weir_family_bits(addr->family) &&
+	       found.protocol == WEIR_RTPROT && !found.refuses;
+	return 0;
+}
+
+int weir_route_refuse(struct weir_channel *channel, bool add, const struct weir_prefix *to,
+		      uint32_t metric, struct weir_err *err)
+{
+	struct rtmsg header = {
+		.rtm_family = weir_family_to_af(to->addr.family),
+		.rtm_dst_len = to->len,
+		.rtm_table = RT_TABLE_MAIN,
+		.rtm_protocol = WEIR_RTPROT,
+		.rtm_scope = add ? RT_SCOPE_UNIVERSE : RT_SCOPE_NOWHERE,
+		.rtm_type = RTN_UNREACHABLE,
+	};
+	WEIR_CLEAN_REQUEST struct weir_request request =
+		weir_request_make(add ? RTM_NEWROUTE : RTM_DELROUTE,
+				  add ? NLM_F_CREATE | NLM_F_EXCL : 0, &header, sizeof(header));
+	struct weir_err why = { 0 };
+	char text[WEIR_PREFIX_TEXT];
+
+	weir_request_addr(&request, RTA_DST, &to->addr);
+	weir_request_u32(&request, RTA_PRIORITY, metric);
+	int r = weir_request_send(channel, &request, &why, "route %s unreachable %s metric %u",
+				  add ? "add" : "delete", weir_prefix_text(to, text), metric);
+	return weir_request_allow(r, add ? 0 : ESRCH, &why, err);
 }

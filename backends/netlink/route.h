@@ -16,6 +16,7 @@ struct weir_route_entry {
 	int index;	      /* 0: through no interface (blackhole) */
 	uint32_t metric;
 	uint8_t protocol; /* RTPROT_… */
+	bool refuses;	  /* unreachable, prohibit, blackhole */
 };
 
 typedef int (*weir_route_each)(const struct weir_route_entry *entry,
@@ -27,7 +28,7 @@ int weir_routes_walk(struct weir_channel *channel, enum weir_family family, int 
 
 struct weir_route_want {
 	struct weir_prefix to; /* length 0: default */
-	struct weir_addr via;
+	struct weir_addr via;  /* none: on the link */
 };
 
 /* An interface and the routes that weir wants through it. */
@@ -38,6 +39,17 @@ struct weir_routes {
 	size_t n_want;
 	bool without_ipv6; /* it is off there: no use asking for routes */
 };
+
+/* Adds or replaces those that are wanted, and looks for no others: for an interface that has just come up. */
+int weir_routes_put(struct weir_channel *channel, const struct weir_routes *routes,
+		    struct weir_err *err);
+/* Does the host reach addr by a route of weir's to it alone, through this interface? Costs the same however
+ * many routes there are. */
+int weir_route_is_by(struct weir_channel *channel, const struct weir_addr *addr, int index,
+		     bool *ret, struct weir_err *err);
+/* A route that refuses what is sent to the prefix; absent on removal is fine. */
+int weir_route_refuse(struct weir_channel *channel, bool add, const struct weir_prefix *to,
+		      uint32_t metric, struct weir_err *err);
 
 int weir_routes_ensure(struct weir_channel *channel, const struct weir_routes *routes,
 		       struct weir_err *err);

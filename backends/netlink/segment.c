@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "backends/netlink/bridge.h"
+#include "backends/netlink/refusal.h"
 
 /* ---- parents ---- */
 
@@ -168,6 +169,8 @@ int weir_segment_ensure(struct weir_links *links, const struct weir_network *net
 		r = as_absent(weir_bridge_check_adopted(links, net, err));
 	else if (weir_mode_traits(net->mode)->bridge)
 		r = weir_bridge_ensure(links, net, &changed, err);
+	else if (weir_mode_traits(net->mode)->routed)
+		r = weir_refusals_ensure(links, net, &changed, err);
 	else if (net->mode == WEIR_MODE_VLAN)
 		r = ensure_vlan(links, net, &changed, err);
 	else if (weir_mode_traits(net->mode)->parent)
@@ -179,7 +182,9 @@ int weir_segment_ensure(struct weir_links *links, const struct weir_network *net
 
 int weir_segment_up(struct weir_links *links, const struct weir_network *net, struct weir_err *err)
 {
-	if (!weir_mode_traits(net->mode)->device || net->adopt)
+	const struct weir_mode_traits *mode = weir_mode_traits(net->mode);
+
+	if (!mode->device || mode->routed || net->adopt)
 		return 0;
 	return weir_iface_set_up(&links->host, net->ifname, true, err);
 }
@@ -193,6 +198,8 @@ int weir_segment_check(struct weir_links *links, const struct weir_network *net,
 		return weir_bridge_check_adopted(links, net, err);
 	if (weir_mode_traits(net->mode)->bridge)
 		return weir_bridge_check(links, net, err);
+	if (weir_mode_traits(net->mode)->routed)
+		return weir_refusals_check(links, net, err);
 	if (!weir_mode_traits(net->mode)->parent)
 		return 0;
 	int r = net->mode == WEIR_MODE_VLAN ? check_vlan(links, net, err)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What a network has on the host: a bridge of weir's or an adopted one, a VLAN's interface on its parent,
- * a parent, or nothing. */
+ * a parent, routes (refusal.h), or nothing. */
 #ifndef WEIR_BACKENDS_NETLINK_SEGMENT_H
 #define WEIR_BACKENDS_NETLINK_SEGMENT_H
 

@@ -84,9 +84,35 @@ int weir_veth_create(const struct weir_attach *a, uint32_t master, struct weir_e
 				 master ? a->net->ifname : "");
 }
 
+/* One MAC address for all of them: each is alone with its endpoint. */
+static struct weir_iface_want routed_end_want(const struct weir_attach *a)
+{
+	bool ipv6 = weir_network_subnet(a->net, WEIR_IPV6) != NULL;
+	struct weir_iface_want want = {
+		.name = a->att->host_ifname,
+		.alias = a->alias,
+		.what = "interface",
+		.mtu = weir_attach_mtu(a),
+		.mac = a->net->mac,
+		.addr_gen_none = true,
+		.gateway = true,
+		.route_localnet = weir_network_subnet(a->net, WEIR_IPV4) != NULL,
+		.ipv6 = WEIR_IPV6_CONF_ANY,
+	};
+
+	want.ipv6.disable_ipv6 = !ipv6;
+	if (ipv6)
+		want.ipv6.accept_ra = 0;
+	if (!weir_mac_is_set(&want.mac))
+		weir_names_bridge_mac(a->net->name, &want.mac);
+	return want;
+}
+
 struct weir_iface_want weir_host_end_want(const struct weir_attach *a,
 					  const struct weir_iface *bridge)
 {
+	if (!bridge)
+		return routed_end_want(a);
 	return (struct weir_iface_want){
 		.name = a->att->host_ifname,
 		.alias = a->alias,

@@ -179,8 +179,8 @@ static void check_flags(struct reading *reading)
 		struct weir_entry *entry = &reading->to->items[i].entry;
 		if (entry->kind != WEIR_ENTRY_NETWORK)
 			continue;
-		if (!(entry->flags & (WEIR_ISOLATED | WEIR_FILTERED)) ==
-		    !(entry->flags & WEIR_NFT_OPEN))
+		bool open = entry->flags & WEIR_NFT_OPEN, none = entry->from_ifname[0];
+		if (none ? open : !(entry->flags & (WEIR_ISOLATED | WEIR_FILTERED)) == !open)
 			oddity(reading, "disagrees with segments, isolated and filtered");
 		entry->flags &= (uint8_t)~WEIR_NFT_OPEN;
 	}

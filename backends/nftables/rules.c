@@ -39,6 +39,10 @@
  * the other one: arrive, or depart. within is the same for what stays in a network whose own traffic is
  * bound; there nobody is lost who is looking for a neighbour (discovery).
  *
+ * A routed network has an interface for each endpoint. Who is in one with whom is told by the subnets of
+ * source and destination (neighbours4), once the source is known to belong to the interface. So it is with
+ * the gateway, which is the host's on all these interfaces: for IPv4 fib knows the first of them alone.
+ *
  * source_nat never asks for the input interface: postrouting does not know it for
  * bridged packets. */
 
@@ -84,6 +88,7 @@ enum {
 
 /* clang-format off */
 const struct weir_nft_chain weir_nft_chains[] = {
+	{ .name = "other_gateway" },
 	{ .name = "guard_network" },
 	{ "guard_in", "filter", "prerouting", "raw", NF_INET_PRE_ROUTING, -300 },
 	{ .name = "publish" },
@@ -98,6 +103,7 @@ const struct weir_nft_chain weir_nft_chains[] = {
 	{ .name = "gates" },
 	{ .name = "within" },
 	{ .name = "from_outside" },
+	{ .name = "neighbour" },
 	{ "forward", "filter", "forward", "filter - 10", NF_INET_FORWARD, -10 },
 	{ "host", "filter", "input", "filter - 10", NF_INET_LOCAL_IN, -10 },
 	{ "host_out", "filter", "output", "filter - 10", NF_INET_LOCAL_OUT, -10 },
@@ -106,9 +112,14 @@ const struct weir_nft_chain weir_nft_chains[] = {
 const size_t weir_nft_n_chains = sizeof(weir_nft_chains) / sizeof(weir_nft_chains[0]);
 
 const struct weir_nft_rule weir_nft_rules[] = {
-	{ "guard_network", "ip daddr @gateways4 fib daddr . iif type != local",
-	  STEPS(IPV4, DADDR4(R1), LOOKUP(R1, "gateways4"), FIB_DADDR_IIF_TYPE, NOT_U32(RTN_LOCAL)),
-	  DROPS(GATEWAY) },
+	{ "other_gateway", "iifname . ip saddr != @sources4",
+	  STEPS(IPV4, IIF, SADDR4(R2), LOOKUP_NOT(R1, "sources4")), DROPS(GATEWAY) },
+	{ "other_gateway", "ip saddr . ip daddr != @neighbours4",
+	  STEPS(IPV4, SADDR4(R1), DADDR4(R32_1), LOOKUP_NOT(R1, "neighbours4")), DROPS(GATEWAY) },
+
+	{ "guard_network", "ip daddr @gateways4 fib daddr . iif type != local goto other_gateway",
+	  STEPS(IPV4, DADDR4(R1), LOOKUP(R1, "gateways4"), FIB_DADDR_IIF_TYPE, NOT_U32(RTN_LOCAL),
+		GOTO("other_gateway")) },
 	{ "guard_network", "ip6 daddr @gateways6 fib daddr . iif type != local",
 	  STEPS(IPV6, DADDR6(R1), LOOKUP(R1, "gateways6"), FIB_DADDR_IIF_TYPE, NOT_U32(RTN_LOCAL)),
 	  DROPS(GATEWAY) },
@@ -168,6 +179,10 @@ const struct weir_nft_rule weir_nft_rules[] = {
 	  STEPS(IPV4, DADDR4(R1), LOOKUP(R1, "routed4"), VERDICT(NFT_RETURN)) },
 	{ "outside", "ip6 daddr @routed6 return",
 	  STEPS(IPV6, DADDR6(R1), LOOKUP(R1, "routed6"), VERDICT(NFT_RETURN)) },
+	{ "outside", "iifname . ip daddr @trusted_to4 return",
+	  STEPS(IPV4, IIF, DADDR4(R2), LOOKUP(R1, "trusted_to4"), VERDICT(NFT_RETURN)) },
+	{ "outside", "iifname . ip6 daddr @trusted_to6 return",
+	  STEPS(IPV6, IIF, DADDR6(R2), LOOKUP(R1, "trusted_to6"), VERDICT(NFT_RETURN)) },
 	{ "outside", "", /* S2 */
 	  STEPS({ 0 }), DROPS(DIRECT) },
 
@@ -203,8 +218,16 @@ const struct weir_nft_rule weir_nft_rules[] = {
 	  STEPS(DNATTED, VERDICT(NF_ACCEPT)) },
 	{ "arrive", "iifname . oifname @trusted accept",
 	  STEPS(IIF_OIF_IN("trusted"), VERDICT(NF_ACCEPT)) },
+	{ "arrive", "iifname . ip daddr @trusted_to4 accept",
+	  STEPS(IPV4, IIF, DADDR4(R2), LOOKUP(R1, "trusted_to4"), VERDICT(NF_ACCEPT)) },
+	{ "arrive", "iifname . ip6 daddr @trusted_to6 accept",
+	  STEPS(IPV6, IIF, DADDR6(R2), LOOKUP(R1, "trusted_to6"), VERDICT(NF_ACCEPT)) },
 	{ "arrive", "iifname . oifname @filtered accept",
 	  STEPS(IIF_OIF_IN("filtered"), VERDICT(NF_ACCEPT)) },
+	{ "arrive", "ip saddr . ip daddr @neighbours4 accept",
+	  STEPS(IPV4, SADDR4(R1), DADDR4(R32_1), LOOKUP(R1, "neighbours4"), VERDICT(NF_ACCEPT)) },
+	{ "arrive", "ip6 saddr . ip6 daddr @neighbours6 accept",
+	  STEPS(IPV6, SADDR6(R1), DADDR6(R2), LOOKUP(R1, "neighbours6"), VERDICT(NF_ACCEPT)) },
 	{ "arrive", "iifname @networks oifname @ingress_allow accept",
 	  STEPS(IIF_IN("networks"), OIF_IN("ingress_allow"), VERDICT(NF_ACCEPT)) },
 	{ "arrive", "oifname @networks",
@@ -263,6 +286,16 @@ const struct weir_nft_rule weir_nft_rules[] = {
 	{ "from_outside", "goto arrive",
 	  STEPS(GOTO("arrive")) },
 
+	{ "neighbour", "iifname . ip saddr != @sources4",
+	  STEPS(IPV4, IIF, SADDR4(R2), LOOKUP_NOT(R1, "sources4")), DROPS(SOURCE) },
+	{ "neighbour", "iifname . ip6 saddr != @sources6",
+	  STEPS(IPV6, IIF, SADDR6(R2), LOOKUP_NOT(R1, "sources6")), DROPS(SOURCE) },
+	{ "neighbour", "iifname . iifname @isolated ct status ! dnat",
+	  STEPS(IIF, META(NFT_META_IIFNAME, R2), LOOKUP(R1, "isolated"), NOT_DNATTED),
+	  DROPS(ISOLATION) },
+	{ "neighbour", "goto gates",
+	  STEPS(GOTO("gates")) },
+
 	{ "forward", "iifname != @networks goto from_outside",
 	  STEPS(IIF_NOT_IN("networks"), GOTO("from_outside")) },
 	{ "forward", "ct state established,related accept",
@@ -277,6 +310,10 @@ const struct weir_nft_rule weir_nft_rules[] = {
 	  STEPS(STATE(STATE_INVALID)), DROPS(INVALID) },
 	{ "forward", "tcp flags != syn / fin,syn,rst,ack",
 	  STEPS(NOT_SYN), DROPS(NOT_SYN) },
+	{ "forward", "ip saddr . ip daddr @neighbours4 goto neighbour",
+	  STEPS(IPV4, SADDR4(R1), DADDR4(R32_1), LOOKUP(R1, "neighbours4"), GOTO("neighbour")) },
+	{ "forward", "ip6 saddr . ip6 daddr @neighbours6 goto neighbour",
+	  STEPS(IPV6, SADDR6(R1), DADDR6(R2), LOOKUP(R1, "neighbours6"), GOTO("neighbour")) },
 	{ "forward", "iifname @internal",
 	  STEPS(IIF_IN("internal")), DROPS(INTERNAL) },
 	{ "forward", "oifname @internal",

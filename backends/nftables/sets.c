@@ -46,6 +46,8 @@ static const struct type *const field_types[WEIR_NFT_NUM_FIELDS][2] = {
 	[WEIR_NFT_FROM] = { &type_ifname, &type_ifname },
 	[WEIR_NFT_ADDR] = { &type_ipv4, &type_ipv6 },
 	[WEIR_NFT_PREFIX] = { &type_ipv4, &type_ipv6 },
+	[WEIR_NFT_BLOCK] = { &type_ipv4, &type_ipv6 },
+	[WEIR_NFT_TO_BLOCK] = { &type_ipv4, &type_ipv6 },
 	[WEIR_NFT_PROTO] = { &type_proto, &type_proto },
 	[WEIR_NFT_PORT] = { &type_service, &type_service },
 	[WEIR_NFT_PORTS] = { &type_service, &type_service },
@@ -59,7 +61,16 @@ static const struct type *const field_types[WEIR_NFT_NUM_FIELDS][2] = {
 
 static bool is_open(const struct weir_entry *e)
 {
-	return !(e->flags & (WEIR_ISOLATED | WEIR_FILTERED));
+	return !(e->flags & (WEIR_ISOLATED | WEIR_FILTERED)) && !e->from_ifname[0];
+}
+/* Of a routed network nobody is told by one pair of interfaces who is in it. */
+static bool is_whole(const struct weir_entry *e)
+{
+	return !e->family;
+}
+static bool is_by_subnet(const struct weir_entry *e)
+{
+	return e->family;
 }
 static bool is_isolated(const struct weir_entry *e)
 {
@@ -142,7 +153,7 @@ const struct weir_nft_set weir_nft_epoch_set = { "epoch", NO_FAMILY,	      WEIR_
 
 /* clang-format off */
 const struct weir_nft_set weir_nft_sets[] = {
-	{ "networks", NO_FAMILY, WEIR_ENTRY_NETWORK, NULL, KEY(WEIR_NFT_IFNAME), COMMENT(OWNER) },
+	{ "networks", NO_FAMILY, WEIR_ENTRY_NETWORK, NULL, KEY(WEIR_NFT_IFNAME), COMMENT(FROM_OWNER) },
 	{ "segments", NO_FAMILY, WEIR_ENTRY_NETWORK, is_open, KEY(WEIR_NFT_IFNAME, WEIR_NFT_IFNAME),
 	  .flag = WEIR_NFT_OPEN },
 	{ "isolated", NO_FAMILY, WEIR_ENTRY_NETWORK, is_isolated, KEY(WEIR_NFT_IFNAME, WEIR_NFT_IFNAME),
@@ -159,7 +170,7 @@ const struct weir_nft_set weir_nft_sets[] = {
 	  .flag = WEIR_CLOSED },
 	{ "host_deny", NO_FAMILY, WEIR_ENTRY_NETWORK, is_host_deny, KEY(WEIR_NFT_IFNAME),
 	  .flag = WEIR_HOST_DENY },
-	{ "trusted", NO_FAMILY, WEIR_ENTRY_TRUSTED, NULL, KEY(WEIR_NFT_FROM, WEIR_NFT_IFNAME),
+	{ "trusted", NO_FAMILY, WEIR_ENTRY_TRUSTED, is_whole, KEY(WEIR_NFT_FROM, WEIR_NFT_IFNAME),
 	  COMMENT(OWNER) },
 	{ "guard_families", NO_FAMILY, WEIR_ENTRY_GUARD, NULL, KEY(WEIR_NFT_NFPROTO), COMMENT(OWNER) },
 	BOTH("masquerade", WEIR_ENTRY_SUBNET, is_masqueraded, KEY(WEIR_NFT_PREFIX), COMMENT(IFNAME_OWNER)),
@@ -167,6 +178,10 @@ const struct weir_nft_set weir_nft_sets[] = {
 	     COMMENT(IFNAME_OWNER)),
 	BOTH("routed", WEIR_ENTRY_SUBNET, is_routed, KEY(WEIR_NFT_PREFIX), COMMENT(IFNAME_OWNER)),
 	BOTH("gateways", WEIR_ENTRY_GATEWAY, NULL, KEY(WEIR_NFT_ADDR), COMMENT(IFNAME_OWNER)),
+	BOTH("trusted_to", WEIR_ENTRY_TRUSTED, is_by_subnet, KEY(WEIR_NFT_FROM, WEIR_NFT_BLOCK),
+	     COMMENT(IFNAME_OWNER)),
+	BOTH("neighbours", WEIR_ENTRY_SEGMENT, NULL, KEY(WEIR_NFT_BLOCK, WEIR_NFT_TO_BLOCK),
+	     COMMENT(IFNAME_OWNER)),
 	BOTH("sources", WEIR_ENTRY_SOURCE, NULL, KEY(WEIR_NFT_IFNAME, WEIR_NFT_ADDR), COMMENT(OWNER)),
 	BOTH("strict", WEIR_ENTRY_STRICT, NULL, KEY(WEIR_NFT_ADDR, WEIR_NFT_PROTO, WEIR_NFT_PORT),
 	     COMMENT(OWNER)),
@@ -278,9 +293,15 @@ bool weir_nft_set_is_map(const struct weir_nft_set *set)
 	return set->data[0] != WEIR_NFT_END;
 }
 
+/* Is a part of the key an interval, which ends in the same element? */
+static bool has_end(const struct weir_nft_set *set)
+{
+	return has_field(set->key, WEIR_NFT_PORTS) || has_field(set->key, WEIR_NFT_BLOCK);
+}
+
 bool weir_nft_set_is_interval(const struct weir_nft_set *set)
 {
-	return has_field(set->key, WEIR_NFT_PREFIX) || has_field(set->key, WEIR_NFT_PORTS);
+	return has_field(set->key, WEIR_NFT_PREFIX) || has_end(set);
 }
 
 static const struct type *type_of(const struct weir_nft_set *set, enum weir_nft_field field)
@@ -364,9 +385,11 @@ static void pack_field(const struct weir_nft_set *set, enum weir_nft_field field
 		break;
 	case WEIR_NFT_ADDR:
 	case WEIR_NFT_PREFIX:
+	case WEIR_NFT_BLOCK:
 		memcpy(at, e->addr.bytes, len);
 		break;
 	case WEIR_NFT_TO:
+	case WEIR_NFT_TO_BLOCK:
 		memcpy(at, e->to.bytes, len);
 		break;
 	case WEIR_NFT_PROTO:
@@ -401,6 +424,28 @@ static size_t pack_fields(const struct weir_nft_set *set, const uint8_t *fields,
 	return weir_nft_fields_len(set, fields);
 }
 
+static void pack_last(const struct weir_addr *base, uint8_t prefix_len, size_t len, uint8_t *at)
+{
+	struct weir_prefix prefix = { *base, prefix_len };
+	struct weir_addr last = weir_prefix_last(&prefix);
+	memcpy(at, last.bytes, len);
+}
+
+/* The other end of a key whose parts may be intervals. */
+static void pack_end(const struct weir_nft_set *set, const struct weir_entry *e, uint8_t *at)
+{
+	for (const uint8_t *field = set->key; *field; field++) {
+		size_t len = type_of(set, *field)->len;
+		if (*field == WEIR_NFT_PORTS)
+			pack_port(at, e->ports.hi);
+		else if (*field == WEIR_NFT_BLOCK)
+			pack_last(&e->addr, e->prefix_len, len, at);
+		else if (*field == WEIR_NFT_TO_BLOCK)
+			pack_last(&e->to, e->to_len, len, at);
+		at += padded(len);
+	}
+}
+
 void weir_nft_set_pack(const struct weir_nft_set *set, const struct weir_entry *entry, size_t i,
 		       struct weir_nft_element *ret)
 {
@@ -411,16 +456,19 @@ void weir_nft_set_pack(const struct weir_nft_set *set, const struct weir_entry *
 		(void)weir_nft_class_chain(entry->class, ret->chain);
 	else if (set->data[0] == WEIR_NFT_LIST)
 		(void)weir_nft_list_chain(entry->list, ret->chain);
-	if (has_field(set->key, WEIR_NFT_PORTS)) {
+	if (has_end(set)) {
 		memcpy(ret->key_end, ret->key, ret->key_len);
 		ret->key_end_len = ret->key_len;
-		pack_port(ret->key_end + ret->key_len - padded(sizeof(uint16_t)), entry->ports.hi);
+		pack_end(set, entry, ret->key_end);
 	}
 	const char *owner = entry->owner ? entry->owner : "";
 	if (set->comment == WEIR_NFT_OWNER)
 		(void)snprintf(ret->comment, sizeof(ret->comment), "%s", owner);
 	else if (set->comment == WEIR_NFT_IFNAME_OWNER)
 		(void)snprintf(ret->comment, sizeof(ret->comment), "%s %s", entry->ifname, owner);
+	else if (set->comment == WEIR_NFT_FROM_OWNER)
+		(void)snprintf(ret->comment, sizeof(ret->comment), "%s%s%s", entry->from_ifname,
+			       entry->from_ifname[0] ? " " : "", owner);
 }
 
 bool weir_nft_set_pack_end(const struct weir_nft_set *set, const struct weir_entry *entry,
@@ -438,16 +486,9 @@ bool weir_nft_set_pack_end(const struct weir_nft_set *set, const struct weir_ent
 	return true;
 }
 
-/* Addresses from `lo` up to but not including `behind` (NULL: to the last of all) as a prefix length; -1: they
- * are none. */
-static int prefix_len_of(const uint8_t *lo, const uint8_t *behind, size_t len)
+/* Addresses from `lo` up to `last` as a prefix length; -1: they are none. */
+static int prefix_len_of(const uint8_t *lo, const uint8_t *last, size_t len)
 {
-	uint8_t last[16];
-	memset(last, 0xff, sizeof(last));
-	if (behind)
-		memcpy(last, behind, len);
-	for (size_t i = len; behind && i-- > 0 && last[i]-- == 0;)
-		continue;
 	int bits = 0, total = (int)len * 8;
 	while (bits < total && !((lo[bits / 8] ^ last[bits / 8]) & 0x80 >> bits % 8))
 		bits++;
@@ -455,6 +496,18 @@ static int prefix_len_of(const uint8_t *lo, const uint8_t *behind, size_t len)
 		if (lo[i / 8] & 0x80 >> i % 8 || !(last[i / 8] & 0x80 >> i % 8))
 			return -1;
 	return bits;
+}
+
+/* The same up to but not including `behind` (NULL: to the last of all). */
+static int prefix_len_before(const uint8_t *lo, const uint8_t *behind, size_t len)
+{
+	uint8_t last[16];
+	memset(last, 0xff, sizeof(last));
+	if (behind)
+		memcpy(last, behind, len);
+	for (size_t i = len; behind && i-- > 0 && last[i]-- == 0;)
+		continue;
+	return prefix_len_of(lo, last, len);
 }
 
 static uint16_t unpack_port(const uint8_t *at)
@@ -507,9 +560,17 @@ static bool unpack_field(const struct weir_nft_set *set, enum weir_nft_field fie
 	case WEIR_NFT_ADDR:
 		return unpack_addr(set, at, &e->addr);
 	case WEIR_NFT_PREFIX:
-		bits = prefix_len_of(at, end, type_of(set, field)->len);
+		bits = prefix_len_before(at, end, type_of(set, field)->len);
 		e->prefix_len = (uint8_t)bits;
 		return bits >= 0 && unpack_addr(set, at, &e->addr);
+	case WEIR_NFT_BLOCK:
+		bits = end ? prefix_len_of(at, end, type_of(set, field)->len) : -1;
+		e->prefix_len = (uint8_t)bits;
+		return bits >= 0 && unpack_addr(set, at, &e->addr);
+	case WEIR_NFT_TO_BLOCK:
+		bits = end ? prefix_len_of(at, end, type_of(set, field)->len) : -1;
+		e->to_len = (uint8_t)bits;
+		return bits >= 0 && unpack_addr(set, at, &e->to);
 	case WEIR_NFT_TO:
 		return unpack_addr(set, at, &e->to);
 	case WEIR_NFT_PROTO:
@@ -560,6 +621,18 @@ static bool unpack_ifname_owner(const char *comment, struct weir_entry *e)
 	return true;
 }
 
+/* "wr1a2b3-+ web", or the owner alone. */
+static bool unpack_from_owner(const char *comment, struct weir_entry *e)
+{
+	const char *space = strstr(comment, "+ ");
+	size_t len = space ? (size_t)(space + 1 - comment) : 0;
+	if (len >= sizeof(e->from_ifname))
+		return false;
+	memcpy(e->from_ifname, comment, len);
+	e->owner = space ? space + 2 : comment;
+	return true;
+}
+
 static enum weir_nat nat_of(const struct weir_nft_set *set)
 {
 	if (weir_nft_set_is_map(set))
@@ -584,7 +657,7 @@ bool weir_nft_set_unpack(const struct weir_nft_set *set, const struct weir_nft_e
 				.flags = set->flags,
 				.class = set->class,
 				.owner = element->comment };
-	bool inner_end = has_field(set->key, WEIR_NFT_PORTS);
+	bool inner_end = has_end(set);
 	if (element->key_len != weir_nft_fields_len(set, set->key) || element->interval_end ||
 	    element->data_len != weir_nft_fields_len(set, set->data) ||
 	    element->key_end_len != (inner_end ? element->key_len : 0))
@@ -594,6 +667,8 @@ bool weir_nft_set_unpack(const struct weir_nft_set *set, const struct weir_nft_e
 	    !unpack_verdict(set, element->chain, &e))
 		return false;
 	if (set->comment == WEIR_NFT_IFNAME_OWNER && !unpack_ifname_owner(element->comment, &e))
+		return false;
+	if (set->comment == WEIR_NFT_FROM_OWNER && !unpack_from_owner(element->comment, &e))
 		return false;
 	/* what does not come out again as it went in ("a" . "b" where weir writes "a" . "a") is not ours */
 	uint8_t again[WEIR_NFT_KEY_MAX] = { 0 };

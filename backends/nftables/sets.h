@@ -21,7 +21,9 @@ enum weir_nft_field {
 	WEIR_NFT_IFNAME,
 	WEIR_NFT_FROM, /* from_ifname */
 	WEIR_NFT_ADDR,
-	WEIR_NFT_PREFIX, /* addr/prefix_len: an interval with an element at either end */
+	WEIR_NFT_PREFIX,   /* addr/prefix_len: an interval with an element at either end */
+	WEIR_NFT_BLOCK,	   /* the same as part of a key: an interval within one element */
+	WEIR_NFT_TO_BLOCK, /* to/to_len */
 	WEIR_NFT_PROTO,
 	WEIR_NFT_PORT,	/* one of ports */
 	WEIR_NFT_PORTS, /* all of ports: an interval within one element */
@@ -38,6 +40,7 @@ enum weir_nft_comment {
 	WEIR_NFT_BARE,	       /* repeats another set: says nothing of its own */
 	WEIR_NFT_OWNER,	       /* "nginx 8080:80" */
 	WEIR_NFT_IFNAME_OWNER, /* "wb-web web": the interface is no part of the key */
+	WEIR_NFT_FROM_OWNER,   /* "wr1a2b3-+ web": from_ifname; without one, the owner alone */
 };
 
 struct weir_nft_set {

@@ -36,10 +36,14 @@ static void put_field(struct text *to, enum weir_nft_field field, const struct w
 		put(to, "%s", weir_addr_text(&e->addr, addr));
 		break;
 	case WEIR_NFT_PREFIX:
+	case WEIR_NFT_BLOCK:
 		put(to, "%s/%u", weir_addr_text(&e->addr, addr), e->prefix_len);
 		break;
 	case WEIR_NFT_TO:
 		put(to, "%s", weir_addr_text(&e->to, addr));
+		break;
+	case WEIR_NFT_TO_BLOCK:
+		put(to, "%s/%u", weir_addr_text(&e->to, addr), e->to_len);
 		break;
 	case WEIR_NFT_PROTO:
 		put(to, "%s", weir_proto_name(e->proto));
@@ -85,6 +89,9 @@ const char *weir_nft_set_text(const struct weir_nft_set *set, const struct weir_
 		put(&to, " comment \"%s\"", owner);
 	else if (set->comment == WEIR_NFT_IFNAME_OWNER)
 		put(&to, " comment \"%s %s\"", entry->ifname, owner);
+	else if (set->comment == WEIR_NFT_FROM_OWNER && (*owner || entry->from_ifname[0]))
+		put(&to, " comment \"%s%s%s\"", entry->from_ifname,
+		    entry->from_ifname[0] ? " " : "", owner);
 	if (weir_nft_set_is_map(set)) {
 		put(&to, " : ");
 		put_fields(&to, set->data, entry, i);

@@ -103,8 +103,55 @@ static void add_trusted(struct weir_ruleset *rules, const char *from, const char
 	add(rules, entry);
 }
 
+static void add_segment(struct weir_ruleset *rules, const char *from, const char *to)
+{
+	struct weir_prefix near = { 0 }, far = { 0 };
+	assert_return_code(weir_prefix_parse(from, &near, NULL), 0);
+	assert_return_code(weir_prefix_parse(to, &far, NULL), 0);
+	add(rules, (struct weir_entry){ .kind = WEIR_ENTRY_SEGMENT,
+					.family = near.addr.family,
+					.ifname = "wr1a2b3-+",
+					.addr = near.addr,
+					.prefix_len = near.len,
+					.to = far.addr,
+					.to_len = far.len,
+					.owner = "lan" });
+}
+
+static void sample_routed(struct weir_ruleset *to)
+{
+	for (int i = 0; i < 2; i++)
+		add(to, (struct weir_entry){ .kind = WEIR_ENTRY_NETWORK,
+					     .ifname = { "wr1a2b3-000000" },
+					     .from_ifname = "wr1a2b3-+",
+					     .flags = WEIR_ISOLATED,
+					     .owner = "lan" });
+	to->entries[to->n - 1].ifname[13] = '1';
+	to->entries[to->n - 1].flags = 0;
+	add_addr(to, WEIR_ENTRY_GATEWAY, "wr1a2b3-+", "10.99.0.1", "lan");
+	add_addr(to, WEIR_ENTRY_SOURCE, "wr1a2b3-000000", "10.99.0.2", "a");
+	add_segment(to, "10.99.0.0/24", "10.99.0.0/24");
+	add_segment(to, "10.99.0.0/24", "10.99.4.0/22");
+	add_segment(to, "fd00:99::/64", "fd00:99::/64");
+	add(to, (struct weir_entry){ .kind = WEIR_ENTRY_TRUSTED,
+				     .family = WEIR_IPV4,
+				     .from_ifname = "eth1",
+				     .ifname = "wr1a2b3-+",
+				     .addr = addr("10.99.0.0"),
+				     .prefix_len = 24,
+				     .owner = "lan" });
+	add(to, (struct weir_entry){ .kind = WEIR_ENTRY_TRUSTED,
+				     .family = WEIR_IPV6,
+				     .from_ifname = "eth1",
+				     .ifname = "wr1a2b3-+",
+				     .addr = addr("fd00:99::"),
+				     .prefix_len = 64,
+				     .owner = "lan" });
+}
+
 static void sample_networks(struct weir_ruleset *to)
 {
+	sample_routed(to);
 	add_network(to, "wb-web", 0, "web");
 	add_network(to, "wb-db", WEIR_CLOSED | WEIR_HOST_DENY, "db");
 	add_network(to, "wb-iso", WEIR_ISOLATED, "iso");
@@ -711,7 +758,7 @@ static void test_missing_elements_are_a_difference(void **state)
 	    "delete element inet weir masquerade4 { 10.88.1.0/24 }'");
 	must(ops->list(fw, &got, NULL, &err), &err);
 	must(weir_ruleset_diff(&got, &rules, &delta, &err), &err);
-	assert_int_equal(delta.n_added, 1 + 2 + 1);
+	assert_int_equal(delta.n_added, 1 + 3 + 1);
 	assert_int_equal(delta.n_removed, 2); /* 7000 and 7002-7003 */
 	must(change(fw, &delta, false, &err), &err);
 	assert_listed(fw, &rules);
