@@ -38,6 +38,7 @@ DATA = ["/etc/protocols", "/etc/services", "/etc/iproute2", "/usr/share/iproute2
 WRITTEN = {
     "etc/passwd": "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/nonexistent:/bin/false\n",
     "etc/group": "root:x:0:\nnogroup:x:65534:\n",
+    "etc/host.conf": "multi on\n",  # all the addresses of a name, as Debian has it
     "etc/nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\n",
     "etc/hosts": "127.0.0.1 localhost weir-vm\n::1 localhost\n",
     "etc/resolv.conf": "nameserver 127.0.0.1\n",
