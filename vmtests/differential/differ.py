@@ -40,7 +40,8 @@ Seen = collections.namedtuple("Seen", "arrivals answers errors")
 # -- the evaluator ------------------------------------------------------------------------------------
 
 def evaluate(model, flows, file):
-    lines = ["host " + a for version in HOST for a in HOST[version]]
+    lines = ["host %s %s" % (a, "eth1" if a == FAMILIES[version].host2 else "eth0")
+             for version in HOST for a in HOST[version]]
     lines += ["guard %d" % version for version in FAMILIES if model.guarded(version)]
     lines += ["bridged"] if model.bridge_netfilter == "global" else []
     lines += ["flow %s %s %s %s %s %d" % (f.origin, f.where, f.src, f.dst, f.proto, f.dport) for f in flows]

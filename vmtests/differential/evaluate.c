@@ -25,7 +25,8 @@ enum { WORDS = 7, LINE = 512, HOST_ADDRS = 32 };
 
 static struct weir_model model;
 static struct weir_addr host_addrs[HOST_ADDRS];
-static struct weir_eval_host host = { .addrs = host_addrs };
+static char host_ifnames[HOST_ADDRS][WEIR_IFNAME_SIZE];
+static struct weir_eval_host host = { .addrs = host_addrs, .ifnames = (const void *)host_ifnames };
 
 static _Noreturn void die(const char *what, const struct weir_err *err)
 {
@@ -57,8 +58,10 @@ static void read_model(const char *file)
 
 static void do_host(char **words)
 {
-	if (host.n_addrs < HOST_ADDRS)
-		host_addrs[host.n_addrs++] = addr(words[1]);
+	if (host.n_addrs == HOST_ADDRS)
+		return;
+	(void)snprintf(host_ifnames[host.n_addrs], WEIR_IFNAME_SIZE, "%s", words[2]);
+	host_addrs[host.n_addrs++] = addr(words[1]);
 }
 
 static void do_guard(char **words)
@@ -129,7 +132,7 @@ static const struct {
 	int words;
 	void (*run)(char **words);
 } commands[] = {
-	{ "host", 2, do_host },
+	{ "host", 3, do_host },
 	{ "guard", 2, do_guard },
 	{ "bridged", 1, do_bridged },
 	{ "flow", WORDS, do_flow },

@@ -162,9 +162,11 @@ class Model:
         if taken & self._taken:
             return
         self._taken |= taken
+        strict = rnd.random() < .3  # of a port on every address it says nothing
         text = "%s%s:%s/%s" % (self._host_text(host), _range(first, count), _range(inside, count), proto)
         self.endpoints[port.endpoint].setdefault("publish", []).append(
-            {"net": port.network, "port": text} if named else text)
+            {**({"net": port.network} if named else {}), **({"strict": True} if strict else {}), "port": text}
+            if named or strict else text)
 
     def _mapping_host(self, versions):
         if self.rnd.random() < .55:
