@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* graph: what is there, drawn: networks, who is in them, what leads in and out.
+/* graph: what is there, drawn: networks, who is in them, what leads in and out, what policies say.
  *
- * How it works: one walk over the model tells a pen what comes next; each format is a pen. */
+ * How it works: one walk over the model tells a pen what comes next; each format is a pen. Policies come
+ * last: as lines, or as arrows between what has been drawn (graph_arrows.c). */
 #include <errno.h>
 #include <string.h>
 
 #include "cli/cli.h"
+#include "cli/graph.h"
 
 /* Where the walk stands. */
 struct spot {
@@ -23,6 +25,8 @@ struct pen {
 	void (*network)(const struct spot *at);
 	void (*endpoint)(const struct spot *at); /* a member of net, or of none */
 	void (*mapping)(const struct spot *at);
+	void (*policies)(const struct weir_model *model, const struct weir_arrows *arrows,
+			 struct weir_arena *arena);
 	void (*end)(void);
 };
 
@@ -72,6 +76,14 @@ static const char *way_out(const struct weir_network *net)
 					      : "masquerade";
 }
 
+static void append_default(char label[LABEL], const char *direction, enum weir_default def)
+{
+	if (def == WEIR_AS_USUAL)
+		return;
+	append(label, "  ", direction);
+	append(label, " ", weir_default_name(def));
+}
+
 static const char *network_text(const struct weir_network *net, char label[LABEL])
 {
 	char subnets[LABEL];
@@ -88,6 +100,8 @@ static const char *network_text(const struct weir_network *net, char label[LABEL
 		append(label, net->gateway_endpoint ? " " : "  ", out);
 	else if (net->internal)
 		append(label, "  ", "internal");
+	append_default(label, "ingress", net->ingress);
+	append_default(label, "egress", net->egress);
 	return label;
 }
 
@@ -153,7 +167,8 @@ static void walk_network(const struct pen *pen, struct spot *at)
 		walk_member(pen, at, next);
 }
 
-static void walk(const struct pen *pen, const struct weir_model *model)
+static void walk(const struct pen *pen, const struct weir_model *model,
+		 const struct weir_arrows *arrows, struct weir_arena *arena)
 {
 	struct spot at = { .model = model };
 	size_t loose = 0;
@@ -173,6 +188,7 @@ static void walk(const struct pen *pen, const struct weir_model *model)
 		at.last_network = --loose == 0;
 		pen->endpoint(&at);
 	}
+	pen->policies(model, arrows, arena);
 	pen->end();
 }
 
@@ -319,9 +335,11 @@ static void mermaid_mapping(const struct spot *at)
 /* ---- the verb ---- */
 
 static const struct pen pens[] = {
-	{ "text", text_begin, text_network, text_endpoint, text_mapping, text_end },
-	{ "dot", dot_begin, dot_network, dot_endpoint, dot_mapping, dot_end },
-	{ "mermaid", mermaid_begin, mermaid_network, mermaid_endpoint, mermaid_mapping, text_end },
+	{ "text", text_begin, text_network, text_endpoint, text_mapping, weir_graph_text,
+	  text_end },
+	{ "dot", dot_begin, dot_network, dot_endpoint, dot_mapping, weir_graph_dot, dot_end },
+	{ "mermaid", mermaid_begin, mermaid_network, mermaid_endpoint, mermaid_mapping,
+	  weir_graph_mermaid, text_end },
 };
 
 static const struct pen *find_pen(const char *format)
@@ -334,7 +352,7 @@ static const struct pen *find_pen(const char *format)
 
 static void print_json(const struct weir_model *model)
 {
-	json_t *networks = json_array(), *endpoints = json_array();
+	json_t *networks = json_array(), *endpoints = json_array(), *policies = json_array();
 	for (size_t i = 0; i < model->n_networks; i++) {
 		size_t members = 0;
 		for (size_t j = 0; j < model->n_endpoints; j++)
@@ -344,7 +362,10 @@ static void print_json(const struct weir_model *model)
 	}
 	for (size_t i = 0; i < model->n_endpoints; i++)
 		json_array_append_new(endpoints, weir_json_endpoint(model, &model->endpoints[i]));
-	weir_print_json(json_pack("{s:o, s:o}", "networks", networks, "endpoints", endpoints));
+	for (size_t i = 0; i < model->n_policies; i++)
+		json_array_append_new(policies, weir_json_policy(&model->policies[i]));
+	weir_print_json(json_pack("{s:o, s:o, s:o}", "networks", networks, "endpoints", endpoints,
+				  "policies", policies));
 }
 
 int weir_verb_graph(struct weir_cli *cli, struct weir_err *err)
@@ -352,18 +373,21 @@ int weir_verb_graph(struct weir_cli *cli, struct weir_err *err)
 	WEIR_CLEAN_MODEL struct weir_model model = { 0 };
 	const char *format = weir_cli_value(cli, OPT_FORMAT);
 	const struct pen *pen = find_pen(format ? format : "text");
-	struct weir_scope all = { .all = true };
+	struct weir_scope all = { .all = true, .policies = true };
+	struct weir_arrows arrows;
 
 	if (!pen) {
 		(void)weir_err_set(err, EINVAL, "expected text, dot or mermaid");
 		return weir_cli_blame(err, -EINVAL, OPT_FORMAT, format);
 	}
 	int r = weir_cli_load(cli, &all, &model, NULL, err);
+	if (r == 0)
+		r = weir_arrows_draw(&model, &cli->arena, &arrows, err);
 	if (r < 0)
 		return r;
 	if (cli->json)
 		print_json(&model);
 	else
-		walk(pen, &model);
+		walk(pen, &model, &arrows, &cli->arena);
 	return WEIR_EXIT_DONE;
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "cli/graph.h"
 #include "cli/words.h"
 #include "core/selector.h"
 #include "policy/compile.h"
@@ -77,30 +78,17 @@ static struct count count_of(const struct view *view, const char *policy)
 	return count;
 }
 
-/* In cli's arena; "" without memory. */
+/* "" without memory. */
 static const char *selectors_text(struct weir_cli *cli, const struct weir_selector *sels, size_t n)
 {
-	char *text = NULL;
-	size_t len = 0;
-	FILE *out = open_memstream(&text, &len);
-	const char *kept = NULL;
-	if (!out)
-		return "";
-	weir_selectors_print(sels, n, out);
-	if (fclose(out) == 0)
-		kept = weir_arena_strdup(&cli->arena, text);
-	free(text);
-	return kept ? kept : "";
+	const char *text = weir_selectors_text(&cli->arena, sels, n);
+	return text ? text : "";
 }
 
 static const char *services_text(struct weir_cli *cli, const struct weir_policy *policy)
 {
-	const char *all = policy->n_services ? "" : "all";
-	char text[WEIR_SERVICE_TEXT];
-	for (size_t i = 0; all && i < policy->n_services; i++)
-		all = weir_arena_printf(&cli->arena, "%s%s%s", all, i ? " " : "",
-					weir_service_text(&policy->services[i], text));
-	return all ? all : "";
+	const char *text = weir_services_text(&cli->arena, policy);
+	return text ? text : "";
 }
 
 static json_t *counted_json(const struct view *view, const struct weir_policy *policy)
