@@ -8,9 +8,10 @@
 
 /* Where a flow starts. */
 enum weir_flow_origin {
-	WEIR_FROM_ENDPOINT, /* out of one of weir's networks: `network` */
-	WEIR_FROM_HOST,	    /* a process on the host */
-	WEIR_FROM_OUTSIDE   /* another interface of the host's: `ifname`, may be empty */
+	/* out of one of weir's networks: `network`; of a routed one, out of the port of who has the source */
+	WEIR_FROM_ENDPOINT,
+	WEIR_FROM_HOST,	  /* a process on the host */
+	WEIR_FROM_OUTSIDE /* another interface of the host's: `ifname`, may be empty */
 };
 
 struct weir_flow {

@@ -92,6 +92,11 @@ def test_untranslated(world):
         assert a.connect(family.outside, 80).client == addr
         # S2 is about networks that hide their addresses; what is not published stays closed all the same
         world.denied(world.lan, addr, 80, a)
+        # nor by whoever says that he is in the network
+        packet = frames.udp(world.address("b", family.version), addr, 1, 4242)
+        got = world.arrivals(a, lambda: world.lan.raw("eth0", frames.ethernet(
+            world.host.mac("eth0"), world.lan.mac(), frames.ethertype_of(packet), packet)), lambda f: f.dport == 4242)
+        assert got == []
         assert b.connect(addr, 80).server == "a"
     world.apply(three(nat=[V4.other_host, V6.other_host]))
     for family in FAMILIES:

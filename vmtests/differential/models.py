@@ -44,6 +44,9 @@ class Model:
             self._network(name, number)
         for number in range(rnd.randint(2, 5)):
             self._endpoint("e%d" % number)
+        for name, net in self.networks.items():  # without an endpoint nobody has a routed network's gateway
+            if self.is_routed(name) and not [port for port in self.ports if port.network == name]:
+                net.update(mode="bridge", bridge="br-" + name)
         for _ in range(rnd.randint(0, MAPPINGS_MAX)):
             self._mapping()
         self.detours = [port for port in self.ports if rnd.random() < .3]
@@ -65,6 +68,10 @@ class Model:
         net.update(self._openness(kinds, name))
         if rnd.random() < .25:
             net["isolate"] = True
+        # with two gateways of a family, the kernel chooses either for what the host itself says
+        if rnd.random() < .25 and len(kinds) == len(subnets):
+            net["mode"] = "routed"
+            del net["bridge"]
         self.networks[name] = net
         for subnet in subnets:
             gateway = next((w for w in wanted if ipaddress.ip_address(w) in subnet), str(subnet[1]))
@@ -97,6 +104,9 @@ class Model:
             others = ["br-" + other for other in self.networks if other != name]
             net["trusted"] = rnd.sample(["eth0", "eth1"] + others, rnd.randint(1, 2))
         return net
+
+    def is_routed(self, name):
+        return self.networks[name].get("mode") == "routed"
 
     def subnet_of(self, name, address):
         for text in self.networks[name]["subnets"]:
@@ -240,14 +250,17 @@ class Flows:
         if dst in own:
             return None
         src = port.addr[version]
-        if self.rnd.random() < .06:
+        if self.rnd.random() < .06 and not (self.model.is_routed(port.network) and
+                                            dst in self.model.gateways[port.network]):
             src = self._spoofed(version, port)
         return self._flow("endpoint", port.network, port.endpoint, port.ifname, src, dst)
 
     def _spoofed(self, version, port):
         """Another endpoint's address, or one that is nobody's: one of the host's own would be turned away by the
-        kernel before any filter."""
-        others = [p.addr[version] for p in self.model.ports if version in p.addr and p.endpoint != port.endpoint]
+        kernel before any filter. In a routed network each port has its own addresses alone, and a flow says the
+        network, not the port."""
+        others = [p.addr[version] for p in self.model.ports if version in p.addr and p.endpoint != port.endpoint and
+                  not (p.network == port.network and self.model.is_routed(p.network))]
         subnet = self.model.subnet_of(port.network, port.addr[version])
         nobodys = next(a for a in (str(subnet[-2]), str(subnet[-3])) if a not in self.model.gateways[port.network])
         return self.rnd.choice(others + [nobodys])
