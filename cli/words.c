@@ -77,6 +77,21 @@ static struct weir_spec_node *find(const struct weir_spec_node *map, const char 
 	return NULL;
 }
 
+/* sysctl=KEY=VALUE, again for more: they become a map. */
+static bool put_sysctl(struct weir_arena *arena, struct weir_spec_node *map, char *text)
+{
+	struct weir_spec_node *sysctls = find(map, "sysctls");
+	char *equals = strchr(text, '=');
+	if (!sysctls) {
+		sysctls = container(arena, WEIR_SPEC_MAP);
+		if (!put_named(arena, map, "sysctls", sysctls))
+			return false;
+	}
+	if (equals)
+		*equals++ = '\0';
+	return put_named(arena, sysctls, text, scalar(arena, equals ? equals : ""));
+}
+
 /* "a=b,c=d": a word without '=' has no value. ip may be there twice: it becomes a list. */
 static bool put_pairs(struct weir_arena *arena, struct weir_spec_node *map, char *text)
 {
@@ -85,6 +100,11 @@ static bool put_pairs(struct weir_arena *arena, struct weir_spec_node *map, char
 		char *equals = strchr(pair, '=');
 		if (equals)
 			*equals++ = '\0';
+		if (equals && strcmp(pair, "sysctl") == 0) {
+			if (!put_sysctl(arena, map, equals))
+				return false;
+			continue;
+		}
 		struct weir_spec_node *value = scalar(arena, equals ? equals : "");
 		struct weir_spec_node *there = find(map, pair);
 		if (!there) {

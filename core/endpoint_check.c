@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What can be told of an endpoint from itself alone. */
 #include "core/model_check.h"
+#include "core/sysctl.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -98,6 +99,42 @@ static int check_attachment(const struct weir_attachment *att, struct weir_err *
 	return r;
 }
 
+static int check_sysctls(const struct weir_endpoint *ep, const struct weir_attachment *att,
+			 struct weir_err *err)
+{
+	if (att->n_sysctls && ep->netns != WEIR_NETNS_OWN)
+		return weir_err_set(err, EINVAL,
+				    "sysctls: only in a namespace that weir makes, since nobody "
+				    "knows what another one's were for");
+	if (att->n_sysctls > WEIR_SYSCTLS_MAX)
+		return weir_err_set(err, EINVAL, "%zu sysctls are too many: at most %d",
+				    att->n_sysctls, WEIR_SYSCTLS_MAX);
+	for (size_t i = 0; i < att->n_sysctls; i++) {
+		int r = weir_sysctl_check(&att->sysctls[i], err);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* One namespace has one value. */
+static int check_shared(const struct weir_attachment *a, const struct weir_attachment *b,
+			struct weir_err *err)
+{
+	for (size_t i = 0; i < a->n_sysctls; i++)
+		for (size_t k = 0; k < b->n_sysctls; k++) {
+			const struct weir_sysctl *x = &a->sysctls[i], *y = &b->sysctls[k];
+			if (strcmp(x->key, y->key) == 0 && strcmp(x->value, y->value) != 0 &&
+			    weir_sysctl_is_shared(x->key))
+				return weir_err_set(
+					err, EINVAL,
+					"sysctl %s is that of the whole namespace, and networks "
+					"\"%s\" and \"%s\" want another value each",
+					x->key, a->network, b->network);
+		}
+	return 0;
+}
+
 static int check_pair(const struct weir_attachment *a, const struct weir_attachment *b,
 		      struct weir_err *err)
 {
@@ -118,7 +155,7 @@ static int check_pair(const struct weir_attachment *a, const struct weir_attachm
 					    "ip %s is asked for in networks \"%s\" and \"%s\"",
 					    weir_addr_text(&a->addrs[family], text), a->network,
 					    b->network);
-	return 0;
+	return check_shared(a, b, err);
 }
 
 static int check_attachments(const struct weir_endpoint *ep, struct weir_err *err)
@@ -129,6 +166,8 @@ static int check_attachments(const struct weir_endpoint *ep, struct weir_err *er
 	for (size_t i = 0; i < ep->n_attachments; i++) {
 		const struct weir_attachment *att = &ep->attachments[i];
 		int r = check_attachment(att, err);
+		if (r == 0)
+			r = check_sysctls(ep, att, err);
 
 		for (size_t j = 0; r == 0 && j < i; j++)
 			r = check_pair(&ep->attachments[j], att, err);

@@ -142,11 +142,18 @@ static void sort(void *items, size_t n, size_t size, int (*compare)(const void *
 
 #define SORT(items, n, compare) sort((items), (n), sizeof(*(items)), (compare))
 
+static int compare_sysctls(const void *a, const void *b)
+{
+	return strcmp(((const struct weir_sysctl *)a)->key, ((const struct weir_sysctl *)b)->key);
+}
+
 void weir_endpoint_sort(struct weir_endpoint *ep)
 {
 	SORT(ep->mappings, ep->n_mappings, compare_mappings);
 	SORT(ep->labels, ep->n_labels, compare_labels);
 	SORT(ep->routes, ep->n_routes, compare_routes);
+	for (size_t i = 0; i < ep->n_attachments; i++)
+		SORT(ep->attachments[i].sysctls, ep->attachments[i].n_sysctls, compare_sysctls);
 }
 
 void weir_model_sort(struct weir_model *model)
@@ -265,12 +272,24 @@ int weir_network_copy(struct weir_model *to, struct weir_network *dst,
 	return 0;
 }
 
+static int copy_attachment(struct weir_arena *arena, struct weir_attachment *att)
+{
+	const struct weir_attachment src = *att;
+	int r = copy_string(arena, &att->network) |
+		COPY_ARRAY(arena, att, &src, sysctls, n_sysctls);
+
+	for (size_t i = 0; r == 0 && i < att->n_sysctls; i++)
+		r = copy_string(arena, &att->sysctls[i].key) |
+		    copy_string(arena, &att->sysctls[i].value);
+	return r;
+}
+
 static int copy_endpoint_strings(struct weir_arena *arena, struct weir_endpoint *ep)
 {
 	int r = copy_string(arena, &ep->name) | copy_string(arena, &ep->netns_path);
 
 	for (size_t i = 0; i < ep->n_attachments; i++)
-		r |= copy_string(arena, &ep->attachments[i].network);
+		r |= copy_attachment(arena, &ep->attachments[i]);
 	for (size_t i = 0; i < ep->n_mappings; i++)
 		r |= copy_string(arena, &ep->mappings[i].network);
 	for (size_t i = 0; i < ep->n_labels; i++)
@@ -351,13 +370,24 @@ bool weir_network_equal(const struct weir_network *a, const struct weir_network 
 	       a->no_spoof_guard == b->no_spoof_guard && a->strict == b->strict;
 }
 
+static bool same_sysctls(const struct weir_attachment *a, const struct weir_attachment *b)
+{
+	if (a->n_sysctls != b->n_sysctls)
+		return false;
+	for (size_t i = 0; i < a->n_sysctls; i++)
+		if (strcmp(a->sysctls[i].key, b->sysctls[i].key) != 0 ||
+		    strcmp(a->sysctls[i].value, b->sysctls[i].value) != 0)
+			return false;
+	return true;
+}
+
 bool weir_attachment_equal(const struct weir_attachment *a, const struct weir_attachment *b)
 {
 	return same_text(a->network, b->network) &&
 	       same_addrs(a->addrs, b->addrs, WEIR_NUM_FAMILIES) &&
 	       weir_mac_cmp(&a->mac, &b->mac) == 0 && strcmp(a->ifname, b->ifname) == 0 &&
 	       strcmp(a->host_ifname, b->host_ifname) == 0 && a->priority == b->priority &&
-	       a->mtu == b->mtu;
+	       a->mtu == b->mtu && same_sysctls(a, b);
 }
 
 static bool same_connections(const struct weir_endpoint *a, const struct weir_endpoint *b)

@@ -87,6 +87,10 @@ struct weir_route {
 	struct weir_place origin;
 };
 
+struct weir_sysctl { /* core/sysctl.h */
+	const char *key, *value;
+};
+
 /* One interface of an endpoint in a network. */
 struct weir_attachment {
 	const char *network;
@@ -97,7 +101,9 @@ struct weir_attachment {
 	char host_ifname[WEIR_IFNAME_SIZE]; /* the host's end; chosen */
 	/* the highest gives the default route; ties: by network name */
 	int priority;
-	unsigned mtu; /* 0: the network's */
+	unsigned mtu;		     /* 0: the network's */
+	struct weir_sysctl *sysctls; /* sorted by key */
+	size_t n_sysctls;
 	struct weir_place origin;
 };
 

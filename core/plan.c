@@ -384,6 +384,15 @@ static void say_attachment_change(FILE *out, const struct weir_attachment *a,
 		fprintf(out, " priority %d", b->priority);
 	if (a->mtu != b->mtu)
 		fprintf(out, " mtu %u", b->mtu);
+	for (size_t i = 0; i < b->n_sysctls; i++) {
+		const struct weir_sysctl *sysctl = &b->sysctls[i];
+		bool had = false;
+		for (size_t k = 0; k < a->n_sysctls; k++)
+			had |= strcmp(a->sysctls[k].key, sysctl->key) == 0 &&
+			       strcmp(a->sysctls[k].value, sysctl->value) == 0;
+		if (!had)
+			fprintf(out, " %s=%s", sysctl->key, sysctl->value);
+	}
 }
 
 static void say_endpoint_change(FILE *out, const struct weir_endpoint *a,

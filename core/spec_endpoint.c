@@ -9,6 +9,7 @@
 
 #include "core/model_check.h"
 #include "core/names.h"
+#include "core/sysctl.h"
 
 enum {
 	WHAT_TEXT = 2 * WEIR_NAME_MAX + 64,
@@ -94,10 +95,44 @@ static int read_mtu(struct weir_spec *spec, const struct weir_spec_node *value, 
 	return r;
 }
 
+static int read_sysctl(struct weir_spec *spec, const struct weir_spec_node *key,
+		       const struct weir_spec_node *value, void *object)
+{
+	struct weir_attachment *att = object;
+	struct weir_arena *arena = &spec->model->arena;
+
+	if (value->kind != WEIR_SPEC_SCALAR || weir_spec_is_null(value))
+		return weir_spec_expected(spec, value, "a number or a word");
+	struct weir_sysctl sysctl = { weir_arena_strdup(arena, key->text),
+				      weir_arena_strdup(arena, value->text) };
+	if (!sysctl.key || !sysctl.value)
+		return weir_spec_no_memory(spec);
+	int r = weir_sysctl_check(&sysctl, spec->err);
+	if (r < 0)
+		return weir_spec_blame(spec, key, r);
+	for (size_t i = 0; i < att->n_sysctls; i++)
+		if (strcmp(att->sysctls[i].key, sysctl.key) == 0) {
+			att->sysctls[i] = sysctl;
+			return 0;
+		}
+	struct weir_sysctl *more =
+		weir_arena_grow(arena, att->sysctls, att->n_sysctls, sizeof(*more));
+	if (!more)
+		return weir_spec_no_memory(spec);
+	more[att->n_sysctls++] = sysctl;
+	att->sysctls = more;
+	return 0;
+}
+
+static int read_sysctls(struct weir_spec *spec, const struct weir_spec_node *value, void *object)
+{
+	return weir_spec_read_names(spec, value, "a map of sysctls", read_sysctl, object);
+}
+
 static const struct weir_spec_key attachment_keys[] = {
-	{ "ip", read_ips },	   { "mac", read_mac },
-	{ "ifname", read_ifname }, { "priority", read_priority },
-	{ "mtu", read_mtu },
+	{ "sysctls", read_sysctls },   { "ip", read_ips },
+	{ "mac", read_mac },	       { "ifname", read_ifname },
+	{ "priority", read_priority }, { "mtu", read_mtu },
 };
 
 static struct weir_attachment *add_attachment(struct weir_spec *spec, struct weir_endpoint *ep,

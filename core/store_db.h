@@ -109,7 +109,12 @@ enum weir_network_item {
 	WEIR_ITEM_PARENT, /* and VLAN id */
 	WEIR_ITEM_ADOPTED
 };
-enum weir_endpoint_item { WEIR_ITEM_LABEL, WEIR_ITEM_ROUTE, WEIR_ITEM_DNS };
+enum weir_endpoint_item {
+	WEIR_ITEM_LABEL,
+	WEIR_ITEM_ROUTE,
+	WEIR_ITEM_DNS,
+	WEIR_ITEM_SYSCTL /* a: the network, b: key=value */
+};
 
 /* Each belongs to the last one before it that can have it. */
 enum weir_policy_item {

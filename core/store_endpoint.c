@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "core/store_db.h"
+#include "core/sysctl.h"
 
 static int write_endpoint(struct weir_store *store, enum weir_sql id,
 			  const struct weir_endpoint *ep, int *ret_rows, struct weir_err *err)
@@ -17,6 +18,24 @@ static int write_endpoint(struct weir_store *store, enum weir_sql id,
 			       ep->netns_path, (int64_t)ep->netns_id.dev, (int64_t)ep->netns_id.ino,
 			       ep->netns_id.boot, ep->forward, ep->declared, (int64_t)ep->rate.to,
 			       (int64_t)ep->rate.from);
+}
+
+static int put_sysctls(struct weir_store *store, const struct weir_endpoint *ep,
+		       struct weir_err *err)
+{
+	char text[WEIR_SYSCTL_PATH + WEIR_SYSCTL_VALUE_MAX + 2];
+	int r = 0, seq = 0;
+	for (size_t i = 0; i < ep->n_attachments; i++) {
+		const struct weir_attachment *att = &ep->attachments[i];
+		for (size_t k = 0; r == 0 && k < att->n_sysctls; k++) {
+			(void)snprintf(text, sizeof(text), "%s=%s", att->sysctls[k].key,
+				       att->sysctls[k].value); /* fits: they were checked */
+			r = weir_store_exec(store, WEIR_SQL_ADD_ENDPOINT_ITEM, NULL, err, "tiitti",
+					    ep->name, WEIR_ITEM_SYSCTL, seq++, att->network, text,
+					    0);
+		}
+	}
+	return r;
 }
 
 static int put_lists(struct weir_store *store, const struct weir_endpoint *ep, struct weir_err *err)
@@ -34,7 +53,7 @@ static int put_lists(struct weir_store *store, const struct weir_endpoint *ep, s
 		r = weir_store_exec(store, WEIR_SQL_ADD_ENDPOINT_ITEM, NULL, err, "tiiati",
 				    ep->name, WEIR_ITEM_DNS, (int)i, &ep->dns[i],
 				    (const char *)NULL, 0);
-	return r;
+	return r < 0 ? r : put_sysctls(store, ep, err);
 }
 
 /* The first row's first column, cut to a name; empty when there is no row. */

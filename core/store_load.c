@@ -194,6 +194,26 @@ static int add_dns(struct weir_model *model, struct weir_endpoint *ep, sqlite3_s
 	return 0;
 }
 
+static int add_sysctl(struct weir_model *model, struct weir_endpoint *ep, sqlite3_stmt *row,
+		      struct weir_err *err)
+{
+	struct weir_attachment *att = weir_endpoint_attachment(ep, weir_store_text(row, 1));
+	char *key = weir_arena_strdup(&model->arena, weir_store_text(row, 2));
+	char *equals = key ? strchr(key, '=') : NULL;
+	if (!key)
+		return weir_store_no_memory(err);
+	if (!att || !equals)
+		return weir_err_set(err, EBADMSG, "the store has a sysctl of no attachment");
+	*equals = '\0';
+	struct weir_sysctl *items =
+		weir_arena_grow(&model->arena, att->sysctls, att->n_sysctls, sizeof(*items));
+	if (!items)
+		return weir_store_no_memory(err);
+	att->sysctls = items;
+	items[att->n_sysctls++] = (struct weir_sysctl){ key, equals + 1 };
+	return 0;
+}
+
 static int read_endpoint_lists(struct weir_store *store, struct weir_model *model,
 			       struct weir_endpoint *ep, struct weir_err *err)
 {
@@ -202,6 +222,7 @@ static int read_endpoint_lists(struct weir_store *store, struct weir_model *mode
 		[WEIR_ITEM_LABEL] = add_label,
 		[WEIR_ITEM_ROUTE] = add_route,
 		[WEIR_ITEM_DNS] = add_dns,
+		[WEIR_ITEM_SYSCTL] = add_sysctl,
 	};
 	WEIR_CLEAN_QUERY sqlite3_stmt *row = NULL;
 	int r = weir_store_query(store, WEIR_SQL_ENDPOINT_ITEMS, &row, err, "t", ep->name);

@@ -157,3 +157,58 @@ def test_the_next_apply_of_its_file_says_what_holds(world):
     world.apply(web())
     assert world.endpoint("nginx")["labels"] == {}
     assert world.weir("endpoint", "set", "nginx", check=False).code == 2
+
+
+def inside(world, name, path):
+    return world.ns(name).run("cat", "/proc/sys/" + path).out.split()
+
+
+@behaviour("L11", "R3")
+def test_sysctls_of_an_attachment(world):
+    spec = {"networks": {"web": dual(1)}, "endpoints": {"nginx": {"networks": {"web": {"ifname": "front", "sysctls": {
+        "net.ipv4.conf.IFNAME.arp_ignore": 2, "net.ipv4.ping_group_range": "0 7", "net.core.somaxconn": "1234"}}}}}}
+    world.apply(spec)
+    assert inside(world, "nginx", "net/ipv4/conf/front/arp_ignore") == ["2"]
+    assert inside(world, "nginx", "net/ipv4/ping_group_range") == ["0", "7"]
+    assert "nothing to change" in world.apply(spec).out
+    assert world.weir("status", json=True)["in_sync"]
+    world.ns("nginx").run("sh", "-c", "echo 9 >/proc/sys/net/core/somaxconn")
+    status = world.weir("status", "--json", check=False)
+    assert status.code == 1 and "somaxconn" in status.out
+    world.weir("repair")
+    assert inside(world, "nginx", "net/core/somaxconn") == ["1234"]
+    world.weir("endpoint", "set", "nginx", "--network", "web,sysctl=net.ipv4.tcp_syncookies=0")
+    assert inside(world, "nginx", "net/ipv4/tcp_syncookies") == ["0"]
+    [attachment] = world.endpoint("nginx")["attachments"]
+    assert attachment["sysctls"] == {
+        "net.core.somaxconn": "1234", "net.ipv4.conf.IFNAME.arp_ignore": "2", "net.ipv4.ping_group_range": "0 7",
+        "net.ipv4.tcp_syncookies": "0"}
+    assert world.ns("nginx").ping(V4.host) == 64
+
+
+@behaviour("L11", "S11", "R1")
+@pytest.mark.parametrize("key, value, says", [
+    ("kernel.hostname", "x", "not one that may be set"), ("net.ipv4.ip_forward", "1", "not one that may be set"),
+    ("net.ipv4.conf.all.rp_filter", "0", "not one that may be set"),
+    ("net.ipv4.conf.IFNAME.../../../kernel/hostname", "1", "not one that may be set"),
+    ("net.ipv4.conf.IFNAME.forwarding", "1", "forward: true"), ("net.ipv6.conf.IFNAME.accept_ra", "2", "weir's"),
+    ("net.ipv4.conf.IFNAME.arp_ignore", "1\n2", "single spaces"), ("net.core.somaxconn", "", "expected"),
+    ("net.ipv4.conf.IFNAME.no_such_thing", "1", "no_such_thing"), ("net.core.somaxconn", "many", "somaxconn")])
+def test_sysctls_that_cannot_be(world, key, value, says):
+    world.apply({"networks": {"web": dual(1)}})
+    before = world.snapshot()
+    result = world.apply({"networks": {"web": dual(1)}, "endpoints": {
+        "nginx": {"networks": {"web": {"sysctls": {key: value or None}}}}}}, check=False)
+    assert result.code == 1 and says in result.err, str(result)
+    assert "spec.yaml:" in result.err
+    world.same(before, world.snapshot())
+
+
+@behaviour("L10", "L11", "R1")
+def test_sysctls_stay_out_of_a_foreign_namespace(world):
+    world.netns("theirs")
+    world.weir("network", "add", "web", "--subnet", "10.88.1.0/24")
+    world.refused(2, "endpoint", "add", "nginx", "--netns", "theirs", "--network",
+                  "web,sysctl=net.core.somaxconn=1", says=["sysctls", "namespace"])
+    world.refused(2, "endpoint", "add", "nginx", "--network", "web,sysctl=net.core.somaxconn=1", "--network",
+                  "nowhere,sysctl=net.core.somaxconn=2", says=["somaxconn", "web"])

@@ -12,6 +12,7 @@
 #include "backends/netlink/shape.h"
 #include "backends/netlink/sysctl.h"
 #include "backends/netns.h"
+#include "core/sysctl.h"
 
 static struct weir_iface_want inside_want(const struct weir_attach *a)
 {
@@ -93,6 +94,45 @@ static int configure(const struct weir_attach *a, const struct weir_iface *now,
 	return r;
 }
 
+/* The sysctls that the user has asked for. */
+struct asked {
+	const struct weir_attach *a;
+	bool check, changed;
+};
+
+static int see_to_sysctls(void *ctx, struct weir_err *err)
+{
+	struct asked *asked = ctx;
+	const struct weir_attachment *att = asked->a->att;
+	char path[WEIR_SYSCTL_PATH];
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < att->n_sysctls; i++) {
+		const char *value = att->sysctls[i].value;
+		weir_sysctl_path(att->sysctls[i].key, att->ifname, path);
+		r = asked->check ? weir_sysctl_check_text(path, value, err)
+				 : weir_sysctl_ensure_text(asked->a->links->trace, path, value,
+							   &asked->changed, err);
+	}
+	return r;
+}
+
+static int sysctls_ensure(const struct weir_attach *a, bool *changed, struct weir_err *err)
+{
+	struct asked asked = { .a = a };
+	int r = a->att->n_sysctls ? weir_netns_run(a->inside->fd, see_to_sysctls, &asked, err) : 0;
+
+	*changed |= asked.changed;
+	return r;
+}
+
+static int sysctls_check(const struct weir_attach *a, struct weir_err *err)
+{
+	struct asked asked = { .a = a, .check = true };
+
+	return a->att->n_sysctls ? weir_netns_run(a->inside->fd, see_to_sysctls, &asked, err) : 0;
+}
+
 /* What the endpoint may send; where there is no port, nobody sees to it. */
 static uint64_t rate_of(const struct weir_attach *a)
 {
@@ -116,6 +156,8 @@ int weir_inside_end_ensure(const struct weir_attach *a, bool fresh, bool *change
 		*changed = true;
 		r = configure(a, &now, &want, err);
 	}
+	if (r == 0)
+		r = sysctls_ensure(a, changed, err);
 	if (r == 0 && !now.up) {
 		*changed = true;
 		r = weir_iface_set_up(&a->inside->channel, a->att->ifname, true, err);
@@ -263,6 +305,8 @@ int weir_inside_end_check(const struct weir_attach *a, const struct weir_model *
 		return weir_err_set(err, ESTALE, "%s", difference);
 	struct weir_addresses addresses = addresses_of(a, addrs, n_addrs, now.index);
 	r = weir_addresses_check(&a->inside->channel, &addresses, err);
+	if (r == 0)
+		r = sysctls_check(a, err);
 	if (r == 0)
 		r = weir_shape_check(&(struct weir_shaped){ &a->inside->channel, a->att->ifname,
 							    now.index, weir_attach_mtu(a) },

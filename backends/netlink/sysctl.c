@@ -88,24 +88,82 @@ int weir_sysctl_read_pair(const char *key, long ret[2], struct weir_err *err)
 	return read_numbers(key, ret, 2, err);
 }
 
+static int write_text(const struct weir_trace *trace, const char *key, const char *value,
+		      struct weir_err *err)
+{
+	int fd, r = open_key(key, O_WRONLY, &fd, err);
+
+	if (r < 0)
+		return r;
+	ssize_t n = write(fd, value, strlen(value));
+	int e = errno;
+	(void)close(fd); /* the kernel has answered the write already */
+	weir_trace(trace, n < 0 ? "sysctl %s = %s: %s" : "sysctl %s = %s", key, value, strerror(e));
+	if (n < 0)
+		return weir_err_errno(err, e, "setting sysctl %s to %s", key, value);
+	return 0;
+}
+
 int weir_sysctl_write(const struct weir_trace *trace, const char *key, long value,
 		      struct weir_err *err)
 {
 	char text[TEXT_SIZE];
-	int fd, len = snprintf(text, sizeof(text), "%ld\n", value);
-	int r = open_key(key, O_WRONLY, &fd, err);
+
+	(void)snprintf(text, sizeof(text), "%ld", value);
+	return write_text(trace, key, text, err);
+}
+
+/* ---- text ---- */
+
+/* The words of a text with single spaces between them. */
+static void squeeze(char *text)
+{
+	char *to = text;
+
+	for (const char *from = text; *from; from++) {
+		bool blank = strchr(" \t\n", *from) != NULL;
+		if (!blank)
+			*to++ = *from;
+		else if (to > text && to[-1] != ' ')
+			*to++ = ' ';
+	}
+	if (to > text && to[-1] == ' ')
+		to--;
+	*to = '\0';
+}
+
+int weir_sysctl_check_text(const char *key, const char *value, struct weir_err *err)
+{
+	char now[TEXT_SIZE];
+	int r = read_text(key, now, err);
 
 	if (r < 0)
 		return r;
-	ssize_t n = write(fd, text, (size_t)len);
-	int e = errno;
-	(void)close(fd); /* the kernel has answered the write already */
-	weir_trace(trace, n < 0 ? "sysctl %s = %ld: %s" : "sysctl %s = %ld", key, value,
-		   strerror(e));
-	if (n < 0)
-		return weir_err_errno(err, e, "setting sysctl %s to %ld", key, value);
-	return 0;
+	squeeze(now);
+	return strcmp(now, value) == 0
+		       ? 0
+		       : weir_err_set(err, ESTALE, "sysctl %s is \"%s\" instead of \"%s\"", key,
+				      now, value);
 }
+
+int weir_sysctl_ensure_text(const struct weir_trace *trace, const char *key, const char *value,
+			    bool *ret_changed, struct weir_err *err)
+{
+	struct weir_err why = { 0 };
+	int r = weir_sysctl_check_text(key, value, &why);
+
+	if (r == 0)
+		return 0;
+	if (r != -ESTALE)
+		return weir_request_allow(r, 0, &why, err);
+	*ret_changed = true;
+	r = write_text(trace, key, value, err);
+	if (r == 0 && weir_sysctl_check_text(key, value, &why) < 0)
+		r = weir_err_set(err, EINVAL, "the kernel does not take it: %s", why.text);
+	return r;
+}
+
+/* ---- numbers ---- */
 
 int weir_sysctl_ensure(const struct weir_trace *trace, const char *key, long value,
 		       bool *ret_changed, struct weir_err *err)

@@ -13,6 +13,11 @@ int weir_sysctl_write(const struct weir_trace *trace, const char *key, long valu
 int weir_sysctl_ensure(const struct weir_trace *trace, const char *key, long value,
 		       bool *ret_changed, struct weir_err *err);
 
+/* The same with text: words, whatever blanks the kernel puts between them. _check: -ESTALE. */
+int weir_sysctl_ensure_text(const struct weir_trace *trace, const char *key, const char *value,
+			    bool *ret_changed, struct weir_err *err);
+int weir_sysctl_check_text(const char *key, const char *value, struct weir_err *err);
+
 /* The IPv6 settings of an interface: those of want that are not -1 and differ from have. */
 int weir_sysctl_ipv6_ensure(const struct weir_trace *trace, const char *ifname,
 			    const struct weir_ipv6_conf *have, const struct weir_ipv6_conf *want,
