@@ -130,9 +130,9 @@ static int read_sysctls(struct weir_spec *spec, const struct weir_spec_node *val
 }
 
 static const struct weir_spec_key attachment_keys[] = {
-	{ "sysctls", read_sysctls },   { "ip", read_ips },
-	{ "mac", read_mac },	       { "ifname", read_ifname },
-	{ "priority", read_priority }, { "mtu", read_mtu },
+	{ "ip", read_ips },	   { "mac", read_mac },
+	{ "ifname", read_ifname }, { "priority", read_priority },
+	{ "mtu", read_mtu },	   { "sysctls", read_sysctls },
 };
 
 static struct weir_attachment *add_attachment(struct weir_spec *spec, struct weir_endpoint *ep,
