@@ -264,10 +264,41 @@ static int carry_out(struct weir_session *s, const struct weir_resolution *res,
 	return r < 0 ? r : weir_store_commit(s->store, err);
 }
 
+static int compare_mappings(const void *a, const void *b)
+{
+	return weir_mapping_cmp(a, b);
+}
+
+static bool is_new(const struct weir_endpoint *prev, const struct weir_mapping *m)
+{
+	return !prev || !prev->n_mappings ||
+	       !bsearch(m, prev->mappings, prev->n_mappings, sizeof(*m), compare_mappings);
+}
+
+/* Of ports that are new, so that it is said once; one of each endpoint stands for all. */
+static int warn_ports(struct weir_plan *plan, const struct weir_resolution *res,
+		      struct weir_err *err)
+{
+	for (size_t i = 0; i < res->after.n_endpoints; i++) {
+		const struct weir_endpoint *ep = &res->after.endpoints[i];
+		const struct weir_endpoint *prev = weir_model_endpoint(&res->before, ep->name);
+		size_t told = plan->n_warnings;
+		for (size_t k = 0; k < ep->n_mappings && plan->n_warnings == told; k++) {
+			const struct weir_mapping *m = &ep->mappings[k];
+			if ((!weir_addr_is_set(&m->host) && !m->strict) || !is_new(prev, m))
+				continue;
+			int r = weir_plan_warn_mapping(plan, &res->after, ep, m, err);
+			if (r < 0)
+				return r;
+		}
+	}
+	return 0;
+}
+
 static int warn(struct weir_plan *plan, const struct weir_change *change,
 		const struct weir_resolution *res, struct weir_err *err)
 {
-	int r = 0;
+	int r = warn_ports(plan, res, err);
 	for (size_t i = 0; r == 0 && i < change->n_ops; i++)
 		if (change->ops[i].kind == WEIR_PUT_POLICY)
 			r = weir_plan_warn_policy(plan, &res->all_after, change->ops[i].policy,

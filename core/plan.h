@@ -21,4 +21,9 @@ int weir_plan_add_warning(struct weir_plan *plan, const struct weir_step *step,
 int weir_plan_warn_policy(struct weir_plan *plan, const struct weir_model *all,
 			  const struct weir_policy *policy, struct weir_err *err);
 
+/* Who reaches a published port by other interfaces than its address tells (port_warn.c). */
+int weir_plan_warn_mapping(struct weir_plan *plan, const struct weir_model *model,
+			   const struct weir_endpoint *ep, const struct weir_mapping *m,
+			   struct weir_err *err);
+
 #endif

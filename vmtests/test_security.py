@@ -145,6 +145,21 @@ def test_strict_port_is_not_reached_through_another_nic(world, by):
         assert world.lan2.connect(family.host, 8080).server == "nginx"
 
 
+@behaviour("S4", "U1")
+def test_plan_tells_that_an_address_is_no_interface(world):
+    spec = web()
+    spec["endpoints"]["nginx"]["publish"] = ["192.0.2.1:8080:80"]
+    for argv in (["plan"], ["apply"]):
+        result = world.weir(*argv, world.spec(spec), check=False)
+        assert "192.0.2.1:8080:80 can be reached by every interface" in result.err and "strict" in result.err
+    assert "every interface" not in world.weir("plan", "spec.yaml").err, "said once"
+    for quiet in ("127.0.0.1:8081:80", {"port": "192.0.2.1:8082:80", "strict": True}, "8083:80"):
+        spec["endpoints"]["nginx"]["publish"] = [quiet]
+        assert "every interface" not in world.weir("plan", world.spec(spec), check=False).err
+    result = world.weir("port", "add", "nginx", "8084:80", "--strict", "--dry-run", check=False)
+    assert "strict says nothing" in result.err
+
+
 @behaviour("S4", "N8")
 @neighbours
 def test_a_port_becomes_strict(world):
