@@ -381,6 +381,11 @@ static bool refused_by_strictness(struct walk *w)
 	return true;
 }
 
+static bool opens_nothing(const struct walk *w)
+{
+	return w->flow->proto == WEIR_TCP && !w->flow->opens;
+}
+
 /* ---- delivery to the host ---- */
 
 static void deliver(struct walk *w)
@@ -389,6 +394,10 @@ static void deliver(struct walk *w)
 	bool resolver = (flow->proto == WEIR_UDP || flow->proto == WEIR_TCP) &&
 			flow->dport == DNS_PORT;
 
+	if (w->from && opens_nothing(w)) {
+		drop(w, WEIR_DROP_NOT_SYN, NULL);
+		return;
+	}
 	if (decided_with_host(w, false)) {
 		w->answer->local = w->answer->verdict == WEIR_ACCEPT;
 		return;
@@ -403,11 +412,6 @@ static void deliver(struct walk *w)
 }
 
 /* ---- forwarding ---- */
-
-static bool opens_nothing(const struct walk *w)
-{
-	return w->flow->proto == WEIR_TCP && !w->flow->opens;
-}
 
 /* What the states of a flow forbid before anything allows. True when the packet ends here. */
 static bool refused_on_the_way(struct walk *w)

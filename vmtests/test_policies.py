@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """P3 to P8, P10: what policies and defaults let pass and close, as packets."""
+import frames
 import pytest
 from marks import behaviour, elsewhere, every_switch
 from place import wait_until
@@ -437,3 +438,30 @@ def test_one_more_endpoint_is_elements_only(world):
     if world.backend == "nftables":
         assert "nft add element inet weir policy_from4" in said
         assert "nft add chain" not in said and "nft add rule" not in said and "nft add set" not in said
+
+
+# ---- P6: what is cut stays cut -------------------------------------------------------------------
+
+
+@behaviour("P6", "S9")
+def test_streams_of_the_host_stay_cut(world):
+    """The next segment of the other end is no flow of its own, in which the host's segments would be replies."""
+    put(world, two())
+    world.host.run("sh", "-c", "echo 1 >/proc/sys/net/netfilter/nf_conntrack_tcp_be_liberal")  # numbers do not matter
+    pg = world.ns("pg")
+    pg.serve(5432)
+    opened = {}
+    for number, family in enumerate(FAMILIES, 1):
+        opened[number] = world.host.open(number, world.address("pg", family.version), 5432)
+        assert opened[number].server == "pg"
+        assert world.host.say(number, "hello") == "hello"
+    put(world, two([policy("no-host", "deny", to={"endpoint": "pg"}, **{"from": "host"})]))
+    for number, family in enumerate(FAMILIES, 1):
+        addr, here = world.address("pg", family.version), GATEWAY[family.version] % 2
+        segment = frames.tcp(addr, here, 5432, opened[number].client_port, 0x10)
+        ethernet = frames.ethernet(world.host.mac("wb-db"), pg.mac(), frames.ethertype_of(segment), segment)
+        before = drops(world)["not the start of a flow"]
+        pg.raw("eth0", ethernet)
+        wait_until(lambda: drops(world)["not the start of a flow"] > before, "the segment is dropped")
+        assert world.host.say(number, "still", ms=60) != "still"
+        assert pg.connect(here, 22).outcome == "refused"  # what begins is let in

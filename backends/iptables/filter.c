@@ -107,6 +107,13 @@ static bool rule_host(struct weir_ipt_builder *b, const struct weir_entry *net,
 	return net->flags & WEIR_HOST_DENY;
 }
 
+static bool rule_not_syn(struct weir_ipt_builder *b, const struct weir_entry *net,
+			 struct weir_ipt_rule *rule)
+{
+	(void)net;
+	return rule_drop(b, WEIR_DROP_NOT_SYN, rule);
+}
+
 /* ---- by address ---- */
 
 static void make_sources(struct weir_ipt_builder *b, const char *ifname)
@@ -432,6 +439,17 @@ static void make_forward(struct weir_ipt_builder *b)
 		     WEIR_IPT_RULE(.verdict = WEIR_IPT_JUMP, .target = "WEIR-FORWARD"));
 }
 
+/* Else what the host had opened towards an endpoint, and was cut, comes back as a flow of the endpoint's. */
+static void put_not_syn_to_host(struct weir_ipt_builder *b, size_t chain)
+{
+	struct weir_ipt_rule rule = with(established, WEIR_IPT_JUMP);
+	rule.not_states = true;
+	rule.proto = IPPROTO_TCP;
+	rule.not_syn = true;
+	rule.target = "WEIR-HOST-NEW";
+	weir_ipt_put(b, chain, &rule);
+}
+
 static void make_input(struct weir_ipt_builder *b)
 {
 	size_t chain = weir_ipt_image_chain(b->image, "WEIR-INPUT");
@@ -451,6 +469,7 @@ static void make_input(struct weir_ipt_builder *b)
 	weir_ipt_put(b, chain,
 		     WEIR_IPT_RULE(.states = WEIR_IPT_DNATTED, .verdict = WEIR_IPT_JUMP,
 				   .target = "WEIR-GATEWAYS-DNAT"));
+	put_not_syn_to_host(b, chain);
 	if (weir_ipt_has_host_pairs(b))
 		weir_ipt_put_jump(b, chain, "WEIR-HOST-IN");
 	weir_ipt_put_jump(b, chain, "WEIR-HOST");
@@ -488,6 +507,8 @@ static void make_dispatch(struct weir_ipt_builder *b)
 		  rule_inside },
 		{ { .dimension = &weir_ipt_in, .root = "WEIR-HOST", .stem = "WEIR-H-" },
 		  rule_host },
+		{ { .dimension = &weir_ipt_in, .root = "WEIR-HOST-NEW", .stem = "WEIR-HN-" },
+		  rule_not_syn },
 	};
 	make_from_tree(b);
 	for (size_t i = 0; i < sizeof(trees) / sizeof(trees[0]); i++)

@@ -331,6 +331,8 @@ const struct weir_nft_rule weir_nft_rules[] = {
 	  STEPS(IIF_NOT_IN("networks"), VERDICT(NF_ACCEPT)) },
 	{ "host", "ct state established,related accept",
 	  STEPS(ESTABLISHED) },
+	{ "host", "tcp flags != syn / fin,syn,rst,ack", /* else what the host had opened, and was cut, comes back */
+	  STEPS(NOT_SYN), DROPS(NOT_SYN) },
 	{ "host", "meta l4proto ipv6-icmp jump discovery",
 	  STEPS(L4(IPPROTO_ICMPV6), JUMP("discovery")) },
 	{ "host", "iifname . ip saddr @sources4 ip saddr vmap @host_in4",

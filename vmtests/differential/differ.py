@@ -33,8 +33,8 @@ ROUND_MS = 10000  # only reached when something that must arrive does not
 FORWARD = {4: "net/ipv4/ip_forward", 6: "net/ipv6/conf/all/forwarding"}
 
 Expected = collections.namedtuple("Expected", "verdict local dst dport src why")
-# What the kernel did: arrivals are (ns, src, dst, dport), answers (ns, src, sport).
-Seen = collections.namedtuple("Seen", "arrivals answers errors")
+# What the kernel did: arrivals are (ns, src, dst, dport), answers (ns, src, sport), refusals by ICMP (ns,).
+Seen = collections.namedtuple("Seen", "arrivals answers refusals errors")
 
 
 # -- the evaluator ------------------------------------------------------------------------------------
@@ -77,11 +77,11 @@ class Exchange:
         self.say("go", ROUND_MS)
         self.process.write(self._said)
         self._said = ""
-        seen = collections.defaultdict(lambda: Seen([], [], []))
+        seen = collections.defaultdict(lambda: Seen([], [], [], []))
         for line in iter(self.process.line, "done\n"):
             assert line, self.process.finish()[2]
             kind, number, *rest = line.split()
-            {"at": seen[int(number)].arrivals, "back": seen[int(number)].answers,
+            {"at": seen[int(number)].arrivals, "back": seen[int(number)].answers, "prohibited": seen[int(number)].refusals,
              "error": seen[int(number)].errors}[kind].append(tuple(rest))
         self.late = {n: s for n, s in seen.items() if n < first}
         return [seen[first + i] for i in range(len(flows))]
@@ -132,6 +132,7 @@ class Case:
     def _prepare(self):
         """The switches on which the answers depend, as the model has them."""
         wanted = {FORWARD[version]: int(on) for version, on in self.model.forwarding.items()}
+        wanted |= {"net/ipv4/icmp_ratemask": 0, "net/ipv6/icmp/ratemask": 128}  # refusals are not rationed
         wanted |= {"net/ipv4/conf/%s/rp_filter" % name: 0 for name in ("all", "default", "eth0", "eth1")}
         script = "".join("echo %d > /proc/sys/%s\n" % (value, key) for key, value in wanted.items())
         self.world.machine.run(["sh", "-ec", script], record=False)
@@ -158,8 +159,8 @@ class Case:
         for port in self.model.ports:
             for address in port.addr.values():
                 gateway = self.model.gateway(port.network, address)
-                flows += [Flow("", "", "host", "-", gateway, address, "icmp", 0),
-                          Flow("", "", port.endpoint, port.ifname, address, gateway, "icmp", 0)]
+                flows += [Flow("", "", "host", "-", gateway, address, *self.model.marker),
+                          Flow("", "", port.endpoint, port.ifname, address, gateway, *self.model.marker)]
         for version, wide in FAMILIES.items():
             for ns, here, there in (("lan", wide.host, wide.lan), ("lan2", wide.host2, wide.lan2)):
                 flows += [Flow("", "", "host", "-", here, there, "icmp", 0),
@@ -186,7 +187,7 @@ class Case:
 
     def _arrival(self, flow, answer):
         """What the evaluator's answer means for what is seen; None: nothing."""
-        if answer.verdict == "drop":
+        if answer.verdict != "accept":
             return None
         if answer.local:
             return ("host", answer.src, answer.dst, str(answer.dport))
@@ -194,15 +195,19 @@ class Case:
         return (ns, answer.src or near, answer.dst, str(answer.dport))
 
     def _answered(self, flow, arrival):
-        """Must an answer come back? UDP has none; one to a borrowed source goes elsewhere, and so does one of a
+        """Must an answer come back? UDP has none, nor has ICMP but echo requests; one to a borrowed source goes elsewhere, and so does one of a
         receiver with a shorter way to that source, by another of its networks."""
-        if arrival is None or flow.proto not in ("tcp", "icmp"):
+        if arrival is None or flow.proto not in ("tcp", "icmp") or (flow.proto == "icmp" and flow.dport):
             return False
         ns, src, dst, _ = arrival
         if any(self.model.subnet_of(port.network, src) and dst not in port.addr.values()
                for port in self.model.ports_of(ns)):
             return False
         return flow.ns == "host" or flow.src in self._addresses(flow)
+
+    def _told(self, flow, answer):
+        """Must a refusal reach the sender? One to a borrowed source goes elsewhere."""
+        return answer.verdict == "refuse" and (flow.ns == "host" or flow.src in self._addresses(flow))
 
     def _addresses(self, flow):
         if flow.ns in ("lan", "lan2"):
@@ -211,13 +216,30 @@ class Case:
 
     def _wanted(self, flow, answer):
         arrival = self._arrival(flow, answer)
-        return (arrival is not None) + self._answered(flow, arrival)
+        return (arrival is not None) + self._answered(flow, arrival) + self._told(flow, answer)
 
     def _differs(self, flow, answer, seen):
         arrival = self._arrival(flow, answer)
-        if seen.errors or seen.arrivals != ([] if arrival is None else [arrival]):
+        if seen.arrivals != ([] if arrival is None else [arrival]):
             return True
-        return self._answered(flow, arrival) and seen.answers != [(flow.ns, flow.dst, str(flow.dport))]
+        if answer.verdict != "accept":
+            return self._refused_otherwise(flow, answer, seen)
+        back = [(flow.ns, flow.dst, str(flow.dport if flow.proto == "tcp" else 0))]
+        return bool(seen.errors or seen.refusals) or (self._answered(flow, arrival) and seen.answers != back)
+
+    def _refused_otherwise(self, flow, answer, seen):
+        """A process on the host is told by its own kernel. The others hear of a refusal only: by a reset, or by ICMP."""
+        if seen.errors != [("EPERM",)] * (flow.ns == "host" and not answer.local):
+            return True
+        if answer.verdict == "refuse" and not self._told(flow, answer):
+            return False  # whoever has the address hears of it, or the port that it came from
+        told, reset = answer.verdict == "refuse", flow.proto in ("tcp", "ack")
+        if seen.refusals != [(flow.ns,)] * (told and not reset):
+            return True
+        resets = [(flow.ns, flow.dst, str(flow.dport))]
+        if flow.origin == "endpoint":  # where frames of a bridge meet the IP hooks, a reset goes past the translation
+            resets += [(flow.ns, answer.dst, str(answer.dport))]
+        return len(seen.answers) != (told and reset) or any(one not in resets for one in seen.answers)
 
     def _tell(self, flow, answer, seen):
         said = "%s:%s from %s at %s" % (answer.dst, answer.dport, answer.src or "the interface's",

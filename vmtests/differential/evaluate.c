@@ -9,15 +9,16 @@
  *	flow FROM WHERE SRC DST PROTO DPORT		-> one line, below
  *
  * FROM is endpoint (WHERE: the network), outside (the host's interface) or host ("-"). PROTO is tcp,
- * ack (TCP that opens nothing), udp or icmp. The answer is
+ * ack (TCP that opens nothing), udp or icmp, whose DPORT is the type (0: an echo request). The answer is
  *
- *	accept|drop local|on DST DPORT SRC|- REASON…	SRC "-": the address of the interface it leaves by
+ *	accept|drop|refuse local|on DST DPORT SRC|- REASON…	SRC "-": the address of the interface it leaves by
  *
  * The spec names every address and bridge, so that nothing has to be resolved but gateways. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/selector.h"
 #include "core/spec.h"
 #include "policy/eval.h"
 
@@ -54,6 +55,8 @@ static void read_model(const char *file)
 	if (r < 0)
 		die(file, &err);
 	weir_model_sort(&model);
+	if (weir_policies_bind(&model, &err) < 0)
+		die(file, &err);
 }
 
 static void do_host(char **words)
@@ -110,6 +113,12 @@ static void set_origin(struct weir_flow *flow, const char *from, const char *whe
 	}
 }
 
+static const char *const verdicts[WEIR_NUM_VERDICTS] = {
+	[WEIR_ACCEPT] = "accept",
+	[WEIR_DROP] = "drop",
+	[WEIR_REFUSE] = "refuse",
+};
+
 static void do_flow(char **words)
 {
 	struct weir_flow flow = { .src = addr(words[3]), .dst = addr(words[4]) };
@@ -119,11 +128,15 @@ static void do_flow(char **words)
 
 	set_origin(&flow, words[1], words[2]);
 	set_proto(&flow, words[5]);
-	flow.dport = (uint16_t)strtoul(words[6], NULL, 10);
+	unsigned long number = strtoul(words[6], NULL, 10);
+	if (flow.proto == WEIR_NO_PROTO)
+		flow.icmp_type = (uint8_t)number;
+	else
+		flow.dport = (uint16_t)number;
 	if (weir_eval(&model, &host, &flow, &answer, &err) < 0)
 		die("flow", &err);
-	printf("%s %s %s %u %s %s\n", answer.verdict == WEIR_ACCEPT ? "accept" : "drop",
-	       answer.local ? "local" : "on", weir_addr_text(&answer.dst, dst), answer.dport,
+	printf("%s %s %s %u %s %s\n", verdicts[answer.verdict], answer.local ? "local" : "on",
+	       weir_addr_text(&answer.dst, dst), answer.dport,
 	       weir_addr_is_set(&answer.src) ? weir_addr_text(&answer.src, src) : "-", answer.text);
 }
 

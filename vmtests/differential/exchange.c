@@ -11,8 +11,9 @@
  *	error ID ERRNO			it could not be sent
  *	at ID NAME SRC DST DPORT	it arrived
  *	back ID NAME SRC SPORT		its answer (a TCP reset, an echo reply) arrived
+ *	prohibited ID NAME		ICMP says that it was refused
  *
- * PROTO is tcp, ack, udp or icmp. WANTED is how many lines the flow is expected to cause: when all of
+ * PROTO is tcp, ack, udp or icmp, whose DPORT is the type (0: an echo request). WANTED is how many lines the flow is expected to cause: when all of
  * those have come, or after MS, the round ends.
  *
  * How it works: one process holds sockets in all the namespaces and stays on one CPU. A packet crosses
@@ -155,6 +156,10 @@ static void add_flow(char **words)
 	for (int kind = 0; kind < PACKET_NUM_KINDS; kind++)
 		if (strcmp(kinds[kind], words[6]) == 0)
 			flow->packet.kind = (enum packet_kind)kind;
+	if (flow->packet.kind == PACKET_ICMP) {
+		flow->packet.type = (uint8_t)flow->packet.dport;
+		flow->packet.dport = 0;
+	}
 	errno = EINVAL;
 	if (!flow->from || flow->packet.kind == PACKET_NUM_KINDS ||
 	    !parse_addr(words[4], flow->packet.src, &flow->packet.family) ||
@@ -206,8 +211,10 @@ static void tell(const struct tap *tap, enum packet_seen seen, const struct pack
 	if (seen == PACKET_OURS)
 		printf("at %u %s %s %s %u\n", packet->id, tap->place->name, src, dst,
 		       packet->dport);
-	else
+	else if (seen == PACKET_ANSWER)
 		printf("back %u %s %s %u\n", packet->id, tap->place->name, src, packet->sport);
+	else
+		printf("prohibited %u %s\n", packet->id, tap->place->name);
 	came++;
 }
 

@@ -16,6 +16,12 @@ LAN = {4: (V4.lan, V4.outside), 6: (V6.lan, V6.outside)}
 LAN2 = {4: (V4.lan2,), 6: (V6.lan2,)}
 NAMES = ("web", "db", "ops", "lab")
 MAPPINGS_MAX = 7
+POLICIES_MAX = 8
+LABELS = {"role": ("front", "api", "db"), "env": ("prod", "stage")}
+PORTS = (22, 53, 80, 8080)
+TIMESTAMP, NODE_QUERY = 13, 139  # requests that begin a connection as far as conntrack goes, beside echo
+OTHER_ICMP = {4: TIMESTAMP, 6: NODE_QUERY}
+MARKER_PORT, MARKER_PRIORITY = 9, 32767
 
 # from: endpoint, host, outside; where: the network, "-", the host's interface; ns, ifname: who sends, by what.
 Flow = collections.namedtuple("Flow", "origin where ns ifname src dst proto dport")
@@ -49,8 +55,10 @@ class Model:
                 net.update(mode="bridge", bridge="br-" + name)
         for _ in range(rnd.randint(0, MAPPINGS_MAX)):
             self._mapping()
+        self.marker = ("icmp", 0)  # by which the host and an endpoint always reach each other
+        policies = Policies(self).take() if rnd.random() < .75 else []
         self.detours = [port for port in self.ports if rnd.random() < .3]
-        self.spec = {"networks": self.networks, "endpoints": self.endpoints}
+        self.spec = {"networks": self.networks, "endpoints": self.endpoints, "policies": policies}
 
     # -- networks -------------------------------------------------------------------------------------
 
@@ -72,6 +80,11 @@ class Model:
         if rnd.random() < .25 and len(kinds) == len(subnets):
             net["mode"] = "routed"
             del net["bridge"]
+        elif rnd.random() < .1:
+            net["filter_bridged"] = True
+        if rnd.random() < .35:
+            net["default"] = {way: rnd.choice(("usual", "allow", "deny"))
+                              for way in rnd.choice((("ingress",), ("egress",), ("ingress", "egress")))}
         self.networks[name] = net
         for subnet in subnets:
             gateway = next((w for w in wanted if ipaddress.ip_address(w) in subnet), str(subnet[1]))
@@ -131,7 +144,8 @@ class Model:
             if rnd.random() < .3:
                 attachments[net]["priority"] = rnd.randint(-1, 1)
             self.ports.append(Port(name, net, "eth%d" % number, addresses))
-        self.endpoints[name] = {"networks": attachments}
+        labels = {key: rnd.choice(values) for key, values in LABELS.items() if rnd.random() < .6}
+        self.endpoints[name] = {"networks": attachments, "labels": labels}
 
     def ports_of(self, endpoint):
         return [port for port in self.ports if port.endpoint == endpoint]
@@ -213,6 +227,109 @@ class Model:
 
     def guarded(self, version):
         return self.needs_forwarding(version) and not self.forwarding[version]
+
+
+class Policies:
+    """Policies about a model. Most of them pick something of it; few ports and labels let them contradict."""
+
+    def __init__(self, model):
+        self.model, self.rnd = model, model.rnd
+        self._inner = sorted({inside for *_, inside in model.published()})
+
+    def take(self):
+        policies = [self._policy("p%d" % number) for number in range(self.rnd.randint(1, POLICIES_MAX))]
+        if any("host" in (listed(policy.get("from")) + listed(policy.get("to"))) for policy in policies):
+            policies += self._markers()
+        return policies
+
+    def _markers(self):
+        self.model.marker = ("tcp", MARKER_PORT)
+        common = {"ports": ["%d/tcp" % MARKER_PORT], "action": "allow", "priority": MARKER_PRIORITY}
+        return [{"name": "marker-out", "from": "host", "to": "endpoints", **common},
+                {"name": "marker-in", "from": "endpoints", "to": "host", **common}]
+
+    def _policy(self, name):
+        rnd = self.rnd
+        policy = {"name": name, "action": rnd.choice(("allow", "allow", "allow", "deny", "reject"))}
+        for end in ("from", "to"):
+            if rnd.random() < .8:
+                policy[end] = [self._selector() for _ in range(rnd.choice((1, 1, 2)))]
+        if all(word in ("host", "outside") for end in ("from", "to") for word in policy.get(end, ("any",))):
+            policy["to"].append("endpoints")  # what passes between the others is not weir's
+        for end, other in (("from", "to"), ("to", "from")):
+            if "host" in policy.get(end, ()) and all(s in ("host", "outside") for s in policy.get(other, ("any",))):
+                policy[other].append("endpoints")
+        if rnd.random() < .6:
+            policy["ports"] = [self._service() for _ in range(rnd.randint(1, 3))]
+        if rnd.random() < .4:
+            policy["direction"] = rnd.choice(("egress", "ingress"))
+        if rnd.random() < .4:
+            policy["priority"] = rnd.randint(-1, 1)
+        if rnd.random() < .1:
+            policy["log"] = True
+        return policy
+
+    # -- who ------------------------------------------------------------------------------------------
+
+    def _selector(self):
+        make = self.rnd.choice((self._named,) * 4 + (self._labelled,) * 3 + (self._blocks,) * 4 + (self._word,) * 3)
+        return make()
+
+    def _word(self):
+        return self.rnd.choice(("any", "endpoints", "outside", "host", "host"))
+
+    def _named(self):
+        rnd, selector = self.rnd, {}
+        kinds = rnd.choice((("networks",), ("endpoints",), ("networks", "endpoints"), ("networks", "labels")))
+        for kind in kinds:
+            if kind == "labels":
+                selector.update(self._labelled())
+                continue
+            names = sorted(getattr(self.model, kind))
+            selector[kind] = rnd.sample(names, rnd.randint(1, min(2, len(names))))
+        return selector
+
+    def _labelled(self):
+        rnd, labels = self.rnd, {}
+        for key in rnd.sample(sorted(LABELS), rnd.choice((1, 1, 2))):
+            values = LABELS[key]
+            labels[key] = rnd.choice((None, rnd.choice(values), rnd.sample(values, 2)))
+        return {"labels": labels}
+
+    def _blocks(self):
+        return {"cidr": [self._block() for _ in range(self.rnd.choice((1, 1, 2)))]}
+
+    def _block(self):
+        rnd = self.rnd
+        version = rnd.choice((4, 4, 6))
+        block = self._prefix(version)
+        inside = sorted({str(p) for p in (self._prefix(version) for _ in range(4)) if p != block and p.subnet_of(block)})
+        if not inside or rnd.random() < .4:
+            return {"block": str(block)}
+        return {"block": str(block), "except": rnd.sample(inside, rnd.randint(1, min(2, len(inside))))}
+
+    def _prefix(self, version):
+        """Around an address that flows use."""
+        rnd, bits = self.rnd, 32 if version == 4 else 128
+        addresses = [p.addr[version] for p in self.model.ports if version in p.addr] + [*LAN[version], *LAN2[version]]
+        lengths = (0, 8, 16, 24, 28, bits - 1, bits, bits) if version == 4 else (0, 16, 48, 64, 112, bits - 1, bits, bits)
+        return ipaddress.ip_network("%s/%d" % (rnd.choice(addresses), rnd.choice(lengths)), strict=False)
+
+    # -- what -----------------------------------------------------------------------------------------
+
+    def _service(self):
+        rnd = self.rnd
+        kind = rnd.random()
+        if kind < .3:
+            return rnd.choice(("icmp", "icmpv6", "icmp/echo-request", "icmpv6/128", "icmp/0-12", "icmp/13", "icmpv6/129-255",
+                               "sctp"))
+        proto = rnd.choice(("tcp", "tcp", "udp"))
+        if kind < .45:
+            return proto
+        port = rnd.choice([*PORTS, *self._inner])
+        if kind < .7:
+            return "%d/%s" % (port, proto)
+        return "%d-%d/%s" % (max(port - rnd.choice((0, 1, 100)), 1), min(port + rnd.choice((1, 50, 10000)), 65535), proto)
 
 
 def _range(first, count):
@@ -317,8 +434,8 @@ class Flows:
 
     def _port(self, dst):
         kind = self.rnd.random()
-        if kind < .12:
-            return "icmp", 0
+        if kind < .16:
+            return "icmp", self.rnd.choice((0, 0, OTHER_ICMP[family(dst)]))
         if kind < .75 and self._published:
             fits = [p for p in self._published if p[0] in (None, dst)] or self._published
             _, proto, outside, inside = self.rnd.choice(fits if self.rnd.random() < .8 else self._published)
@@ -326,4 +443,4 @@ class Flows:
             if self.rnd.random() < .1:
                 proto = "udp" if proto == "tcp" else "tcp"
             return proto, min(port, 65535)
-        return self.rnd.choice(("tcp", "udp")), self.rnd.choice((22, 53, 80, 8080, self.rnd.randint(1, 65535)))
+        return self.rnd.choice(("tcp", "udp")), self.rnd.choice((*PORTS, self.rnd.randint(1, 65535)))

@@ -93,12 +93,14 @@ static size_t put_udp(const struct packet *packet, unsigned char *at)
 	return sizeof(udp);
 }
 
-/* Both families' echo requests have one layout. */
+/* Both families' requests have one layout as far as the token. */
 static size_t put_icmp(const struct packet *packet, unsigned char *at)
 {
 	struct icmphdr icmp = { .type = packet->family == AF_INET6 ? ICMP6_ECHO_REQUEST
 								   : ICMP_ECHO };
 
+	if (packet->type)
+		icmp.type = packet->type;
 	icmp.un.echo.id = htons(packet->sport);
 	icmp.un.echo.sequence = htons(1);
 	memcpy(at, &icmp, sizeof(icmp));
@@ -200,19 +202,38 @@ static enum packet_seen read_udp(const unsigned char *bytes, size_t len, struct 
 	return PACKET_OURS;
 }
 
+static bool prohibits(const struct icmphdr *icmp, bool six)
+{
+	return six ? icmp->type == ICMP6_DST_UNREACH && icmp->code == ICMP6_DST_UNREACH_ADMIN
+		   : icmp->type == ICMP_DEST_UNREACH && icmp->code == ICMP_PKT_FILTERED;
+}
+
+static bool answers(const struct icmphdr *icmp, bool six)
+{
+	return icmp->type == (six ? ICMP6_ECHO_REPLY : ICMP_ECHOREPLY);
+}
+
+/* An error carries the packet that it is about. */
 static enum packet_seen read_icmp(const unsigned char *bytes, size_t len, struct packet *ret)
 {
 	bool six = ret->family == AF_INET6;
-	size_t head = sizeof(struct icmphdr);
+	struct packet inner = { 0 };
+	struct icmphdr icmp;
 
-	if (len < head || !read_token(bytes + head, len - head, ret))
+	if (len < sizeof(icmp))
+		return PACKET_FOREIGN;
+	memcpy(&icmp, bytes, sizeof(icmp));
+	if (prohibits(&icmp, six)) {
+		if (packet_read(bytes + sizeof(icmp), len - sizeof(icmp), &inner) != PACKET_OURS)
+			return PACKET_FOREIGN;
+		ret->id = inner.id;
+		return PACKET_PROHIBITED;
+	}
+	if (!read_token(bytes + sizeof(icmp), len - sizeof(icmp), ret))
 		return PACKET_FOREIGN;
 	ret->kind = PACKET_ICMP;
 	ret->sport = ret->dport = 0;
-	if (bytes[0] == (six ? ICMP6_ECHO_REQUEST : ICMP_ECHO))
-		return PACKET_OURS;
-	return bytes[0] == (six ? ICMP6_ECHO_REPLY : ICMP_ECHOREPLY) ? PACKET_ANSWER
-								     : PACKET_FOREIGN;
+	return answers(&icmp, six) ? PACKET_ANSWER : PACKET_OURS;
 }
 
 enum packet_seen packet_read_payload(const unsigned char *bytes, size_t len, int protocol,

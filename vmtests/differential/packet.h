@@ -18,11 +18,13 @@ struct packet {
 	unsigned char src[16], dst[16];
 	enum packet_kind kind;
 	uint16_t sport, dport; /* ICMP: 0 */
+	uint8_t type;	       /* of ICMP; 0: an echo request */
 	unsigned id;	       /* below PACKET_IDS */
 };
 
-/* What a packet that was seen is: one of ours, or an answer to one (a reset, an echo reply). */
-enum packet_seen { PACKET_FOREIGN, PACKET_OURS, PACKET_ANSWER };
+/* What a packet that was seen is: one of ours, an answer to one (a reset, an echo reply), or word that one
+ * is prohibited. */
+enum packet_seen { PACKET_FOREIGN, PACKET_OURS, PACKET_ANSWER, PACKET_PROHIBITED };
 
 /* Writes the packet from its IP header on; its length. The source port is PACKET_FIRST_PORT + id. */
 size_t packet_build(const struct packet *packet, unsigned char bytes[PACKET_MAX]);
