@@ -139,7 +139,10 @@ static void test_what_is_named_is_there(void **state)
 	FAILS(h, EINVAL, "is a p2p one",
 	      apply(h, "networks: {wire: {mode: p2p, subnet: 10.9.0.0/30}}\n"
 		       "policies: [{name: p, action: deny, from: 'network:wire'}]"));
-	SAME(before, dump(h), "refused policies left something");
+	char *after = dump(h);
+	SAME(before, after, "refused policies left something");
+	free(after);
+	free(before);
 }
 
 static void test_what_is_named_stays(void **state)
@@ -153,7 +156,10 @@ static void test_what_is_named_stays(void **state)
 	      prune(h, "networks: {web: {subnet: 10.1.0.0/24}, db: {subnet: 10.2.0.0/24}}\n"
 		       "policies: [{name: p, action: deny, from: 'endpoint:ui', to: "
 		       "'network:db'}]"));
-	SAME(before, dump(h), "refused removals left something");
+	char *after = dump(h);
+	SAME(before, after, "refused removals left something");
+	free(after);
+	free(before);
 	OK(h, remove_endpoint(h, "pg")); /* nobody names it */
 	struct weir_op ops[] = { { .kind = WEIR_REMOVE_ENDPOINT, .name = "ui" },
 				 { .kind = WEIR_REMOVE_POLICY, .name = "p" } };
