@@ -29,8 +29,9 @@ static bool needs_forwarding(const struct weir_network *net, enum weir_family fa
 		return false;
 	for (size_t i = 0; i < net->n_subnets; i++)
 		routed += net->subnets[i].gateway.family == family;
-	/* nothing leaves an internal network, but from one of its subnets to another is by the gateway */
-	return routed > (net->internal ? 1 : 0);
+	/* nothing leaves an internal network, but from one of its subnets to another is by the gateway, and
+	 * from one endpoint to another where each has a link of its own */
+	return routed > (net->internal && !weir_mode_traits(net->mode)->routed ? 1 : 0);
 }
 
 /* What was changed in an earlier boot went with it: the values of now are the host's own. */

@@ -391,7 +391,7 @@ def test_an_endpoint_attached_later(world):
     closed(world, "later", "pg", 5432, families=FAMILIES[:1])
 
 
-@behaviour("S10", "P5")
+@behaviour("S10", "P5", "S9")
 def test_no_gap_while_policies_change(world):
     """A flood that must never pass, while other policies come and go and the lists are made anew."""
     shut = {"default": {"ingress": "deny"}}
@@ -399,20 +399,24 @@ def test_no_gap_while_policies_change(world):
 
     def spec(number):
         return two([never, policy("some", ports=["%d/tcp" % (1000 + number)], to={"network": "db"}),
-                    policy("p%d" % number, "deny", to={"cidr": "10.%d.0.0/16" % number})], db=shut)
+                    policy("p%d" % number, "deny", to={"cidr": ["10.%d.0.0/16" % number, "fd00:%d::/32" % number]})], db=shut)
 
     put(world, spec(0))
     pg = world.ns("pg")
     pg.watch()
-    flood = world.machine.popen([world.place.probe, "flood", world.address("pg"), "7000", "200"], world.ns("api").path)
+    floods = [world.machine.popen([world.place.probe, "flood", world.address("pg", family.version), "7000", "200"],
+                                  world.ns("api").path) for family in FAMILIES]
     try:
         for number in range(1, 6):
             put(world, spec(number))
     finally:
-        flood.kill()
-        flood.finish()
-    seen = [f for f in world.until_marker(pg, pg.addresses("eth0")[0]) if f.dport == 7000]
-    assert not seen, "%d packets came through" % len(seen)
+        for flood in floods:
+            flood.kill()
+            flood.finish()
+    assert drops(world)["policy"] > 0
+    for family in FAMILIES:
+        seen = [f for f in world.until_marker(pg, pg.addresses("eth0", family.version)[0]) if f.dport == 7000]
+        assert not seen, "%d packets came through" % len(seen)
 
 
 @behaviour("U5")

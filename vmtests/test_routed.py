@@ -139,6 +139,17 @@ def test_internal(world):
 
 
 @behaviour("L14", "P2", "S9")
+def test_internal_and_alone(world):
+    """No other network is there for which the host would forward."""
+    world.apply({"networks": {"lan": routed(internal=True)}, "endpoints": {"a": on("lan"), "b": on("lan")}})
+    world.ns("a").serve(80)
+    for family in FAMILIES:
+        assert world.ns("b").connect(world.address("a", family.version), 80).server == "a"
+    world.weir("delete", "--all")
+    assert world.host.run("cat", "/proc/sys/net/ipv4/ip_forward").out.strip() == "0"
+
+
+@behaviour("L14", "P2", "S9")
 def test_host_deny_and_trusted(world):
     world.apply(three(host="deny", trusted=["eth0"]))
     a, b, _ = endpoints(world)

@@ -221,9 +221,9 @@ class Model:
         return self.forwarding[version] or self.needs_forwarding(version)
 
     def needs_forwarding(self, version):
-        """An internal network does where it has two subnets: they meet at the gateway."""
-        return any(sum(version == family(s) for s in net["subnets"]) > net.get("internal", False)
-                   for net in self.networks.values())
+        """An internal network does where it has two subnets, which meet at the gateway, or is routed."""
+        return any(sum(version == family(s) for s in net["subnets"]) > (net.get("internal", False) and not self.is_routed(name))
+                   for name, net in self.networks.items())
 
     def guarded(self, version):
         return self.needs_forwarding(version) and not self.forwarding[version]
