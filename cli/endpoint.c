@@ -113,9 +113,10 @@ static void show_attachment(const struct weir_model *model, const struct weir_en
 	char v4[WEIR_ADDR_TEXT], v6[WEIR_ADDR_TEXT], mac[WEIR_MAC_TEXT];
 	weir_addr_text(&att->addrs[WEIR_IPV4], v4);
 	weir_addr_text(&att->addrs[WEIR_IPV6], v6);
-	printf("  %s: network %s, %s%s%s, mac %s, host end %s%s\n", att->ifname, att->network, v4,
-	       v4[0] && v6[0] ? " " : "", v6, weir_mac_text(&att->mac, mac), att->host_ifname,
-	       weir_endpoint_default(model, ep, WEIR_NO_FAMILY) == att ? ", default route" : "");
+	printf("  %s: network %s, %s%s%s, mac %s, host end %s%s%s%s\n", att->ifname, att->network,
+	       v4, v4[0] && v6[0] ? " " : "", v6, weir_mac_text(&att->mac, mac), att->host_ifname,
+	       weir_endpoint_default(model, ep, WEIR_NO_FAMILY) == att ? ", default route" : "",
+	       att->isolated ? ", isolated" : "", att->locked ? ", locked" : "");
 }
 
 static void show_json(const struct weir_model *model, const struct weir_endpoint *ep,

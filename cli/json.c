@@ -111,12 +111,12 @@ static json_t *attachment_json(const struct weir_model *model, const struct weir
 	for (size_t i = 0; i < att->n_sysctls; i++)
 		json_object_set_new(sysctls, att->sysctls[i].key,
 				    json_string(att->sysctls[i].value));
-	return json_pack("{s:s, s:o, s:o, s:s, s:s, s:i, s:i, s:b, s:o}", "network", att->network,
-			 "addresses", addrs, "mac", mac_json(&att->mac), "ifname", att->ifname,
-			 "host_ifname", att->host_ifname, "mtu", (int)att->mtu, "priority",
-			 att->priority, "default",
+	return json_pack("{s:s, s:o, s:o, s:s, s:s, s:i, s:i, s:b, s:o, s:b, s:b}", "network",
+			 att->network, "addresses", addrs, "mac", mac_json(&att->mac), "ifname",
+			 att->ifname, "host_ifname", att->host_ifname, "mtu", (int)att->mtu,
+			 "priority", att->priority, "default",
 			 weir_endpoint_default(model, ep, WEIR_NO_FAMILY) == att, "sysctls",
-			 sysctls);
+			 sysctls, "isolated", att->isolated, "locked", att->locked);
 }
 
 static json_t *routes_json(const struct weir_endpoint *ep)

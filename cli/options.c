@@ -63,8 +63,9 @@ static const struct option_def defs[] = {
 	[OPT_NO_SPOOF_GUARD] = { "no-spoof-guard", 0, NULL, false,
 				 "endpoints may send with others' addresses" },
 	[OPT_NETWORK] = { "network", 0,
-			  "NET[,ip=A,mac=M,ifname=I,priority=N,mtu=N,sysctl=KEY=VALUE]", false,
-			  "attach to a network; again for more" },
+			  "NET[,ip=A,mac=M,ifname=I,priority=N,mtu=N,sysctl=KEY=VALUE,isolated,"
+			  "locked]",
+			  false, "attach to a network; again for more" },
 	[OPT_NETNS] = { "netns", 0, "NAME|PATH", false,
 			"use this namespace instead of an own one" },
 	[OPT_PID] = { "pid", 0, "N", false, "use the namespace of this process" },

@@ -105,7 +105,8 @@ static bool put_pairs(struct weir_arena *arena, struct weir_spec_node *map, char
 				return false;
 			continue;
 		}
-		struct weir_spec_node *value = scalar(arena, equals ? equals : "");
+		bool alone = !equals && (!strcmp(pair, "isolated") || !strcmp(pair, "locked"));
+		struct weir_spec_node *value = scalar(arena, alone ? "true" : equals ? equals : "");
 		struct weir_spec_node *there = find(map, pair);
 		if (!there) {
 			if (!put_named(arena, map, pair, value))

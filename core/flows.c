@@ -111,9 +111,43 @@ static int take_over(struct list *list, const struct weir_entry *entry)
 			 });
 }
 
+/* Between it and its network, what the host has routed back: both ways, since either may be isolated now. */
+static int cut_detours(struct list *list, const struct weir_entry *entry)
+{
+	int r = 0;
+	for (size_t i = 0; i < list->model->n_networks; i++) {
+		const struct weir_network *net = &list->model->networks[i];
+		for (size_t k = 0; r == 0 && k < net->n_subnets; k++) {
+			const struct weir_prefix *subnet = &net->subnets[k].prefix;
+			struct weir_flow_match flow = { .family = entry->family,
+							.src = whole(&entry->addr),
+							.reply_src = *subnet,
+							.untranslated = true };
+			if (strcmp(net->ifname, entry->ifname) != 0 ||
+			    subnet->addr.family != entry->family)
+				continue;
+			r = add(list, flow);
+			flow.src = *subnet;
+			flow.reply_src = whole(&entry->addr);
+			if (r == 0)
+				r = add(list, flow);
+		}
+	}
+	return r;
+}
+
 static int compare_keys(const void *a, const void *b)
 {
 	return weir_entry_key_cmp(a, *(const struct weir_entry *const *)b);
+}
+
+/* One that comes has no connections yet. */
+static bool is_new(const struct weir_delta *delta, const struct weir_entry *isolated)
+{
+	struct weir_entry source = *isolated;
+	source.kind = WEIR_ENTRY_SOURCE;
+	return bsearch(&source, delta->added, delta->n_added, sizeof(const struct weir_entry *),
+		       compare_keys);
 }
 
 /* Nothing that the entry let through is closed by what stands in its place. */
@@ -168,7 +202,9 @@ int weir_flows_of(const struct weir_delta *delta, const struct weir_model *model
 			r = cuts[entry->kind](&list, entry);
 	}
 	for (size_t i = 0; r == 0 && i < delta->n_added; i++)
-		r = take_over(&list, delta->added[i]);
+		r = delta->added[i]->kind != WEIR_ENTRY_ISOLATED ? take_over(&list, delta->added[i])
+		    : is_new(delta, delta->added[i])		 ? 0
+						     : cut_detours(&list, delta->added[i]);
 	if (r < 0)
 		return weir_err_set(err, -r, "out of memory");
 	*ret = list.items;

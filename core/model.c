@@ -387,7 +387,8 @@ bool weir_attachment_equal(const struct weir_attachment *a, const struct weir_at
 	       same_addrs(a->addrs, b->addrs, WEIR_NUM_FAMILIES) &&
 	       weir_mac_cmp(&a->mac, &b->mac) == 0 && strcmp(a->ifname, b->ifname) == 0 &&
 	       strcmp(a->host_ifname, b->host_ifname) == 0 && a->priority == b->priority &&
-	       a->mtu == b->mtu && same_sysctls(a, b);
+	       a->mtu == b->mtu && a->isolated == b->isolated && a->locked == b->locked &&
+	       same_sysctls(a, b);
 }
 
 static bool same_connections(const struct weir_endpoint *a, const struct weir_endpoint *b)

@@ -104,6 +104,8 @@ struct weir_attachment {
 	unsigned mtu;		     /* 0: the network's */
 	struct weir_sysctl *sysctls; /* sorted by key */
 	size_t n_sysctls;
+	bool isolated; /* from the isolated ones of its network, whichever way they try */
+	bool locked;   /* its port lets in frames of its MAC only, and learns nothing */
 	struct weir_place origin;
 };
 

@@ -384,6 +384,10 @@ static void say_attachment_change(FILE *out, const struct weir_attachment *a,
 		fprintf(out, " priority %d", b->priority);
 	if (a->mtu != b->mtu)
 		fprintf(out, " mtu %u", b->mtu);
+	if (a->isolated != b->isolated)
+		fputs(b->isolated ? " isolated" : " not isolated", out);
+	if (a->locked != b->locked)
+		fputs(b->locked ? " locked" : " not locked", out);
 	for (size_t i = 0; i < b->n_sysctls; i++) {
 		const struct weir_sysctl *sysctl = &b->sysctls[i];
 		bool had = false;

@@ -93,6 +93,7 @@ static int compare_key(const struct weir_entry *a, const struct weir_entry *b)
 		return compare_prefixes(a, b);
 	case WEIR_ENTRY_GATEWAY:
 	case WEIR_ENTRY_SOURCE:
+	case WEIR_ENTRY_ISOLATED:
 		order = strcmp(a->ifname, b->ifname);
 		return order ? order : weir_addr_cmp(&a->addr, &b->addr);
 	case WEIR_ENTRY_TRUSTED:
@@ -363,6 +364,13 @@ static void print_source(const struct weir_entry *e, char *buf)
 		       e->ifname);
 }
 
+static void print_isolated(const struct weir_entry *e, char *buf)
+{
+	char addr[WEIR_ADDR_TEXT];
+	(void)snprintf(buf, WEIR_ENTRY_TEXT, "isolated %s on %s", weir_addr_text(&e->addr, addr),
+		       e->ifname);
+}
+
 static void print_trusted(const struct weir_entry *e, char *buf)
 {
 	struct weir_prefix prefix = { .addr = e->addr, .len = e->prefix_len };
@@ -472,13 +480,14 @@ static void print_cell(const struct weir_entry *e, char *buf)
 }
 
 static void (*const printers[])(const struct weir_entry *e, char *buf) = {
-	[WEIR_ENTRY_NETWORK] = print_network, [WEIR_ENTRY_SUBNET] = print_subnet,
-	[WEIR_ENTRY_GATEWAY] = print_gateway, [WEIR_ENTRY_SOURCE] = print_source,
-	[WEIR_ENTRY_TRUSTED] = print_trusted, [WEIR_ENTRY_MAPPING] = print_mapping,
-	[WEIR_ENTRY_STRICT] = print_strict,   [WEIR_ENTRY_GUARD] = print_guard,
-	[WEIR_ENTRY_CLASS] = print_class,     [WEIR_ENTRY_MEMBER] = print_member,
-	[WEIR_ENTRY_PAIR] = print_pair,	      [WEIR_ENTRY_HOST_PAIR] = print_host_pair,
-	[WEIR_ENTRY_CELL] = print_cell,	      [WEIR_ENTRY_SEGMENT] = print_segment,
+	[WEIR_ENTRY_NETWORK] = print_network,	[WEIR_ENTRY_SUBNET] = print_subnet,
+	[WEIR_ENTRY_GATEWAY] = print_gateway,	[WEIR_ENTRY_SOURCE] = print_source,
+	[WEIR_ENTRY_TRUSTED] = print_trusted,	[WEIR_ENTRY_MAPPING] = print_mapping,
+	[WEIR_ENTRY_STRICT] = print_strict,	[WEIR_ENTRY_GUARD] = print_guard,
+	[WEIR_ENTRY_CLASS] = print_class,	[WEIR_ENTRY_MEMBER] = print_member,
+	[WEIR_ENTRY_PAIR] = print_pair,		[WEIR_ENTRY_HOST_PAIR] = print_host_pair,
+	[WEIR_ENTRY_CELL] = print_cell,		[WEIR_ENTRY_SEGMENT] = print_segment,
+	[WEIR_ENTRY_ISOLATED] = print_isolated,
 };
 static_assert(sizeof(printers) / sizeof(printers[0]) == WEIR_NUM_ENTRY_KINDS, "a printer for each");
 

@@ -26,6 +26,7 @@
  * PAIR       class, outside, prefix         list, owner      a receiver, and what its senders of this class may
  * HOST_PAIR  direction, addr                list, owner      an endpoint and the host: what one may to the other
  * CELL       list, l4, ports                verdict, log, owner   a line of a list: what a policy says of a service
+ * ISOLATED   ifname, addr                   owner            reaches no other one of this network
  * SEGMENT    prefix, to/to_len              ifname, owner    subnets of one routed network, from here to there
  *
  * A routed network has an interface for each endpoint: a NETWORK each, whose from_ifname is what their names
@@ -45,6 +46,7 @@ enum weir_entry_kind {
 	WEIR_ENTRY_STRICT,
 	WEIR_ENTRY_GUARD,
 	WEIR_ENTRY_SEGMENT,
+	WEIR_ENTRY_ISOLATED,
 	WEIR_ENTRY_CLASS,
 	WEIR_ENTRY_MEMBER,
 	WEIR_ENTRY_PAIR,
@@ -114,7 +116,7 @@ enum { WEIR_OWNER_MAX = 95 };
 struct weir_entry {
 	enum weir_entry_kind kind;
 	enum weir_family
-		family; /* of SUBNET, GATEWAY, SOURCE, MAPPING, STRICT, GUARD, SEGMENT, MEMBER, PAIR, HOST_PAIR */
+		family; /* of SUBNET, GATEWAY, SOURCE, MAPPING, STRICT, GUARD, SEGMENT, ISOLATED, MEMBER, PAIR, HOST_PAIR */
 	char ifname[WEIR_IFNAME_SIZE];
 	char from_ifname[WEIR_IFNAME_SIZE];
 	struct weir_addr addr; /* SUBNET, MEMBER, PAIR: the base */

@@ -129,10 +129,25 @@ static int read_sysctls(struct weir_spec *spec, const struct weir_spec_node *val
 	return weir_spec_read_names(spec, value, "a map of sysctls", read_sysctl, object);
 }
 
+static int read_isolated(struct weir_spec *spec, const struct weir_spec_node *value, void *object)
+{
+	return weir_spec_read_bool(spec, value, &((struct weir_attachment *)object)->isolated);
+}
+
+static int read_locked(struct weir_spec *spec, const struct weir_spec_node *value, void *object)
+{
+	return weir_spec_read_bool(spec, value, &((struct weir_attachment *)object)->locked);
+}
+
 static const struct weir_spec_key attachment_keys[] = {
-	{ "ip", read_ips },	   { "mac", read_mac },
-	{ "ifname", read_ifname }, { "priority", read_priority },
-	{ "mtu", read_mtu },	   { "sysctls", read_sysctls },
+	{ "ip", read_ips },
+	{ "mac", read_mac },
+	{ "ifname", read_ifname },
+	{ "priority", read_priority },
+	{ "mtu", read_mtu },
+	{ "sysctls", read_sysctls },
+	{ "isolated", read_isolated },
+	{ "locked", read_locked },
 };
 
 static struct weir_attachment *add_attachment(struct weir_spec *spec, struct weir_endpoint *ep,

@@ -113,10 +113,11 @@ static int blame_attachment(struct weir_store *store, const struct weir_endpoint
 static int add_attachment(struct weir_store *store, const struct weir_endpoint *ep,
 			  const struct weir_attachment *att, struct weir_err *err)
 {
-	int r = weir_store_exec(store, WEIR_SQL_ADD_ATTACHMENT, NULL, err, "ttAAmttiii", ep->name,
+	int r = weir_store_exec(store, WEIR_SQL_ADD_ATTACHMENT, NULL, err, "ttAAmttiiiii", ep->name,
 				att->network, &att->addrs[WEIR_IPV4], &att->addrs[WEIR_IPV6],
 				&att->mac, att->ifname, att->host_ifname, att->priority,
-				(int)att->mtu, (int)(att - ep->attachments));
+				(int)att->mtu, (int)(att - ep->attachments), att->isolated,
+				att->locked);
 	if (r == -EEXIST)
 		return blame_attachment(store, ep, att, err);
 	if (r < 0)

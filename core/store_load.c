@@ -251,6 +251,8 @@ int weir_store_read_attachments(struct weir_store *store, struct weir_model *mod
 		weir_store_ifname(row, 5, att->host_ifname);
 		att->priority = sqlite3_column_int(row, 6);
 		att->mtu = (unsigned)sqlite3_column_int(row, 7);
+		att->isolated = sqlite3_column_int(row, 8);
+		att->locked = sqlite3_column_int(row, 9);
 		r = copy_text(model, row, 0, &att->network, err);
 	}
 	return r;

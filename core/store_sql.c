@@ -84,6 +84,9 @@ const char *const weir_store_migrations[] = {
 
 	"ALTER TABLE network ADD COLUMN strict INT NOT NULL DEFAULT 0;"
 	"ALTER TABLE mapping ADD COLUMN strict INT NOT NULL DEFAULT 0;",
+
+	"ALTER TABLE attachment ADD COLUMN isolated INT NOT NULL DEFAULT 0;"
+	"ALTER TABLE attachment ADD COLUMN locked INT NOT NULL DEFAULT 0;",
 };
 
 const int weir_store_version = sizeof(weir_store_migrations) / sizeof(weir_store_migrations[0]);
@@ -159,9 +162,11 @@ const char *const weir_store_sql[] = {
 	[WEIR_SQL_ADD_ENDPOINT_ITEM] = "INSERT INTO endpoint_item VALUES(?, ?, ?, ?, ?, ?)",
 	[WEIR_SQL_CLEAR_ENDPOINT_ITEMS] = "DELETE FROM endpoint_item WHERE endpoint = ?",
 	[WEIR_SQL_ATTACHMENTS] =
-		"SELECT network, ipv4, ipv6, mac, ifname, host_ifname, priority, mtu"
+		"SELECT network, ipv4, ipv6, mac, ifname, host_ifname, priority, mtu,"
+		" isolated, locked"
 		" FROM attachment WHERE endpoint = ? ORDER BY position",
-	[WEIR_SQL_ADD_ATTACHMENT] = "INSERT INTO attachment VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+	[WEIR_SQL_ADD_ATTACHMENT] = "INSERT INTO attachment VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,"
+				    " ?)",
 	[WEIR_SQL_REMOVE_ATTACHMENT] = "DELETE FROM attachment WHERE endpoint = ? AND network = ?",
 	[WEIR_SQL_OWNER_IPV4] = "SELECT endpoint FROM attachment WHERE network = ? AND ipv4 = ?",
 	[WEIR_SQL_OWNER_IPV6] = "SELECT endpoint FROM attachment WHERE network = ? AND ipv6 = ?",

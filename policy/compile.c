@@ -180,6 +180,59 @@ static int compile_network(struct compiler *c, const struct weir_network *net)
 
 /* ---- attachments ---- */
 
+/* What the host routes back is known by its source: nobody may send with another one, and nobody but the
+ * host may route. */
+static const char *isolation_leaks(const struct weir_network *net, const struct weir_endpoint *ep)
+{
+	if (net->no_spoof_guard)
+		return "has no spoof guard, and is told by its address from those that are not "
+		       "isolated "
+		       "(isolate: true in the network needs none)";
+	if (ep->forward)
+		return "holds an endpoint that forwards for others, with their addresses";
+	if (net->gateway_endpoint)
+		return "has an endpoint for its gateway, which would route from one to the other";
+	return NULL;
+}
+
+static int check_port_flags(struct compiler *c, const struct weir_network *net,
+			    const struct weir_endpoint *ep, const struct weir_attachment *att)
+{
+	const char *leak = att->isolated ? isolation_leaks(net, ep) : NULL;
+
+	if ((att->isolated || att->locked) && !weir_mode_traits(net->mode)->bridge)
+		return weir_err_at(
+			c->err, EINVAL, &att->origin,
+			"endpoint \"%s\": %s in network \"%s\": a %s network has no bridge "
+			"with a port to be that",
+			ep->name, att->isolated ? "isolated" : "locked", net->name,
+			weir_mode_name(net->mode));
+	return !leak ? 0
+		     : weir_err_at(c->err, EINVAL, &att->origin,
+				   "endpoint \"%s\" cannot be isolated: network \"%s\" %s",
+				   ep->name, net->name, leak);
+}
+
+static int add_isolated(struct compiler *c, const struct weir_network *net,
+			const struct weir_endpoint *ep, const struct weir_attachment *att)
+{
+	int r = 0;
+
+	for (int family = WEIR_IPV4; r == 0 && family < WEIR_NUM_FAMILIES; family++) {
+		struct weir_entry entry = {
+			.kind = WEIR_ENTRY_ISOLATED,
+			.family = (enum weir_family)family,
+			.addr = att->addrs[family],
+			.owner = ep->name,
+			.origin = att->origin,
+		};
+		set_ifname(entry.ifname, net->ifname);
+		if (weir_addr_is_set(&att->addrs[family]))
+			r = add(c, &entry);
+	}
+	return r;
+}
+
 static int add_sources(struct compiler *c, const struct weir_endpoint *ep,
 		       const struct weir_attachment *att, const char *ifname)
 {
@@ -208,11 +261,14 @@ static int compile_attachment(struct compiler *c, const struct weir_endpoint *ep
 		return weir_err_at(c->err, ENOENT, &att->origin,
 				   "endpoint \"%s\": no network named \"%s\" (weir network ls)",
 				   ep->name, att->network);
-	if (!weir_mode_traits(net->mode)->host)
-		return 0;
-	if (!weir_mode_traits(net->mode)->routed)
-		return add_sources(c, ep, att, net->ifname);
-	int r = add_network(c, net, att->host_ifname, net->ifname);
+	int r = check_port_flags(c, net, ep, att);
+	if (r < 0 || !weir_mode_traits(net->mode)->host)
+		return r;
+	if (!weir_mode_traits(net->mode)->routed) {
+		r = add_sources(c, ep, att, net->ifname);
+		return r < 0 || !att->isolated ? r : add_isolated(c, net, ep, att);
+	}
+	r = add_network(c, net, att->host_ifname, net->ifname);
 	return r < 0 ? r : add_sources(c, ep, att, att->host_ifname);
 }
 

@@ -436,9 +436,18 @@ static bool stays_on_bridge(const struct walk *w)
 	return weir_network_is_filtered(w->to) || w->host->filter_bridged[w->flow->dst.family];
 }
 
+static bool is_isolated(const struct walk *w, const struct weir_addr *addr)
+{
+	const struct weir_endpoint *ep = owner_of(w->model, w->to, addr);
+
+	return w->to->isolate || (ep && weir_endpoint_attachment(ep, w->to->name)->isolated);
+}
+
 static void forward_within(struct walk *w)
 {
-	if (w->to->isolate && (!w->published || stays_on_bridge(w)))
+	bool isolated = is_isolated(w, &w->flow->src) && is_isolated(w, &w->answer->dst);
+
+	if (isolated && (!w->published || stays_on_bridge(w)))
 		drop(w, WEIR_DROP_ISOLATION, w->to);
 	else if (w->to->isolate && refused_on_the_way(w))
 		return;

@@ -20,6 +20,7 @@
  *		-i wr1a2b3-c4d5e6f -g WEIR-FROM-wr1a2b3-+	of a routed network
  *	SEGMENT	 filter		-s 10.88.1.0/24 -d 10.88.1.0/24 -o wr1a2b3-+ -g WEIR-NEAR-wr1a2b3-+	"web"
  *	SOURCE	 filter		-s 10.88.1.2/32 -i wb-web -j RETURN	"nginx"
+ *	ISOLATED filter		-s 10.88.1.3/32 -g WEIR-APART-wb-web	"nginx"
  *	GATEWAY	 filter		-d 10.88.1.1/32 ! -i wb-web -g WEIR-DROP-GATEWAY   "web"
  *	TRUSTED	 filter, IPv4	-i eth1 -o wb-web -j ACCEPT		"web"
  *	GUARD	 filter		… -g WEIR-DROP-ROUTER
@@ -162,6 +163,15 @@ static bool read_source(const struct weir_ipt_rule *rule, struct weir_entry *e)
 	return true;
 }
 
+static bool read_isolated(const struct weir_ipt_rule *rule, struct weir_entry *e)
+{
+	e->kind = WEIR_ENTRY_ISOLATED;
+	e->addr = rule->src.addr;
+	(void)snprintf(e->ifname, sizeof(e->ifname), "%.15s",
+		       rule->target + strlen(WEIR_IPT_ISOLATED));
+	return true;
+}
+
 static bool read_gateway(const struct weir_ipt_rule *rule, struct weir_entry *e)
 {
 	e->kind = WEIR_ENTRY_GATEWAY;
@@ -194,6 +204,9 @@ static bool read_filter(const struct weir_ipt_place *place, const struct weir_ip
 		return rule->not_in && rule->dst.len && read_gateway(rule, e);
 	if (rule->verdict == WEIR_IPT_RETURN && rule->in[0] && !rule->not_in)
 		return whole_src && read_source(rule, e);
+	if (rule->verdict == WEIR_IPT_GOTO &&
+	    strncmp(rule->target, WEIR_IPT_ISOLATED, strlen(WEIR_IPT_ISOLATED)) == 0)
+		return whole_src && read_isolated(rule, e);
 	if (rule->verdict == WEIR_IPT_GOTO && rule->out[0] &&
 	    strncmp(rule->target, WEIR_IPT_NEIGHBOUR, strlen(WEIR_IPT_NEIGHBOUR)) == 0)
 		return read_segment(rule, e);

@@ -23,6 +23,7 @@ extern const struct weir_ipt_place weir_ipt_places[WEIR_IPT_PLACES];
 #define WEIR_IPT_EPOCH_CHAIN "WEIR-EPOCH"
 #define WEIR_IPT_FROM "WEIR-FROM-"
 #define WEIR_IPT_NEIGHBOUR "WEIR-NEAR-"
+#define WEIR_IPT_ISOLATED "WEIR-APART-"
 #define WEIR_IPT_DROP_GATEWAY "WEIR-DROP-GATEWAY"
 #define WEIR_IPT_DROP_ROUTER "WEIR-DROP-ROUTER"
 #define WEIR_IPT_DROPS "drop: " /* begins the comment of a rule that drops; the reason follows */

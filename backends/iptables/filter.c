@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "backends/iptables/builder.h"
+#include "backends/iptables/isolated.h"
 #include "backends/iptables/policies.h"
 #include "backends/iptables/strict.h"
 
@@ -200,6 +201,7 @@ static struct weir_ipt_rule with(struct weir_ipt_rule rule, enum weir_ipt_verdic
 static void put_within(struct weir_ipt_builder *b, size_t chain, const struct weir_entry *net)
 {
 	struct weir_ipt_rule rule = { 0 };
+	weir_ipt_put_isolated(b, chain, net);
 	weir_ipt_set_ifname(rule.out, net->ifname);
 	if (net->flags & WEIR_ISOLATED) {
 		struct weir_ipt_rule untranslated = rule;
@@ -374,6 +376,7 @@ static void make_each_network(struct weir_ipt_builder *b)
 		if (b->policies)
 			weir_ipt_build_network_policies(b, net);
 	}
+	weir_ipt_build_isolated(b);
 	make_stray_sources(b);
 	make_stray_segments(b);
 }

@@ -39,9 +39,9 @@ void weir_memory_describe_attachment(const struct weir_network *net,
 	char mac[WEIR_MAC_TEXT];
 
 	buf[0] = '\0';
-	say(buf, "port of \"%s\" isolated %d guarded %d, inside %s mac %s mtu %u", net->ifname,
-	    net->isolate, !net->no_spoof_guard, att->ifname, weir_mac_text(&att->mac, mac),
-	    att->mtu ? att->mtu : net->mtu);
+	say(buf, "port of \"%s\" isolated %d locked %d guarded %d, inside %s mac %s mtu %u",
+	    net->ifname, net->isolate || att->isolated, att->locked, !net->no_spoof_guard,
+	    att->ifname, weir_mac_text(&att->mac, mac), att->mtu ? att->mtu : net->mtu);
 	for (unsigned family = WEIR_IPV4; family < WEIR_NUM_FAMILIES; family++) {
 		const struct weir_subnet *subnet = weir_network_subnet_of(net, &att->addrs[family]);
 		say_addr(buf, &att->addrs[family],

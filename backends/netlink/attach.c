@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "backends/netlink/locked.h"
 #include "backends/netlink/namespace.h"
 #include "backends/netlink/neighbour.h"
 #include "backends/netlink/port.h"
@@ -83,7 +84,7 @@ static int ensure_ends(const struct weir_attach *a, const struct weir_iface *bri
 		       const struct weir_iface *now, bool *changed, struct weir_err *err)
 {
 	struct weir_iface_want want = weir_host_end_want(a, bridge);
-	struct weir_iface made;
+	struct weir_iface before = *now, made;
 	char difference[160];
 	bool fresh = now->index == 0;
 	int r = 0;
@@ -98,6 +99,8 @@ static int ensure_ends(const struct weir_attach *a, const struct weir_iface *bri
 	}
 	if (r == 0) /* first: a new address is announced by its owner at once */
 		r = weir_port_ensure(a, now->index, fresh, changed, err);
+	if (r == 0 && bridge)
+		r = weir_locked_ensure(a, &before, now->index, changed, err);
 	if (r == 0 && !bridge)
 		r = weir_routed_end_ensure(a, now, fresh, changed, err);
 	return r < 0 ? r : weir_inside_end_ensure(a, fresh, changed, err);
@@ -215,6 +218,8 @@ static int check_host_end(const struct weir_attach *a, struct weir_err *err)
 	if (weir_iface_differs(&now, &want, difference, sizeof(difference)))
 		return weir_err_set(err, ESTALE, "%s", difference);
 	r = weir_port_check(a, now.index, err);
+	if (r == 0 && !routed)
+		r = weir_locked_check(a, &now, err);
 	if (r == 0 && routed)
 		r = weir_routed_end_check(a, now.index, err);
 	if (r == 0)

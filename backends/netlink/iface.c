@@ -119,6 +119,8 @@ static void parse_port(struct nlattr *nest, struct weir_iface *iface)
 		return;
 	iface->isolated = tri(attrs[IFLA_BRPORT_ISOLATED]);
 	iface->hairpin = tri(attrs[IFLA_BRPORT_MODE]);
+	iface->learning = tri(attrs[IFLA_BRPORT_LEARNING]);
+	iface->locked = tri(attrs[IFLA_BRPORT_LOCKED]);
 }
 
 static void parse_info(struct nlattr *nest, struct weir_iface *iface)
@@ -127,6 +129,7 @@ static void parse_info(struct nlattr *nest, struct weir_iface *iface)
 
 	iface->stp = iface->nf_call_iptables = iface->nf_call_ip6tables = WEIR_TRI_UNKNOWN;
 	iface->isolated = iface->hairpin = WEIR_TRI_UNKNOWN;
+	iface->locked = iface->learning = WEIR_TRI_UNKNOWN;
 	if (!nest || nla_parse_nested(attrs, IFLA_INFO_MAX, nest, NULL) < 0)
 		return;
 	if (attrs[IFLA_INFO_KIND])
@@ -307,6 +310,8 @@ bool weir_iface_differs(const struct weir_iface *iface, const struct weir_iface_
 		{ "MTU", iface->mtu, want->mtu ? (long)want->mtu : -1 },
 		{ "the isolated flag", iface->isolated, port ? want->isolated : -1 },
 		{ "the hairpin flag", iface->hairpin, port ? want->hairpin : -1 },
+		{ "the locked flag", iface->locked, port ? want->locked : -1 },
+		{ "the learning flag", iface->learning, port ? !want->locked : -1 },
 		{ "STP", iface->stp, bridge ? 0 : -1 },
 		{ "forward delay", iface->forward_delay, bridge ? 0 : -1 },
 		{ "nf_call_iptables", iface->nf_call_iptables, bridge ? want->nf_call : -1 },
@@ -359,6 +364,8 @@ static void put_info(struct weir_request *request, const struct weir_iface_want 
 		data = weir_request_open(request, IFLA_INFO_SLAVE_DATA);
 		weir_request_u8(request, IFLA_BRPORT_ISOLATED, want->isolated);
 		weir_request_u8(request, IFLA_BRPORT_MODE, want->hairpin);
+		weir_request_u8(request, IFLA_BRPORT_LEARNING, !want->locked);
+		weir_request_u8(request, IFLA_BRPORT_LOCKED, want->locked);
 		weir_request_close(request, data);
 	}
 	weir_request_close(request, info);
@@ -439,10 +446,10 @@ int weir_iface_configure(struct weir_channel *channel, const struct weir_iface *
 		put_info(&request, want);
 	if (want->arp_notify || want->bridge || want->gateway || want->addr_gen_none)
 		put_families(&request, want);
-	return weir_request_send(channel, &request, err, "link set %s alias \"%s\"%s%s%s",
+	return weir_request_send(channel, &request, err, "link set %s alias \"%s\"%s%s%s%s",
 				 want->name, want->alias ? want->alias : "",
 				 want->isolated ? " isolated" : "", want->hairpin ? " hairpin" : "",
-				 want->nf_call ? " nf_call" : "");
+				 want->locked ? " locked" : "", want->nf_call ? " nf_call" : "");
 }
 
 int weir_iface_set_up(struct weir_channel *channel, const char *name, bool up, struct weir_err *err)

@@ -24,7 +24,7 @@ struct weir_iface {
 	struct weir_mac mac;
 	bool up;
 	bool addr_gen_none;
-	int isolated, hairpin;			      /* of a bridge's port, enum weir_tri */
+	int isolated, hairpin, locked, learning;      /* of a bridge's port, enum weir_tri */
 	int stp, nf_call_iptables, nf_call_ip6tables; /* of a bridge */
 	uint32_t forward_delay;			      /* of a bridge */
 	int arp_notify, route_localnet;
@@ -37,6 +37,7 @@ struct weir_iface_want {
 	const char *what; /* for messages: "bridge" */
 	uint32_t master;  /* with it also the port's flags: */
 	bool isolated, hairpin;
+	bool locked; /* and learns nothing */
 	uint32_t mtu;
 	struct weir_mac mac;
 	bool addr_gen_none; /* no IPv6 link-local address */

@@ -300,6 +300,13 @@ const struct weir_nft_rule weir_nft_rules[] = {
 	  STEPS(IIF_NOT_IN("networks"), GOTO("from_outside")) },
 	{ "forward", "ct state established,related accept",
 	  STEPS(ESTABLISHED) },
+	/* two isolated ones of a network: it is the host that would route from one to the other */
+	{ "forward", "iifname . ip saddr @isolated_ends4 iifname . ip daddr @isolated_ends4 ct status ! dnat",
+	  STEPS(IPV4, IIF, SADDR4(R2), LOOKUP(R1, "isolated_ends4"), IIF, DADDR4(R2), LOOKUP(R1, "isolated_ends4"),
+		NOT_DNATTED), DROPS(ISOLATION) },
+	{ "forward", "iifname . ip6 saddr @isolated_ends6 iifname . ip6 daddr @isolated_ends6 ct status ! dnat",
+	  STEPS(IPV6, IIF, SADDR6(R2), LOOKUP(R1, "isolated_ends6"), IIF, DADDR6(R2), LOOKUP(R1, "isolated_ends6"),
+		NOT_DNATTED), DROPS(ISOLATION) },
 	{ "forward", "iifname . oifname @segments accept",
 	  STEPS(IIF_OIF_IN("segments"), VERDICT(NF_ACCEPT)) },
 	{ "forward", "iifname . oifname @isolated ct status ! dnat",
