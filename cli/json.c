@@ -73,19 +73,21 @@ json_t *weir_json_network(const struct weir_network *net, size_t endpoints)
 	json_t *trusted = json_array();
 	for (size_t i = 0; i < net->n_trusted; i++)
 		json_array_append_new(trusted, json_string(net->trusted[i]));
-	return json_pack(
-		"{s:s, s:s, s:s, s:o, s:i, s:o, s:o, s:b, s:b, s:s, s:b, s:o, s:s?, s:b, "
-		"s:I, s:s?, s:i, s:b, s:b, s:b, s:{s:s, s:s}, s:b}",
-		"name", net->name, "mode", weir_mode_name(net->mode), "ifname", net->ifname, "mac",
-		mac_json(&net->mac), "mtu", (int)net->mtu, "subnets", subnets_json(net), "nat",
-		nat_json(net), "internal", net->internal, "isolate", net->isolate, "host",
-		net->host_deny || net->internal ? "deny" : "allow", "filter_bridged",
-		net->filter_bridged, "trusted", trusted, "gateway_endpoint", net->gateway_endpoint,
-		"declared", net->declared, "endpoints", (json_int_t)endpoints, "parent",
-		net->parent[0] ? net->parent : NULL, "vlan", (int)net->vlan, "adopt", net->adopt,
-		"spoof_guard", !net->no_spoof_guard && weir_mode_traits(net->mode)->host, "strict",
-		net->strict, "default", "ingress", weir_default_name(net->ingress), "egress",
-		weir_default_name(net->egress), "filtered", weir_network_is_filtered(net));
+	return json_pack("{s:s, s:s, s:s, s:o, s:i, s:o, s:o, s:b, s:b, s:s, s:b, s:o, s:s?, s:b, "
+			 "s:I, s:s?, s:i, s:b, s:b, s:b, s:{s:s, s:s}, s:b, s:b}",
+			 "name", net->name, "mode", weir_mode_name(net->mode), "ifname",
+			 net->ifname, "mac", mac_json(&net->mac), "mtu", (int)net->mtu, "subnets",
+			 subnets_json(net), "nat", nat_json(net), "internal", net->internal,
+			 "isolate", net->isolate, "host",
+			 net->host_deny || net->internal ? "deny" : "allow", "filter_bridged",
+			 net->filter_bridged, "trusted", trusted, "gateway_endpoint",
+			 net->gateway_endpoint, "declared", net->declared, "endpoints",
+			 (json_int_t)endpoints, "parent", net->parent[0] ? net->parent : NULL,
+			 "vlan", (int)net->vlan, "adopt", net->adopt, "spoof_guard",
+			 !net->no_spoof_guard && weir_mode_traits(net->mode)->host, "strict",
+			 net->strict, "default", "ingress", weir_default_name(net->ingress),
+			 "egress", weir_default_name(net->egress), "filtered",
+			 weir_network_is_filtered(net), "nat_random", net->nat_random);
 }
 
 json_t *weir_json_mapping(const struct weir_model *model, const struct weir_endpoint *ep,

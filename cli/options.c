@@ -47,7 +47,7 @@ static const struct option_def defs[] = {
 		       "network: bridge, p2p, macvlan, ipvlan, vlan, routed; endpoint: host, "
 		       "none" },
 	[OPT_MTU] = { "mtu", 0, "BYTES", false, "of the network's links" },
-	[OPT_NAT] = { "nat", 0, "masquerade|none|ADDR", false,
+	[OPT_NAT] = { "nat", 0, "masquerade|none|ADDR[,ADDR][,random]", false,
 		      "the source address outside (default: masquerade)" },
 	[OPT_INTERNAL] = { "internal", 0, NULL, false, "nothing in or out" },
 	[OPT_ISOLATE] = { "isolate", 0, NULL, false, "endpoints cannot reach each other" },

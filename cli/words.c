@@ -143,6 +143,19 @@ static struct weir_spec_node *empty(struct weir_arena *arena, const char *text)
 	return container(arena, WEIR_SPEC_LIST);
 }
 
+/* A,B: a list; one word is itself. */
+static struct weir_spec_node *listed(struct weir_arena *arena, const char *text)
+{
+	char *copy = weir_arena_strdup(arena, text), *rest = NULL;
+	struct weir_spec_node *list = container(arena, WEIR_SPEC_LIST);
+	if (!strchr(text, ',') || !copy || !list)
+		return copy && list ? scalar(arena, text) : NULL;
+	for (char *word = strtok_r(copy, ",", &rest); word; word = strtok_r(NULL, ",", &rest))
+		if (!put(arena, list, NULL, scalar(arena, word)))
+			return NULL;
+	return list;
+}
+
 /* PREFIX,via=ADDR */
 static struct weir_spec_node *route(struct weir_arena *arena, const char *text)
 {
@@ -170,7 +183,7 @@ static const struct word_def network_words[] = {
 	{ OPT_SUBNET, "subnets", true, NULL },
 	{ OPT_GATEWAY, "gateway", false, NULL },
 	{ OPT_MODE, "mode", false, NULL },
-	{ OPT_NAT, "nat", false, NULL },
+	{ OPT_NAT, "nat", false, listed },
 	{ OPT_INTERNAL, "internal", false, yes },
 	{ OPT_ISOLATE, "isolate", false, yes },
 	{ OPT_HOST, "host", false, NULL },

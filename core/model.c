@@ -367,7 +367,8 @@ bool weir_network_equal(const struct weir_network *a, const struct weir_network 
 	       a->filter_bridged == b->filter_bridged && a->egress == b->egress &&
 	       a->ingress == b->ingress && a->filtered == b->filtered &&
 	       strcmp(a->parent, b->parent) == 0 && a->vlan == b->vlan && a->adopt == b->adopt &&
-	       a->no_spoof_guard == b->no_spoof_guard && a->strict == b->strict;
+	       a->no_spoof_guard == b->no_spoof_guard && a->strict == b->strict &&
+	       a->nat_random == b->nat_random;
 }
 
 static bool same_sysctls(const struct weir_attachment *a, const struct weir_attachment *b)

@@ -65,11 +65,12 @@ struct weir_network {
 	struct weir_addr gateways[WEIR_NUM_FAMILIES];
 	enum weir_nat nat;
 	struct weir_addr nat_addr[WEIR_NUM_FAMILIES]; /* with WEIR_NAT_ADDRESS */
-	unsigned mtu;				      /* 0: the kernel's default */
-	struct weir_mac mac;			      /* the bridge's; chosen when none */
-	bool internal;				      /* nothing in or out */
-	bool isolate;	/* endpoints of this network cannot reach each other */
-	bool host_deny; /* endpoint -> host closed but for replies, ICMP and the resolver */
+	bool nat_random;     /* what is translated gets a source port by chance, never its own */
+	unsigned mtu;	     /* 0: the kernel's default */
+	struct weir_mac mac; /* the bridge's; chosen when none */
+	bool internal;	     /* nothing in or out */
+	bool isolate;	     /* endpoints of this network cannot reach each other */
+	bool host_deny;	     /* endpoint -> host closed but for replies, ICMP and the resolver */
 	enum weir_default egress, ingress; /* where no policy speaks */
 	bool filter_bridged; /* traffic between ports of the bridge meets the host's IP hooks */
 	bool filtered; /* the same, because policies or defaults bind it (weir_policies_bind); chosen */

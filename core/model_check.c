@@ -307,6 +307,10 @@ static int check_nat(const struct weir_network *net, struct weir_err *err)
 {
 	bool any = false;
 
+	if (net->nat_random &&
+	    (net->nat == WEIR_NAT_NONE || net->internal || net->gateway_endpoint))
+		return weir_err_set(err, EINVAL,
+				    "nat: random has no meaning where nothing is translated");
 	if (net->nat != WEIR_NAT_ADDRESS)
 		return 0;
 	if (net->internal || net->gateway_endpoint)
@@ -360,6 +364,7 @@ static int check_bridgeless(const struct weir_network *net, struct weir_err *err
 		{ net->ifname[0] && !weir_mode_traits(net->mode)->device, "a bridge name" },
 		{ net->adopt, "adopt" },
 		{ net->nat == WEIR_NAT_ADDRESS, "nat to an address" },
+		{ net->nat_random, "nat: random" },
 		{ weir_mac_is_set(&net->mac), "a bridge address" },
 		{ net->internal, "internal" },
 		{ net->isolate, "isolate" },

@@ -242,14 +242,15 @@ static void say_nat(FILE *out, const void *object)
 {
 	const struct weir_network *net = object;
 	char text[WEIR_ADDR_TEXT];
-	if (net->nat != WEIR_NAT_ADDRESS) {
-		fputs(net->nat == WEIR_NAT_NONE ? "off" : "masquerade", out);
-		return;
-	}
-	fputs("to", out);
+	fputs(net->nat == WEIR_NAT_NONE	     ? "off"
+	      : net->nat == WEIR_NAT_ADDRESS ? "to"
+					     : "masquerade",
+	      out);
 	for (enum weir_family f = WEIR_IPV4; f < WEIR_NUM_FAMILIES; f++)
 		if (weir_addr_is_set(&net->nat_addr[f]))
 			fprintf(out, " %s", weir_addr_text(&net->nat_addr[f], text));
+	if (net->nat_random)
+		fputs(" random", out);
 }
 
 static void say_trusted(FILE *out, const void *object)

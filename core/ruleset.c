@@ -343,11 +343,12 @@ static void print_subnet(const struct weir_entry *e, char *buf)
 	struct weir_prefix prefix = { .addr = e->addr, .len = e->prefix_len };
 	char text[WEIR_PREFIX_TEXT], to[WEIR_ADDR_TEXT];
 
-	(void)snprintf(buf, WEIR_ENTRY_TEXT, "subnet %s on %s nat %s",
+	(void)snprintf(buf, WEIR_ENTRY_TEXT, "subnet %s on %s nat %s%s",
 		       weir_prefix_text(&prefix, text), e->ifname,
 		       e->nat == WEIR_NAT_MASQUERADE ? "masquerade"
 		       : e->nat == WEIR_NAT_ADDRESS  ? weir_addr_text(&e->to, to)
-						     : "none");
+						     : "none",
+		       e->flags & WEIR_NAT_RANDOM ? " random" : "");
 }
 
 static void print_gateway(const struct weir_entry *e, char *buf)

@@ -14,7 +14,7 @@
 
 /* kind       key                            value
  * NETWORK    ifname                         flags, from_ifname, owner   an interface of weir's; what its network closes
- * SUBNET     prefix                         ifname, nat, to  source NAT for it; never entered from outside
+ * SUBNET     prefix                         ifname, nat, to, flags  source NAT for it; never entered from outside
  * GATEWAY    ifname, addr                                    the host's own address in a network
  * SOURCE     ifname, addr                   owner            a live attachment: may send through the host
  * TRUSTED    from_ifname, ifname, prefix                     may reach the network's endpoints directly
@@ -54,6 +54,9 @@ enum weir_entry_kind {
 	WEIR_ENTRY_CELL,
 	WEIR_NUM_ENTRY_KINDS
 };
+
+/* flags of SUBNET */
+enum { WEIR_NAT_RANDOM = 1 << 0 }; /* the source port is any but its own */
 
 /* flags of NETWORK */
 enum {

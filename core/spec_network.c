@@ -14,6 +14,7 @@ enum { WORD_TEXT = 64 };
 struct reading {
 	struct weir_network *net;
 	bool has_subnets;
+	bool nat_word;				  /* nat: masquerade is in its list */
 	const struct weir_spec_node *host_allow;  /* host: allow, said so */
 	const struct weir_spec_node *spoof_guard; /* spoof_guard: true, said so */
 };
@@ -76,27 +77,49 @@ static int read_gateway(struct weir_spec *spec, const struct weir_spec_node *val
 					  read_gateway_addr, object);
 }
 
-static int read_nat_addr(struct weir_spec *spec, const struct weir_spec_node *value, void *object)
+static int read_nat_item(struct weir_spec *spec, const struct weir_spec_node *value, void *object)
 {
-	return weir_spec_read_addr_slot(spec, value, ((struct reading *)object)->net->nat_addr);
+	struct reading *reading = object;
+	struct weir_network *net = reading->net;
+	bool scalar = value->kind == WEIR_SPEC_SCALAR && !weir_spec_is_null(value);
+	bool masquerade = scalar && strcmp(value->text, "masquerade") == 0;
+
+	if (scalar && strcmp(value->text, "random") == 0) {
+		net->nat_random = true;
+		return 0;
+	}
+	if (reading->nat_word || (masquerade && net->nat == WEIR_NAT_ADDRESS))
+		return weir_spec_fail(spec, value,
+				      "masquerade and an address contradict each other: "
+				      "keep one");
+	reading->nat_word = masquerade;
+	if (masquerade)
+		return 0;
+	net->nat = WEIR_NAT_ADDRESS;
+	return weir_spec_read_addr_slot(spec, value, net->nat_addr);
 }
 
 static int read_nat(struct weir_spec *spec, const struct weir_spec_node *value, void *object)
 {
-	struct weir_network *net = ((struct reading *)object)->net;
+	struct reading *reading = object;
+	struct weir_network *net = reading->net;
 	bool scalar = value->kind == WEIR_SPEC_SCALAR;
 
-	net->nat = WEIR_NAT_ADDRESS;
-	if (scalar && strcmp(value->text, "masquerade") == 0)
-		net->nat = WEIR_NAT_MASQUERADE;
-	else if (scalar && strcmp(value->text, "none") == 0)
+	net->nat = WEIR_NAT_MASQUERADE;
+	net->nat_random = reading->nat_word = false;
+	if (scalar && strcmp(value->text, "none") == 0) {
 		net->nat = WEIR_NAT_NONE;
-	else if (scalar && (weir_spec_is_null(value) || !means_address(value->text)))
+		return 0;
+	}
+	if (scalar && (weir_spec_is_null(value) ||
+		       (!means_address(value->text) && strcmp(value->text, "masquerade") != 0)))
 		return weir_spec_expected(spec, value,
 					  "masquerade, none or an address of the host's");
-	else
-		return weir_spec_read_one_or_more(spec, value, "addresses", read_nat_addr, object);
-	return 0;
+	if (value->kind == WEIR_SPEC_LIST && value->n == 0)
+		return weir_spec_expected(spec, value, "addresses");
+	return weir_spec_read_one_or_more(spec, value,
+					  "addresses or masquerade, and random if it is wished",
+					  read_nat_item, object);
 }
 
 /* ---- excluded addresses ---- */

@@ -123,6 +123,7 @@ static int read_network_row(struct weir_store *store, struct weir_model *model,
 	net->filtered = sqlite3_column_int(row, 17);
 	net->no_spoof_guard = sqlite3_column_int(row, 18);
 	net->strict = sqlite3_column_int(row, 19);
+	net->nat_random = sqlite3_column_int(row, 20);
 	if (net->mode >= WEIR_NUM_MODES || net->nat >= WEIR_NUM_NATS ||
 	    net->egress >= WEIR_NUM_DEFAULTS || net->ingress >= WEIR_NUM_DEFAULTS)
 		return weir_store_damaged(store, "an impossible network", err);

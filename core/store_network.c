@@ -18,13 +18,14 @@ static int write_network(struct weir_store *store, enum weir_sql id, const struc
 			       "AAiAA"
 			       "im"
 			       "iiiii"
-			       "iiiii",
+			       "iiiiii",
 			       net->name, (int)net->mode, net->ifname, net->gateway_endpoint,
 			       &net->gateways[WEIR_IPV4], &net->gateways[WEIR_IPV6], (int)net->nat,
 			       &net->nat_addr[WEIR_IPV4], &net->nat_addr[WEIR_IPV6], (int)net->mtu,
 			       &net->mac, net->internal, net->isolate, net->host_deny,
 			       net->filter_bridged, net->declared, (int)net->egress,
-			       (int)net->ingress, net->filtered, net->no_spoof_guard, net->strict);
+			       (int)net->ingress, net->filtered, net->no_spoof_guard, net->strict,
+			       net->nat_random);
 }
 
 static int release_ifname_of(struct weir_store *store, const char *network, struct weir_err *err)

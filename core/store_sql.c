@@ -87,6 +87,8 @@ const char *const weir_store_migrations[] = {
 
 	"ALTER TABLE attachment ADD COLUMN isolated INT NOT NULL DEFAULT 0;"
 	"ALTER TABLE attachment ADD COLUMN locked INT NOT NULL DEFAULT 0;",
+
+	"ALTER TABLE network ADD COLUMN nat_random INT NOT NULL DEFAULT 0;",
 };
 
 const int weir_store_version = sizeof(weir_store_migrations) / sizeof(weir_store_migrations[0]);
@@ -109,16 +111,18 @@ const char *const weir_store_sql[] = {
 		"SELECT mode, ifname, gateway_endpoint, gateway4, gateway6, nat, "
 		"nat4, nat6, mtu, mac,"
 		" internal, isolate, host_deny, filter_bridged, declared, egress, "
-		"ingress, filtered, no_spoof_guard, strict FROM network WHERE name = ?",
-	[WEIR_SQL_ADD_NETWORK] = "INSERT INTO network VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, "
-				 "?10, ?11, ?12, ?13, ?14,"
-				 " ?15, ?16, ?17, ?18, ?19, ?20, ?21) ON CONFLICT(name) DO NOTHING",
+		"ingress, filtered, no_spoof_guard, strict, nat_random FROM network WHERE name = ?",
+	[WEIR_SQL_ADD_NETWORK] =
+		"INSERT INTO network VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, "
+		"?10, ?11, ?12, ?13, ?14,"
+		" ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22) ON CONFLICT(name) DO NOTHING",
 	[WEIR_SQL_CHANGE_NETWORK] =
 		"UPDATE network SET mode = ?2, ifname = ?3, gateway_endpoint = ?4, gateway4 = ?5,"
 		" gateway6 = ?6, nat = ?7, nat4 = ?8, nat6 = ?9, mtu = ?10, mac = ?11, internal = "
 		"?12,"
 		" isolate = ?13, host_deny = ?14, filter_bridged = ?15, declared = ?16,"
-		" egress = ?17, ingress = ?18, filtered = ?19, no_spoof_guard = ?20, strict = ?21"
+		" egress = ?17, ingress = ?18, filtered = ?19, no_spoof_guard = ?20, strict = ?21,"
+		" nat_random = ?22"
 		" WHERE name = ?1",
 	[WEIR_SQL_REMOVE_NETWORK] = "DELETE FROM network WHERE name = ?",
 	[WEIR_SQL_NETWORK_ITEMS] =

@@ -52,6 +52,42 @@ def test_source_address_of_choice(world):
         assert world.ns("r").connect(family.outside, 80).client == world.address("r", family.version)
 
 
+@behaviour("N2", "S9", "R3")
+@across
+@elsewhere
+def test_source_ports_by_chance(world):
+    """Where it is wished no source port is kept; elsewhere each is that is free."""
+    spec = {"networks": {"kept": dual(1), "any": dual(2, nat=["masquerade", "random"]),
+                         "fixed": dual(3, nat=["random", V4.other_host, V6.other_host])},
+            "endpoints": {"k": on("kept"), "a": on("any"), "f": on("fixed")}}
+    world.apply(spec)
+    assert "nothing to change" in world.apply(spec).out
+    world.lan.serve(80)
+    world.lan.serve(53, "udp")
+    sent = list(range(30000, 30004))
+
+    def seen(name, family):
+        answers = [world.ns(name).connect(family.outside, port, proto, sport=own)
+                   for proto, port in (("tcp", 80), ("udp", 53)) for own in sent]
+        assert {answer.client for answer in answers} == {family.other_host if name == "f" else family.host}
+        return [answer.client_port for answer in answers]
+
+    for family in FAMILIES:
+        assert seen("k", family) == sent * 2
+        for name in ("a", "f"):  # 16 bits of chance: one may meet its own again, three never do
+            assert sum(map(int.__eq__, seen(name, family), sent * 2)) < 3
+    networks = {net["name"]: net for net in world.weir("network", "ls", json=True)["networks"]}
+    assert [networks[name]["nat_random"] for name in ("kept", "any", "fixed")] == [False, True, True]
+    sent = list(range(30010, 30014))
+    assert "random" in world.weir("network", "set", "kept", "--nat", "masquerade,random").out
+    world.weir("network", "set", "any", "--nat", "masquerade")
+    world.weir("network", "set", "fixed", "--nat", "%s,%s" % (V4.other_host, V6.other_host))
+    for family in FAMILIES:
+        assert sum(map(int.__eq__, seen("k", family), sent * 2)) < 3
+        assert seen("a", family) == sent * 2 == seen("f", family)
+    assert world.weir("status", json=True)["in_sync"]
+
+
 @behaviour("N3", "S9")
 @across
 @elsewhere

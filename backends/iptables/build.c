@@ -235,6 +235,7 @@ static bool read_subnet(const struct weir_ipt_rule *rule, struct weir_entry *e)
 	e->addr = rule->src.addr;
 	e->prefix_len = rule->src.len;
 	e->to = rule->to;
+	e->flags = rule->random ? WEIR_NAT_RANDOM : 0;
 	e->nat = rule->verdict == WEIR_IPT_MASQUERADE ? WEIR_NAT_MASQUERADE
 		 : rule->verdict == WEIR_IPT_SNAT     ? WEIR_NAT_ADDRESS
 						      : WEIR_NAT_NONE;

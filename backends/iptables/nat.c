@@ -322,6 +322,7 @@ static struct weir_ipt_rule subnet_rule(struct weir_ipt_builder *b, const struct
 		.src = { e->addr, e->prefix_len },
 		.verdict = verdicts[e->nat],
 		.to = e->nat == WEIR_NAT_ADDRESS ? e->to : (struct weir_addr){ 0 },
+		.random = e->flags & WEIR_NAT_RANDOM,
 		.comment = weir_ipt_image_text(b->image, "%s%s%s", e->ifname,
 					       weir_ipt_owner(e) ? " " : "",
 					       weir_ipt_owner(e) ? e->owner : ""),

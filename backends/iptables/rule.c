@@ -34,7 +34,8 @@ static bool target_equal(const struct weir_ipt_rule *a, const struct weir_ipt_ru
 {
 	return a->verdict == b->verdict && text_equal(a->target, b->target) &&
 	       text_equal(a->prefix, b->prefix) && weir_addr_cmp(&a->to, &b->to) == 0 &&
-	       ports_equal(a->to_ports, b->to_ports) && a->base_port == b->base_port;
+	       ports_equal(a->to_ports, b->to_ports) && a->base_port == b->base_port &&
+	       a->random == b->random;
 }
 
 static bool service_equal(const struct weir_ipt_rule *a, const struct weir_ipt_rule *b)

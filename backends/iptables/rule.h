@@ -61,6 +61,7 @@ struct weir_ipt_rule {
 	const char *prefix;	    /* of NFLOG and LOG */
 	struct weir_addr to;	    /* of DNAT and SNAT; of REJECT only the family */
 	struct weir_ports to_ports; /* of DNAT; none: the port stays */
+	bool random;		    /* of SNAT and MASQUERADE: another port, by chance */
 	uint16_t base_port;	    /* of DNAT: the port that becomes to_ports.lo; 0: none */
 	const char *comment;
 	/* what only a kernel knows */

@@ -76,14 +76,25 @@ static void say_dnat(const struct weir_ipt_rule *rule, FILE *out)
 		fprintf(out, "/%u", rule->base_port);
 }
 
-/* ---- -j SNAT --to-source 192.0.2.7 ---- */
+/* ---- -j SNAT --to-source 192.0.2.7 --random-fully ---- */
+
+static unsigned random_flag(const struct weir_ipt_rule *rule)
+{
+	return rule->random ? NF_NAT_RANGE_PROTO_RANDOM_FULLY : 0;
+}
+
+static void say_random(const struct weir_ipt_rule *rule, FILE *out)
+{
+	if (rule->random)
+		fputs(" --random-fully", out);
+}
 
 static void write_snat4(enum weir_family family, const struct weir_ipt_rule *rule, void *payload)
 {
 	struct nf_nat_ipv4_multi_range_compat *range = payload;
 	(void)family;
 	range->rangesize = 1;
-	range->range[0].flags = NF_NAT_RANGE_MAP_IPS;
+	range->range[0].flags = NF_NAT_RANGE_MAP_IPS | random_flag(rule);
 	memcpy(&range->range[0].min_ip, rule->to.bytes, sizeof(range->range[0].min_ip));
 	memcpy(&range->range[0].max_ip, rule->to.bytes, sizeof(range->range[0].max_ip));
 }
@@ -92,49 +103,63 @@ static void read_snat4(enum weir_family family, const void *payload, struct weir
 {
 	const struct nf_nat_ipv4_multi_range_compat *range = payload;
 	rule->to = read_addr(family, &range->range[0].min_ip);
+	rule->random = range->range[0].flags & NF_NAT_RANGE_PROTO_RANDOM_FULLY;
 }
 
 static void write_snat6(enum weir_family family, const struct weir_ipt_rule *rule, void *payload)
 {
 	struct nf_nat_range *range = payload;
 	(void)family;
-	range->flags = NF_NAT_RANGE_MAP_IPS;
+	range->flags = NF_NAT_RANGE_MAP_IPS | random_flag(rule);
 	write_addr(&rule->to, &range->min_addr, &range->max_addr);
 }
 
 static void read_snat6(enum weir_family family, const void *payload, struct weir_ipt_rule *rule)
 {
-	rule->to = read_addr(family, &((const struct nf_nat_range *)payload)->min_addr);
+	const struct nf_nat_range *range = payload;
+	rule->to = read_addr(family, &range->min_addr);
+	rule->random = range->flags & NF_NAT_RANGE_PROTO_RANDOM_FULLY;
 }
 
 static void say_snat(const struct weir_ipt_rule *rule, FILE *out)
 {
 	char text[WEIR_ADDR_TEXT];
 	fprintf(out, " --to-source %s", weir_addr_text(&rule->to, text));
+	say_random(rule, out);
 }
 
-/* ---- -j MASQUERADE ---- */
+/* ---- -j MASQUERADE --random-fully ---- */
 
 static void write_masquerade4(enum weir_family family, const struct weir_ipt_rule *rule,
 			      void *payload)
 {
-	(void)family, (void)rule;
-	((struct nf_nat_ipv4_multi_range_compat *)payload)->rangesize = 1;
+	struct nf_nat_ipv4_multi_range_compat *range = payload;
+	(void)family;
+	range->rangesize = 1;
+	range->range[0].flags = random_flag(rule);
 }
 
-static void write_nothing(enum weir_family family, const struct weir_ipt_rule *rule, void *payload)
+static void read_masquerade4(enum weir_family family, const void *payload,
+			     struct weir_ipt_rule *rule)
 {
-	(void)family, (void)rule, (void)payload;
+	const struct nf_nat_ipv4_multi_range_compat *range = payload;
+	(void)family;
+	rule->random = range->range[0].flags & NF_NAT_RANGE_PROTO_RANDOM_FULLY;
 }
 
-static void read_nothing(enum weir_family family, const void *payload, struct weir_ipt_rule *rule)
+static void write_masquerade6(enum weir_family family, const struct weir_ipt_rule *rule,
+			      void *payload)
 {
-	(void)family, (void)payload, (void)rule;
+	(void)family;
+	((struct nf_nat_range *)payload)->flags = random_flag(rule);
 }
 
-static void say_nothing(const struct weir_ipt_rule *rule, FILE *out)
+static void read_masquerade6(enum weir_family family, const void *payload,
+			     struct weir_ipt_rule *rule)
 {
-	(void)rule, (void)out;
+	(void)family;
+	rule->random = ((const struct nf_nat_range *)payload)->flags &
+		       NF_NAT_RANGE_PROTO_RANDOM_FULLY;
 }
 
 /* ---- -j REJECT --reject-with tcp-reset ---- */
@@ -228,9 +253,9 @@ const struct weir_ipt_word weir_ipt_targets[] = {
 	{ "SNAT", 1, WEIR_IPT_SNAT, WEIR_IPV6, IPV6_RANGE, NULL, write_snat6, read_snat6,
 	  say_snat },
 	{ "MASQUERADE", 0, WEIR_IPT_MASQUERADE, WEIR_IPV4, IPV4_RANGE, NULL, write_masquerade4,
-	  read_nothing, say_nothing },
-	{ "MASQUERADE", 0, WEIR_IPT_MASQUERADE, WEIR_IPV6, IPV6_RANGE, NULL, write_nothing,
-	  read_nothing, say_nothing },
+	  read_masquerade4, say_random },
+	{ "MASQUERADE", 0, WEIR_IPT_MASQUERADE, WEIR_IPV6, IPV6_RANGE, NULL, write_masquerade6,
+	  read_masquerade6, say_random },
 	{ "REJECT", 0, WEIR_IPT_REJECT, WEIR_IPV4, sizeof(struct ipt_reject_info), NULL,
 	  write_reject4, read_reject, say_reject },
 	{ "REJECT", 0, WEIR_IPT_REJECT, WEIR_IPV6, sizeof(struct ip6t_reject_info), NULL,

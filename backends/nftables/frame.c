@@ -321,13 +321,15 @@ static void build_nat(struct nftnl_expr *e, const struct weir_nft_step *s)
 		nftnl_expr_set_u32(e, NFTNL_EXPR_NAT_REG_PROTO_MAX, s->next_reg);
 		flags |= NF_NAT_RANGE_PROTO_SPECIFIED;
 	}
+	if (s->random)
+		flags |= NF_NAT_RANGE_PROTO_RANDOM_FULLY;
 	nftnl_expr_set_u32(e, NFTNL_EXPR_NAT_FLAGS, flags);
 }
 
-static void build_nothing(struct nftnl_expr *e, const struct weir_nft_step *s)
+static void build_masquerade(struct nftnl_expr *e, const struct weir_nft_step *s)
 {
-	(void)e;
-	(void)s;
+	if (s->random)
+		nftnl_expr_set_u32(e, NFTNL_EXPR_MASQ_FLAGS, NF_NAT_RANGE_PROTO_RANDOM_FULLY);
 }
 
 static void build_counter(struct nftnl_expr *e, const struct weir_nft_step *s)
@@ -378,7 +380,7 @@ static const struct {
 	[WEIR_NFT_OP_MAP] = { "lookup", build_map },
 	[WEIR_NFT_OP_VERDICT] = { "immediate", build_verdict },
 	[WEIR_NFT_OP_NAT] = { "nat", build_nat },
-	[WEIR_NFT_OP_MASQUERADE] = { "masq", build_nothing },
+	[WEIR_NFT_OP_MASQUERADE] = { "masq", build_masquerade },
 	[WEIR_NFT_OP_COUNTER] = { "counter", build_counter },
 	[WEIR_NFT_OP_VMAP] = { "lookup", build_vmap },
 	[WEIR_NFT_OP_LIMIT] = { "limit", build_limit },

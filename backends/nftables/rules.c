@@ -391,10 +391,18 @@ const struct weir_nft_rule weir_nft_rules[] = {
 	  STEPS(IPV4, SADDR4(R1), MAP(R1, "snat4"), SNAT_ADDR(IPV4, R1)) },
 	{ "source_nat", "ip saddr @masquerade4 masquerade",
 	  STEPS(IPV4, SADDR4(R1), LOOKUP(R1, "masquerade4"), MASQUERADE) },
+	{ "source_nat", "snat ip to ip saddr map @snat_random4 fully-random",
+	  STEPS(IPV4, SADDR4(R1), MAP(R1, "snat_random4"), SNAT_ADDR_RANDOM(IPV4, R1)) },
+	{ "source_nat", "ip saddr @masquerade_random4 masquerade fully-random",
+	  STEPS(IPV4, SADDR4(R1), LOOKUP(R1, "masquerade_random4"), MASQUERADE_RANDOM) },
 	{ "source_nat", "snat ip6 to ip6 saddr map @snat6",
 	  STEPS(IPV6, SADDR6(R1), MAP(R1, "snat6"), SNAT_ADDR(IPV6, R1)) },
 	{ "source_nat", "ip6 saddr @masquerade6 masquerade",
 	  STEPS(IPV6, SADDR6(R1), LOOKUP(R1, "masquerade6"), MASQUERADE) },
+	{ "source_nat", "snat ip6 to ip6 saddr map @snat_random6 fully-random",
+	  STEPS(IPV6, SADDR6(R1), MAP(R1, "snat_random6"), SNAT_ADDR_RANDOM(IPV6, R1)) },
+	{ "source_nat", "ip6 saddr @masquerade_random6 masquerade fully-random",
+	  STEPS(IPV6, SADDR6(R1), LOOKUP(R1, "masquerade_random6"), MASQUERADE_RANDOM) },
 };
 /* clang-format on */
 const size_t weir_nft_n_rules = sizeof(weir_nft_rules) / sizeof(weir_nft_rules[0]);

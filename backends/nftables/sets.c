@@ -102,7 +102,11 @@ static bool is_ingress_allow(const struct weir_entry *e)
 }
 static bool is_masqueraded(const struct weir_entry *e)
 {
-	return e->nat == WEIR_NAT_MASQUERADE;
+	return e->nat == WEIR_NAT_MASQUERADE && !(e->flags & WEIR_NAT_RANDOM);
+}
+static bool is_masqueraded_at_random(const struct weir_entry *e)
+{
+	return e->nat == WEIR_NAT_MASQUERADE && e->flags & WEIR_NAT_RANDOM;
 }
 static bool is_routed(const struct weir_entry *e)
 {
@@ -110,7 +114,11 @@ static bool is_routed(const struct weir_entry *e)
 }
 static bool is_translated(const struct weir_entry *e)
 {
-	return e->nat == WEIR_NAT_ADDRESS;
+	return e->nat == WEIR_NAT_ADDRESS && !(e->flags & WEIR_NAT_RANDOM);
+}
+static bool is_translated_at_random(const struct weir_entry *e)
+{
+	return e->nat == WEIR_NAT_ADDRESS && e->flags & WEIR_NAT_RANDOM;
 }
 
 static bool keeps_ports(const struct weir_entry *e)
@@ -176,6 +184,10 @@ const struct weir_nft_set weir_nft_sets[] = {
 	BOTH("masquerade", WEIR_ENTRY_SUBNET, is_masqueraded, KEY(WEIR_NFT_PREFIX), COMMENT(IFNAME_OWNER)),
 	BOTH("snat", WEIR_ENTRY_SUBNET, is_translated, KEY(WEIR_NFT_PREFIX), DATA(WEIR_NFT_TO),
 	     COMMENT(IFNAME_OWNER)),
+	BOTH("masquerade_random", WEIR_ENTRY_SUBNET, is_masqueraded_at_random, KEY(WEIR_NFT_PREFIX),
+	     COMMENT(IFNAME_OWNER), .flags = WEIR_NAT_RANDOM),
+	BOTH("snat_random", WEIR_ENTRY_SUBNET, is_translated_at_random, KEY(WEIR_NFT_PREFIX), DATA(WEIR_NFT_TO),
+	     COMMENT(IFNAME_OWNER), .flags = WEIR_NAT_RANDOM),
 	BOTH("routed", WEIR_ENTRY_SUBNET, is_routed, KEY(WEIR_NFT_PREFIX), COMMENT(IFNAME_OWNER)),
 	BOTH("gateways", WEIR_ENTRY_GATEWAY, NULL, KEY(WEIR_NFT_ADDR), COMMENT(IFNAME_OWNER)),
 	BOTH("trusted_to", WEIR_ENTRY_TRUSTED, is_by_subnet, KEY(WEIR_NFT_FROM, WEIR_NFT_BLOCK),

@@ -32,6 +32,7 @@ struct weir_nft_step {
 	uint8_t next_reg;	   /* NAT: the port's, 0: none */
 	uint8_t base, offset, len; /* of payload; len also of the value compared */
 	bool inverted;
+	bool random;	  /* NAT, MASQUERADE: another source port, by chance */
 	uint8_t compare;  /* NFT_CMP_; 0: equal, or not where inverted */
 	int32_t value;	  /* key, flags, mask, verdict or value compared; of LOG: a group, or -1 */
 	uint8_t family;	  /* NAT: NFPROTO_ */
@@ -127,6 +128,15 @@ extern const struct weir_nft_rule weir_nft_rules[];
 #define DNAT(ip, addr, port) NAT(NFT_NAT_DNAT, NFPROTO_##ip, addr, port)
 #define DNAT_ADDR(ip, addr) NAT(NFT_NAT_DNAT, NFPROTO_##ip, addr, 0)
 #define SNAT_ADDR(ip, addr) NAT(NFT_NAT_SNAT, NFPROTO_##ip, addr, 0)
+#define SNAT_ADDR_RANDOM(ip, addr)                                                             \
+	{                                                                                      \
+		WEIR_NFT_OP_NAT, .value = NFT_NAT_SNAT, .family = NFPROTO_##ip, .reg = (addr), \
+				 .random = true                                                \
+	}
+#define MASQUERADE_RANDOM                                        \
+	{                                                        \
+		WEIR_NFT_OP_MASQUERADE, .reg = 0, .random = true \
+	}
 #define MASQUERADE                               \
 	{                                        \
 		WEIR_NFT_OP_MASQUERADE, .reg = 0 \

@@ -273,6 +273,12 @@ static void fill(struct weir_ruleset *rules)
 	add_host(rules, WEIR_ENTRY_GATEWAY, "wb-web", "fd00:88:1::1", NULL);
 	add_host(rules, WEIR_ENTRY_SOURCE, "wb-web", "10.88.1.2", "nginx");
 	add_host(rules, WEIR_ENTRY_SOURCE, "wb-web", "fd00:88:1::2", "nginx");
+	add_host(rules, WEIR_ENTRY_ISOLATED, "wb-web", "10.88.1.2", "nginx");
+	add_host(rules, WEIR_ENTRY_ISOLATED, "wb-web", "fd00:88:1::2", "nginx");
+	add_subnet(rules, "wb-web", "10.88.4.0", 24, WEIR_NAT_MASQUERADE, NULL);
+	rules->entries[rules->n - 1].flags = WEIR_NAT_RANDOM;
+	add_subnet(rules, "wb-web", "fd00:88:4::", 64, WEIR_NAT_ADDRESS, "2001:db8::7");
+	rules->entries[rules->n - 1].flags = WEIR_NAT_RANDOM;
 	add_trusted(rules, "eth1", "wb-web");
 	add_trusted(rules, "eth1", "wb-db");
 	add_mapping(rules, NULL, WEIR_TCP, (struct weir_ports){ 8080, 8080 }, "10.88.1.2", 80,

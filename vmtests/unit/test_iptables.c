@@ -27,6 +27,13 @@ static void add_strict(struct weir_ruleset *rules, const char *host, enum weir_p
 }
 
 /* Every kind, both families, every form of a mapping. */
+static void add_random(struct weir_ruleset *rules, const char *subnet, uint8_t len,
+		       enum weir_nat nat, const char *to)
+{
+	add_subnet(rules, "wb-web", subnet, len, nat, to);
+	rules->entries[rules->n - 1].flags = WEIR_NAT_RANDOM;
+}
+
 static void fill(struct weir_ruleset *rules)
 {
 	add_network(rules, "wb-web", 0, "web");
@@ -41,6 +48,13 @@ static void fill(struct weir_ruleset *rules)
 	add_at(rules, WEIR_ENTRY_GATEWAY, "wb-web", addr("fd00:88:1::1"), "web");
 	add_at(rules, WEIR_ENTRY_SOURCE, "wb-web", addr("10.88.1.2"), "nginx");
 	add_at(rules, WEIR_ENTRY_SOURCE, "wb-web", addr("fd00:88:1::2"), "with \"quotes\" and \\");
+	add_at(rules, WEIR_ENTRY_ISOLATED, "wb-web", addr("10.88.1.2"), "nginx");
+	add_at(rules, WEIR_ENTRY_ISOLATED, "wb-web", addr("10.88.1.3"), "");
+	add_at(rules, WEIR_ENTRY_ISOLATED, "wb-web", addr("fd00:88:1::2"), "nginx");
+	add_random(rules, "10.88.7.0", 24, WEIR_NAT_MASQUERADE, NULL);
+	add_random(rules, "fd00:88:7::", 64, WEIR_NAT_MASQUERADE, NULL);
+	add_random(rules, "10.88.8.0", 24, WEIR_NAT_ADDRESS, "192.0.2.7");
+	add_random(rules, "fd00:88:8::", 64, WEIR_NAT_ADDRESS, "2001:db8::7");
 	add_trusted(rules, "eth1", "wb-web");
 	add_trusted(rules, "wb-iso", "wb-web");
 	add_mapping(rules, NULL, WEIR_TCP, 8080, 8080, "10.88.1.2", 80, "nginx 8080:80");

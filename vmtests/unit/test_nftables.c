@@ -103,6 +103,13 @@ static void add_trusted(struct weir_ruleset *rules, const char *from, const char
 	add(rules, entry);
 }
 
+static void add_random(struct weir_ruleset *rules, const char *subnet, enum weir_nat nat,
+		       const char *to)
+{
+	add_subnet(rules, "wb-web", subnet, nat, to, "web");
+	rules->entries[rules->n - 1].flags = WEIR_NAT_RANDOM;
+}
+
 static void add_segment(struct weir_ruleset *rules, const char *from, const char *to)
 {
 	struct weir_prefix near = { 0 }, far = { 0 };
@@ -168,6 +175,12 @@ static void sample_networks(struct weir_ruleset *to)
 	add_addr(to, WEIR_ENTRY_SOURCE, "wb-web", "10.88.1.2", "nginx");
 	add_addr(to, WEIR_ENTRY_SOURCE, "wb-web", "fd00:88:1::2", "nginx");
 	add_addr(to, WEIR_ENTRY_SOURCE, "wb-db", "10.88.16.2", "pg");
+	add_addr(to, WEIR_ENTRY_ISOLATED, "wb-web", "10.88.1.2", "nginx");
+	add_addr(to, WEIR_ENTRY_ISOLATED, "wb-web", "fd00:88:1::2", "nginx");
+	add_random(to, "10.88.32.0/24", WEIR_NAT_MASQUERADE, "");
+	add_random(to, "fd00:88:32::/64", WEIR_NAT_MASQUERADE, "");
+	add_random(to, "10.88.33.0/24", WEIR_NAT_ADDRESS, "192.0.2.9");
+	add_random(to, "fd00:88:33::/64", WEIR_NAT_ADDRESS, "2001:db8::9");
 	add_trusted(to, "eth1", "wb-web");
 	add_trusted(to, "eth1", "wb-db");
 	add(to,

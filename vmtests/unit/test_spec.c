@@ -43,6 +43,8 @@ static void print_network(FILE *out, const struct weir_network *net)
 	(void)fprintf(out, "%u:%u network %s %s nat %s", net->origin.line, net->origin.column,
 		      net->name, weir_mode_name(net->mode), nats[net->nat]);
 	print_addrs(out, "nat-address", net->nat_addr);
+	if (net->nat_random)
+		(void)fputs(" random", out);
 	print_addrs(out, "gateway", net->gateways);
 	(void)fprintf(out, "%s%s%s%s%s%s%s%s%s%s",
 		      net->gateway_endpoint ? " gateway-endpoint " : "",
@@ -80,6 +82,7 @@ static void print_attachment(FILE *out, const struct weir_attachment *att)
 		(void)fprintf(out, " priority %d", att->priority);
 	if (att->mtu)
 		(void)fprintf(out, " mtu %u", att->mtu);
+	(void)fprintf(out, "%s%s", att->isolated ? " isolated" : "", att->locked ? " locked" : "");
 	(void)fprintf(out, "\n");
 }
 
