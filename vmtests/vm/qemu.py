@@ -5,6 +5,7 @@ A clone must have the devices of its template, so every machine has the same one
 network cards, a disk. Which of them lead somewhere is the clone's own affair: the guest has not looked at
 the others, because it loads their drivers only when a machine is made with wires or a disk.
 """
+import functools
 import json
 import os
 import pathlib
@@ -21,6 +22,7 @@ from . import files
 PROGRAM = "qemu-system-x86_64"
 MEMORY = os.environ.get("WEIR_VM_MEMORY", "384M")
 NICS = 2
+FOLDER = "weir-vm-%d-"  # of whom
 NO_WIRE = "hubport,id=n%d,hubid=%d"
 NO_DISK = "driver=null-co,node-name=d0,read-zeroes=on,size=67108864"
 
@@ -37,12 +39,21 @@ def version():
     return said.splitlines()[0]
 
 
+@functools.cache
+def _forget_dead():
+    """Folders whose owner was killed before it could take them away."""
+    for folder in pathlib.Path("/tmp").glob("weir-vm-*-*"):
+        if not os.path.exists("/proc/" + folder.name.split("-")[2]):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
 class Qemu:
     """A running machine. ram: the file its memory is, or is cloned from; state: what a clone continues."""
 
     def __init__(self, accel, kernel, initrd, command_line, ram=None, share=False, incoming=False, wires=(),
                  disk=None, terminal=False):
-        self.folder = tempfile.mkdtemp(prefix="weir-vm-", dir="/tmp")  # short: a socket's path has 107 bytes
+        _forget_dead()
+        self.folder = tempfile.mkdtemp(prefix=FOLDER % os.getpid(), dir="/tmp")  # short: a socket's path has 107 bytes
         self.process = self.monitor = None
         wires = [*wires, *[None] * (NICS - len(wires))]
         backend = "memory-backend-file,id=ram0,size=%s,mem-path=%s,share=%s" % (
