@@ -16,13 +16,14 @@ RUN_TIMEOUT = 120  # seconds; emulated, and on a busy host
 FOLDER = "/root/world"
 ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
 # The kernel's own watchdogs are off: how long a processor stands still tells how busy its host is. For the same
-# reason packets may wait for it in any number.
+# reason packets may wait for it in any number; and connections be followed in as many as on a host of some size.
 FURNISH = """
 mkdir -p %s
 rmdir /etc/netns
 echo 0 >/proc/sys/kernel/watchdog
 echo 0 >/proc/sys/kernel/hung_task_timeout_secs
 echo 100000 >/proc/sys/net/core/netdev_max_backlog
+echo 262144 >/proc/sys/net/netfilter/nf_conntrack_max
 echo 1 >/sys/module/rcupdate/parameters/rcu_cpu_stall_suppress
 """ % FOLDER
 # What a kernel says when something in it is broken.

@@ -263,7 +263,7 @@ def built(name, sources, flags):
     return target
 
 
-def wait_until(condition, what, seconds=5):
+def wait_until(condition, what, seconds=20):
     """Polls until condition() is true; its value."""
     deadline = time.monotonic() + seconds
     while True:

@@ -18,7 +18,7 @@ from world import FAMILIES, V4, wait_until
 
 OTHER = {"nftables": "iptables", "iptables": "nftables"}
 SLOW_MS = 4
-PAUSE_US = 1000
+PAUSE_US = 2000
 
 Way = collections.namedtuple("Way", "source there at here")  # as nft says it where it leaves, and where it arrives
 
@@ -151,6 +151,11 @@ class Traffic:
             self.streams["flood %d" % number] = self.world.machine.popen(
                 [self.world.place.probe, "flood", addr, port, PAUSE_US], ns.path)
 
+    def sending(self, since=None):
+        """Has each way been gone some times since then?"""
+        return all(left is None or left > 20 + (since[way][0] if since else 0)
+                   for way, (left, _) in self.count.now().items())
+
     def stop(self):
         """Streams end between two words, with a proper farewell: what a killed one's socket refuses is lost to nobody."""
         for name, process in self.streams.items():
@@ -176,7 +181,7 @@ def traffic(world):
         began = made.answered()
         wait_until(lambda: made.going(began), "every stream")
         made.start_floods()
-        wait_until(lambda: all(left is None or left > 20 for left, _ in made.count.now().values()), "every flood")
+        wait_until(made.sending, "every flood")
         yield made
     finally:
         made.stop()
@@ -194,7 +199,7 @@ def test_move_of_a_running_host(world):
             move(world, env=slow)
             assert world.weir("status", json=True)["backend"] == world.backend
             wait_until(lambda: going.going(before), "every stream, after the move")
-            assert all(after[0] is None or after[0] > sent[way][0] + 20 for way, after in going.count.now().items())
+            wait_until(lambda: going.sending(sent), "every flood, after the move")
         going.stop()
         going.settle()
     arrived = {way: pair[1] for way, pair in going.count.now().items() if way in going.never}
