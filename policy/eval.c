@@ -548,6 +548,8 @@ static void route(struct walk *w)
 		deliver(w);
 	else if (w->flow->origin != WEIR_FROM_HOST)
 		forward(w);
+	else if (w->to && !w->published && opens_nothing(w))
+		drop(w, WEIR_DROP_NOT_SYN, NULL);
 	else if (decided_with_host(w, true))
 		return;
 	else if (w->published)

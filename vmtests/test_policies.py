@@ -469,3 +469,38 @@ def test_streams_of_the_host_stay_cut(world):
         wait_until(lambda: drops(world)["not the start of a flow"] > before, "the segment is dropped")
         assert world.host.say(number, "still", ms=60) != "still"
         assert pg.connect(here, 22).outcome == "refused"  # what begins is let in
+
+
+def cut_from_the_host(world):
+    """A stream of each family that pg has opened to the host, and that a policy denies since."""
+    put(world, two())
+    world.host.serve(5432)
+    pg = world.ns("pg")
+    for family in FAMILIES:
+        assert pg.open(family.version, GATEWAY[family.version] % 2, 5432).server == "host"
+        assert pg.say(family.version, "hello") == "hello"
+    put(world, two([policy("no-host", "deny", to="host", **{"from": {"endpoint": "pg"}})]))
+    return pg
+
+
+@behaviour("P6", "S9")
+@elsewhere
+def test_streams_to_the_host_stay_cut(world):
+    """What the host says next is no flow of its own, in which the endpoint's segments would be replies."""
+    pg = cut_from_the_host(world)
+    before = drops(world)["not the start of a flow"]
+    world.host.shout("again")
+    wait_until(lambda: drops(world)["not the start of a flow"] >= before + len(FAMILIES), "the host's segments are dropped")
+    pg.serve(80)
+    for family in FAMILIES:
+        assert pg.say(family.version, "still", ms=ATTEMPT_MS) == "timeout"
+        assert world.host.connect(world.address("pg", family.version), 80).server == "pg"  # what begins is let go
+
+
+@behaviour("P6", "S9")
+def test_the_host_may_end_what_was_cut(world):
+    """A reset opens nothing, and the other end need not wait for its own patience to end."""
+    pg = cut_from_the_host(world)
+    world.host.hang_up()
+    for family in FAMILIES:
+        assert pg.say(family.version, "still") == "ECONNRESET"

@@ -162,6 +162,14 @@ class Namespace:
     def say(self, number, word, ms=ARRIVE_MS):
         return self.agent.ask("say", number, word, ms)
 
+    def shout(self, word):
+        """The servers here say it to all who are connected, unasked."""
+        assert self.agent.ask("shout", word) == "ok"
+
+    def hang_up(self):
+        """The servers here reset all streams."""
+        assert self.agent.ask("hangup") == "ok"
+
     def watch(self, ifname="eth0"):
         """From here on frames() gives what arrives there."""
         if ifname not in self._watched:

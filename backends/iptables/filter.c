@@ -24,6 +24,7 @@
  *		→ WEIR-TO    → WEIR-TO-wb-web	direct access, state, published, trusted
  *		the guard
  *	INPUT → WEIR-INPUT	loopback, gateways, networks that the host is closed to
+ *	OUTPUT → WEIR-OUTPUT	state
  *	policies		policies.c
  *
  * Only IPv4 says NETWORK and TRUSTED; in IPv6 the same rules carry no comment. */
@@ -474,10 +475,23 @@ static void make_input(struct weir_ipt_builder *b)
 				   .target = "WEIR-GATEWAYS-DNAT"));
 	put_not_syn_to_host(b, chain);
 	if (weir_ipt_has_host_pairs(b))
-		weir_ipt_put_jump(b, chain, "WEIR-HOST-IN");
+		weir_ipt_put_jump(b, chain, WEIR_IPT_HOST_IN);
 	weir_ipt_put_jump(b, chain, "WEIR-HOST");
 	weir_ipt_put(b, weir_ipt_image_chain(b->image, "INPUT"),
 		     WEIR_IPT_RULE(.verdict = WEIR_IPT_JUMP, .target = "WEIR-INPUT"));
+}
+
+/* Else what an endpoint had opened towards the host, and was cut, comes back as a flow of the host's. A
+ * reset is no new flow to conntrack, and may tell the other end. */
+static void make_output(struct weir_ipt_builder *b)
+{
+	size_t chain = weir_ipt_image_chain(b->image, "WEIR-OUTPUT");
+	weir_ipt_put(b, chain,
+		     WEIR_IPT_RULE(.states = WEIR_IPT_NEW, .proto = IPPROTO_TCP, .not_syn = true,
+				   .verdict = WEIR_IPT_JUMP, .target = "WEIR-OUTPUT-NEW"));
+	if (weir_ipt_has_host_pairs(b))
+		weir_ipt_put_jump(b, chain, WEIR_IPT_HOST_OUT);
+	weir_ipt_put_jump(b, weir_ipt_image_chain(b->image, "OUTPUT"), "WEIR-OUTPUT");
 }
 
 static void make_host_deny(struct weir_ipt_builder *b)
@@ -512,6 +526,8 @@ static void make_dispatch(struct weir_ipt_builder *b)
 		  rule_host },
 		{ { .dimension = &weir_ipt_in, .root = "WEIR-HOST-NEW", .stem = "WEIR-HN-" },
 		  rule_not_syn },
+		{ { .dimension = &weir_ipt_out, .root = "WEIR-OUTPUT-NEW", .stem = "WEIR-ON-" },
+		  rule_not_syn },
 	};
 	make_from_tree(b);
 	for (size_t i = 0; i < sizeof(trees) / sizeof(trees[0]); i++)
@@ -526,6 +542,7 @@ void weir_ipt_build_filter(enum weir_family family, const struct weir_ipt_view *
 		return;
 	make_forward(&b);
 	make_input(&b);
+	make_output(&b);
 	make_dispatch(&b);
 	make_each_network(&b);
 	make_trusted(&b);

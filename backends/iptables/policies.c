@@ -227,22 +227,17 @@ static void put_neighbours(struct weir_ipt_builder *b, size_t chain, enum weir_i
 					   .icmp_type = types[i], .verdict = (uint8_t)verdict));
 }
 
-/* INPUT and OUTPUT; what is established comes back as it went. */
-static void make_host(struct weir_ipt_builder *b)
+/* What is established comes back as it went. */
+static void make_host_side(struct weir_ipt_builder *b, const char *chain, const char *root,
+			   const char *stem, bool from_host)
 {
 	struct weir_ipt_rule established = { .states = WEIR_IPT_ESTABLISHED | WEIR_IPT_RELATED,
 					     .verdict = WEIR_IPT_RETURN };
-	size_t in = weir_ipt_image_chain(b->image, "WEIR-HOST-IN");
-	size_t out = weir_ipt_image_chain(b->image, "WEIR-OUTPUT");
-	weir_ipt_put(b, in, &established);
-	put_neighbours(b, in, WEIR_IPT_RETURN);
-	weir_ipt_put_goto(b, in, "WEIR-HOST-PAIRS");
-	make_host_pairs(b, "WEIR-HOST-PAIRS", "WEIR-HP-", false);
-	weir_ipt_put(b, out, &established);
-	put_neighbours(b, out, WEIR_IPT_RETURN);
-	weir_ipt_put_goto(b, out, "WEIR-HOST-OUT");
-	make_host_pairs(b, "WEIR-HOST-OUT", "WEIR-HO-", true);
-	weir_ipt_put_jump(b, weir_ipt_image_chain(b->image, "OUTPUT"), "WEIR-OUTPUT");
+	size_t at = weir_ipt_image_chain(b->image, chain);
+	weir_ipt_put(b, at, &established);
+	put_neighbours(b, at, WEIR_IPT_RETURN);
+	weir_ipt_put_goto(b, at, root);
+	make_host_pairs(b, root, stem, from_host);
 }
 
 /* ---- the gates ---- */
@@ -392,6 +387,8 @@ void weir_ipt_build_policies(struct weir_ipt_builder *b)
 	if (b->family == WEIR_IPV6)
 		put_neighbours(b, weir_ipt_image_chain(b->image, "WEIR-NEIGHBOURS"),
 			       WEIR_IPT_ACCEPT);
-	if (weir_ipt_has_host_pairs(b))
-		make_host(b);
+	if (weir_ipt_has_host_pairs(b)) {
+		make_host_side(b, WEIR_IPT_HOST_IN, "WEIR-HOST-PAIRS", "WEIR-HP-", false);
+		make_host_side(b, WEIR_IPT_HOST_OUT, "WEIR-HOST-TO", "WEIR-HO-", true);
+	}
 }

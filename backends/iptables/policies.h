@@ -6,10 +6,12 @@
 #include "backends/iptables/builder.h"
 
 /* The first chain that each asks. */
-#define WEIR_IPT_INSIDE "WEIR-INSIDE"	/* to networks: every word of theirs is the last */
-#define WEIR_IPT_OUTWARD "WEIR-OUTWARD" /* from a network to the outside */
-#define WEIR_IPT_OUTSIDE "WEIR-OUTSIDE" /* from the outside to a network */
-#define WEIR_IPT_WITHIN "WEIR-WITHIN-"	/* from a network to itself */
+#define WEIR_IPT_INSIDE "WEIR-INSIDE"	  /* to networks: every word of theirs is the last */
+#define WEIR_IPT_OUTWARD "WEIR-OUTWARD"	  /* from a network to the outside */
+#define WEIR_IPT_OUTSIDE "WEIR-OUTSIDE"	  /* from the outside to a network */
+#define WEIR_IPT_WITHIN "WEIR-WITHIN-"	  /* from a network to itself */
+#define WEIR_IPT_HOST_IN "WEIR-HOST-IN"	  /* to the host */
+#define WEIR_IPT_HOST_OUT "WEIR-HOST-OUT" /* from the host */
 #define WEIR_IPT_GRANTED \
 	"WEIR-GRANTED" /* where a line leads that lets go at the egress gate only */
 #define WEIR_IPT_WELCOME "WEIR-WELCOME" /* at the ingress gate only */

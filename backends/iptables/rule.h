@@ -18,6 +18,7 @@ enum {
 	WEIR_IPT_ESTABLISHED = 1 << 1,
 	WEIR_IPT_RELATED = 1 << 2,
 	WEIR_IPT_DNATTED = 1 << 3, /* the destination is translated */
+	WEIR_IPT_NEW = 1 << 4,
 };
 
 enum weir_ipt_direction { WEIR_IPT_BOTH_WAYS, WEIR_IPT_ORIGINAL, WEIR_IPT_REPLY };

@@ -359,9 +359,13 @@ const struct weir_nft_rule weir_nft_rules[] = {
 	{ "host", "",
 	  STEPS({ 0 }), DROPS(HOST) },
 
-	/* the interface that a packet leaves by was chosen before its translation, so it is not asked for */
 	{ "host_out", "ct state established,related accept",
 	  STEPS(ESTABLISHED) },
+	/* else what an endpoint had opened, and was cut, comes back as a flow of the host's; a reset is no new
+	 * flow to conntrack, and may tell the other end */
+	{ "host_out", "tcp flags != syn / fin,syn,rst,ack ct state new oifname @networks",
+	  STEPS(NOT_SYN, STATE(STATE_BIT(IP_CT_NEW)), OIF_IN("networks")), DROPS(NOT_SYN) },
+	/* from here on the interface is not asked for: it was chosen before the packet's translation */
 	{ "host_out", "meta l4proto ipv6-icmp jump discovery",
 	  STEPS(L4(IPPROTO_ICMPV6), JUMP("discovery")) },
 	{ "host_out", "ip daddr vmap @host_out4",

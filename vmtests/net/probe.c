@@ -25,7 +25,7 @@ static const struct command {
 	{ "serve", 5, probe_serve }, { "connect", 8, probe_connect }, { "open", 6, probe_open },
 	{ "say", 4, probe_say },     { "watch", 2, probe_watch },     { "frames", 1, probe_frames },
 	{ "raw", 3, probe_raw },     { "mark", 1, probe_mark },	      { "listen", 1, probe_listen },
-	{ "lines", 1, probe_lines },
+	{ "lines", 1, probe_lines }, { "shout", 2, probe_shout },     { "hangup", 1, probe_hangup },
 };
 
 static void run_line(char *line)

@@ -6,6 +6,8 @@
  *	connect PROTO SRC SPORT DST LO HI MS	-> what each port answered, a word each
  *	open ID PROTO DST PORT MS		-> ok | refused | timeout | error ERRNO
  *	say ID WORD MS				-> the echo | timeout | reset | closed
+ *	shout WORD				-> ok
+ *	hangup					-> ok
  *	watch IFNAME				-> ok
  *	frames					-> the number of lines that follow, then a frame a line
  *	raw IFNAME HEX				-> ok
@@ -47,6 +49,8 @@ int probe_socket(const char *proto, int family, int flags);
 
 /* serve.c: listening sockets and what they accepted, polled by the main loop. */
 void probe_serve(char **words);
+void probe_shout(char **words);
+void probe_hangup(char **words);
 size_t probe_serve_poll(struct pollfd *fds, size_t max);
 void probe_serve_ready(const struct pollfd *fds, size_t n);
 

@@ -152,6 +152,31 @@ static bool echo_one(int fd)
 	return n > 0;
 }
 
+/* shout WORD: the servers' ends of all streams say it, unasked. */
+void probe_shout(char **words)
+{
+	for (size_t i = 0; i < n_services; i++)
+		if (services[i].kind == STREAM)
+			(void)!write(services[i].fd, words[1], strlen(words[1]));
+	printf("ok\n");
+}
+
+/* hangup: the servers' ends of all streams are gone, by a reset. */
+void probe_hangup(char **words)
+{
+	const struct linger at_once = { .l_onoff = 1 };
+
+	(void)words;
+	for (size_t i = n_services; i-- > 0;) {
+		if (services[i].kind != STREAM)
+			continue;
+		(void)setsockopt(services[i].fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+		close(services[i].fd);
+		services[i] = services[--n_services];
+	}
+	printf("ok\n");
+}
+
 size_t probe_serve_poll(struct pollfd *fds, size_t max)
 {
 	size_t n = n_services < max ? n_services : max;
