@@ -299,6 +299,11 @@ static int warn(struct weir_plan *plan, const struct weir_change *change,
 		const struct weir_resolution *res, struct weir_err *err)
 {
 	int r = warn_ports(plan, res, err);
+	for (size_t i = 0; r == 0 && i < res->after.n_networks; i++) {
+		const struct weir_network *net = &res->after.networks[i];
+		r = weir_plan_warn_network(plan, weir_model_network(&res->before, net->name), net,
+					   err);
+	}
 	for (size_t i = 0; r == 0 && i < change->n_ops; i++)
 		if (change->ops[i].kind == WEIR_PUT_POLICY)
 			r = weir_plan_warn_policy(plan, &res->all_after, change->ops[i].policy,

@@ -26,4 +26,9 @@ int weir_plan_warn_mapping(struct weir_plan *plan, const struct weir_model *mode
 			   const struct weir_endpoint *ep, const struct weir_mapping *m,
 			   struct weir_err *err);
 
+/* What else an adopted bridge carries, and escapes or suffers (network_warn.c). What was so of prev already
+ * is not said again; NULL: it is new. */
+int weir_plan_warn_network(struct weir_plan *plan, const struct weir_network *prev,
+			   const struct weir_network *net, struct weir_err *err);
+
 #endif

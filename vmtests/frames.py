@@ -3,8 +3,8 @@
 import ipaddress
 import struct
 
-TCP, UDP, ICMP, ICMP6 = 6, 17, 1, 58
-PROTOCOLS = {"tcp": TCP, "udp": UDP, "icmp": ICMP}
+TCP, UDP, SCTP, ICMP, ICMP6 = 6, 17, 132, 1, 58
+PROTOCOLS = {"tcp": TCP, "udp": UDP, "sctp": SCTP, "icmp": ICMP}
 IPV4, IPV6, ARP = 0x0800, 0x86DD, 0x0806
 FIN, SYN, RST, PSH, ACK = 1, 2, 4, 8, 16
 BROADCAST = "ff:ff:ff:ff:ff:ff"
@@ -29,7 +29,7 @@ class Frame:
             self.src = str(ipaddress.IPv6Address(data[22:38]))
             self.dst = str(ipaddress.IPv6Address(data[38:54]))
             rest = data[54:]
-        if self.proto in (TCP, UDP) and len(rest) >= 4:
+        if self.proto in (TCP, UDP, SCTP) and len(rest) >= 4:
             self.sport, self.dport = struct.unpack("!HH", rest[:4])
 
     def __repr__(self):

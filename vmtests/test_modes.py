@@ -4,7 +4,7 @@ import pytest
 
 from marks import behaviour, elsewhere, words_only
 from specs import dual, on
-from world import FAMILIES, V4, V6
+from world import ATTEMPT_MS, FAMILIES, V4, V6
 
 # On the lan's own segment: 192.0.2.0/24 and 2001:db8::/64, whose gateway is the lan.
 LAN = {"subnets": ["192.0.2.0/24", "2001:db8::/64"], "gateway": [V4.lan, V6.lan],
@@ -171,6 +171,52 @@ def test_an_adopted_bridge_is_used_and_left_alone(world):
     world.host.run("ip", "addr", "add", "10.88.1.1/24", "dev", "br0")
     world.weir("delete", "--all")
     world.same(before, world.snapshot())
+
+
+@behaviour("L14", "P5", "U1")
+def test_what_else_is_on_an_adopted_bridge(world):
+    """It goes past the network's default, and the host forwards nothing for it: `plan` says so, once."""
+    world.host.run("ip", "-batch", "-", stdin="""
+        link add br0 address 02:00:00:00:00:b0 type bridge
+        addr add 10.88.1.1/24 dev br0
+        link set br0 up
+        addr add fd00:88:1::1/64 dev br0 nodad
+    """)
+    world.netns("guest")
+    world.host.run("ip", "link", "add", "guest0", "type", "veth", "peer", "name", "eth0", "netns", "guest")
+    world.host.run("ip", "link", "set", "guest0", "master", "br0", "up")
+    world.ns("guest").run("ip", "-batch", "-", stdin="""
+        link set eth0 up
+        addr add 10.88.1.77/24 dev eth0
+        addr add fd00:88:1::77/64 dev eth0 nodad
+        route add default via 10.88.1.1
+        route add default via fd00:88:1::1
+    """)
+    world.lan.serve(80)
+    world.lan.run("ip", "route", "add", "10.88.1.0/24", "via", V4.host)
+    world.lan.run("ip", "-6", "route", "add", "fd00:88:1::/64", "via", V6.host)
+    world.host.serve(22)
+    guest = world.ns("guest")
+    spec = {"networks": {"web": dual(1, bridge="br0", adopt=True, default={"ingress": "deny", "egress": "deny"})},
+            "endpoints": {"api": on("web")}}
+    others = "bridge br0 is somebody else's: "
+    words = [others + "the host forwards for the network's endpoints only", others + "no default binds what passes within it"]
+    planned = world.weir("plan", world.spec(spec), check=False)
+    assert planned.code == 3 and all(word in planned.err for word in words) and "spec.yaml:" in planned.err, str(planned)
+    world.apply(spec)
+    world.ns("api").serve(80)
+    for family, here in ((V4, "10.88.1.1"), (V6, "fd00:88:1::1")):
+        assert guest.connect(world.address("api", family.version), 80).server == "api"
+        world.denied(guest, family.lan, 80, world.lan, marker=family.lan)
+        assert guest.connect(here, 22).server == "host"
+    spec["networks"]["web"].update(host="deny", isolate=True)
+    planned = world.weir("plan", world.spec(spec), json=True, check=False)
+    said = [warning["detail"] for warning in planned["warnings"]]
+    assert said == [others + "endpoints are isolated from each other only", others + "the host is closed to all that is on it"]
+    world.apply(spec)
+    assert guest.connect("10.88.1.1", 22, ms=ATTEMPT_MS).outcome == "timeout"
+    assert guest.connect(world.address("api"), 80).server == "api"
+    assert not world.weir("plan", "spec.yaml").err
 
 
 @behaviour("L14")

@@ -2,7 +2,7 @@
 """P3 to P8, P10: what policies and defaults let pass and close, as packets."""
 import frames
 import pytest
-from marks import behaviour, elsewhere, every_switch
+from marks import behaviour, elsewhere, every_switch, machines
 from place import wait_until
 from specs import dual, on
 from world import ATTEMPT_MS, FAMILIES
@@ -97,6 +97,27 @@ def test_logs_name_the_policy_and_are_limited(world):
     lines = world.host.logged()
     assert set(lines) == {"weir: seen: "} and 10 <= len(lines) < 150, len(lines)
     assert drops(world)["policy"] >= 304  # what is not logged is dropped all the same
+
+
+@behaviour("P3", "U5")
+@machines
+@elsewhere
+def test_the_kernels_own_log(world):
+    """In the first network namespace of a machine only: no other one's lines get there."""
+    from_web = {"from": {"network": "web"}, "to": {"endpoint": "pg"}}
+    put(world, two([policy("seen", "deny", log="kernel", ports=["1000/udp"], **from_web),
+                    policy("let-in", log="kernel", ports=["80/tcp"], **from_web),
+                    policy("unseen", "deny", ports=["2000/udp"], **from_web)]))
+    serve(world, ports=(80,))
+    for family in FAMILIES:
+        addr = world.address("pg", family.version)
+        assert world.ns("api").connect(addr, 80).server == "pg"
+        for port in (1000, 2000):
+            world.denied(world.ns("api"), addr, port, world.ns("pg"), "udp")
+    lines = [line.split("weir: ", 1)[1] for line in world.host.run("dmesg").out.splitlines() if "weir: " in line]
+    assert sorted(line.split(": ")[0] for line in lines) == ["let-in"] * 2 + ["seen"] * 2, lines
+    for line in lines:
+        assert "DPT=80 " in line if line.startswith("let-in") else "DPT=1000 " in line
 
 
 # ---- P4 ------------------------------------------------------------------------------------------
@@ -226,6 +247,26 @@ def test_services(world):
     assert api.ping(world.address("pg", 6), seconds=0.1) is None
     assert api.ping(world.address("spare", 4), seconds=0.1) is None
     assert api.ping(world.address("spare", 6)) == 63
+
+
+@behaviour("P4", "P7", "N4", "S9")
+@machines
+@elsewhere
+def test_sctp(world):
+    """By sockets of the kernel's own, which this host's has not: through a policy, and to a published port."""
+    spec = two([policy("diameter", to={"endpoint": "pg"}, ports=["3868/sctp"], **{"from": {"endpoint": "api"}}),
+                policy("not-here", "deny", to={"endpoint": "front"}, ports=["3870/sctp"])])
+    spec["endpoints"]["front"]["publish"] = ["13868:3868/sctp", "13870:3870/sctp"]
+    put(world, spec)
+    for name in ("pg", "front"):
+        for port in (3868, 3869, 3870):
+            world.ns(name).serve(port, "sctp")
+    passes(world, "api", "pg", 3868, "sctp")
+    closed(world, "api", "pg", 3869, "sctp")
+    closed(world, "front", "pg", 3868, "sctp")
+    for family in FAMILIES:
+        assert world.lan.connect(family.host, 13868, "sctp").server == "front"
+        world.denied(world.lan, family.host, 13870, world.ns("front"), "sctp", at_port=3870)
 
 
 # ---- P5 ------------------------------------------------------------------------------------------

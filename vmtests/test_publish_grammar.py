@@ -82,7 +82,7 @@ def test_good_word(world, word):
         assert got["host_ports"][0] == got["host_ports"][1]
         assert host_ports is None or got["host_ports"][0] in host_ports
     families = [f for f in FAMILIES if host is None or (":" in host) == (f is V6)]
-    if proto == "sctp":
+    if proto == "sctp" and not world.place.emulated:
         return  # this kernel has no SCTP sockets to show it with
     world.ns("a").serve(ports[0], proto, last=ports[1])
     client = world.host if host == "127.0.0.1" else world.lan
