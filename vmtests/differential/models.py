@@ -379,7 +379,8 @@ class Flows:
         others = [p.addr[version] for p in self.model.ports if version in p.addr and p.endpoint != port.endpoint and
                   not (p.network == port.network and self.model.is_routed(p.network))]
         subnet = self.model.subnet_of(port.network, port.addr[version])
-        nobodys = next(a for a in (str(subnet[-2]), str(subnet[-3])) if a not in self.model.gateways[port.network])
+        taken = set(self.model.gateways[port.network]) | {p.addr.get(version) for p in self.model.ports}
+        nobodys = next(a for a in (str(subnet[-n]) for n in range(2, subnet.num_addresses)) if a not in taken)
         return self.rnd.choice(others + [nobodys])
 
     def _from_host(self, version):
