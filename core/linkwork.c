@@ -378,8 +378,11 @@ static int prepare_endpoint(struct weir_session *s, const struct weir_resolution
 	}
 	if (r < 0 && err)
 		*err = why;
-	for (size_t i = 0; r == 0 && i < ep->n_attachments; i++)
+	for (size_t i = 0; r == 0 && i < ep->n_attachments; i++) {
 		r = prepare_attachment(s, res, ep, &ep->attachments[i], err);
+		if (r < 0 && ep->attachments[i].origin.file)
+			weir_err_place(err, &ep->attachments[i].origin);
+	}
 	if (r < 0) {
 		weir_err_place(err, &ep->origin);
 		return weir_err_wrap(err, r, "endpoint \"%s\"", ep->name);

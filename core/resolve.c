@@ -6,6 +6,7 @@
  * before those that take the next free one. `after` is what the store then holds of the same objects. Members of a network that changed
  * are in both, unchanged, since their links have to follow it. */
 #include "core/resolve.h"
+#include "core/routers.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -354,6 +355,38 @@ static int follow_gateways(struct work *w)
 	return 0;
 }
 
+/* May the change have closed a circle? By a network that changes, or by an endpoint that is a gateway. */
+static bool changes_ways(const struct work *w)
+{
+	for (size_t i = 0; i < w->change->n_ops; i++)
+		if (w->change->ops[i].kind == WEIR_PUT_NETWORK)
+			return true;
+	for (size_t i = 0; i < w->after->n_networks; i++) {
+		const char *gateway = w->after->networks[i].gateway_endpoint;
+		if (gateway && (weir_model_endpoint(w->after, gateway) ||
+				weir_model_endpoint(w->before, gateway)))
+			return true;
+	}
+	return false;
+}
+
+static int check_routers(struct work *w)
+{
+	WEIR_CLEAN_MODEL struct weir_model all = { 0 };
+	struct weir_scope scope = { .all = true, .only_networks = true };
+	bool any = false;
+	if (!changes_ways(w))
+		return 0;
+	int r = weir_store_load(w->s->store, &scope, &all, w->err);
+	for (size_t i = 0; i < all.n_networks; i++)
+		any |= all.networks[i].gateway_endpoint != NULL;
+	scope = (struct weir_scope){ .all = true, .no_mappings = true };
+	if (r == 0 && any)
+		r = weir_store_load(w->s->store, &scope, &all, w->err);
+	weir_model_sort(&all);
+	return r < 0 || !any ? r : weir_routers_check(&all, w->after, w->err);
+}
+
 static int apply_ops(struct work *w)
 {
 	const struct weir_change *change = w->change;
@@ -375,6 +408,8 @@ static int apply_ops(struct work *w)
 	weir_model_sort(w->after);
 	if (r == 0)
 		r = follow_gateways(w);
+	if (r == 0)
+		r = check_routers(w);
 	if (r == 0)
 		r = each(w, WEIR_REMOVE_MAPPING, remove_mapping);
 	if (r == 0)
