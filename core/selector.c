@@ -78,23 +78,29 @@ static bool can_bind(const struct weir_network *net)
 	return weir_mode_traits(net->mode)->bridge && !net->isolate && !net->adopt;
 }
 
+/* Somebody in a network whose own traffic nothing binds yet. */
+struct seat {
+	const struct weir_endpoint *ep;
+	const struct weir_attachment *att;
+	size_t network;
+};
+
 /* Of one network, while one policy is looked at: who was picked at each end. */
 struct ends {
 	size_t n_from, n_to;
 	const struct weir_endpoint *from, *to; /* the last one */
 };
 
-static void count_ends(const struct weir_policy *policy, const struct weir_endpoint *ep,
-		       const struct weir_attachment *att, enum weir_family family,
-		       struct ends *ends)
+static void count_ends(const struct weir_policy *policy, const struct seat *seat,
+		       enum weir_family family, struct ends *ends)
 {
-	if (weir_selectors_pick(policy->from, policy->n_from, ep, att, family)) {
+	if (weir_selectors_pick(policy->from, policy->n_from, seat->ep, seat->att, family)) {
 		ends->n_from++;
-		ends->from = ep;
+		ends->from = seat->ep;
 	}
-	if (weir_selectors_pick(policy->to, policy->n_to, ep, att, family)) {
+	if (weir_selectors_pick(policy->to, policy->n_to, seat->ep, seat->att, family)) {
 		ends->n_to++;
-		ends->to = ep;
+		ends->to = seat->ep;
 	}
 }
 
@@ -105,39 +111,60 @@ static bool meet(const struct ends *ends)
 	       (ends->n_from > 1 || ends->n_to > 1 || ends->from != ends->to);
 }
 
-static void bind_policy(struct weir_model *model, const struct weir_policy *policy,
-			enum weir_family family, struct ends *ends)
+static void bind_policy(struct weir_model *model, const struct seat *seats, size_t n_seats,
+			const struct weir_policy *policy, enum weir_family family,
+			struct ends *ends)
 {
 	memset(ends, 0, model->n_networks * sizeof(*ends));
+	for (size_t i = 0; i < n_seats; i++)
+		if (!model->networks[seats[i].network].filtered)
+			count_ends(policy, &seats[i], family, &ends[seats[i].network]);
+	for (size_t i = 0; i < model->n_networks; i++)
+		model->networks[i].filtered |= meet(&ends[i]);
+}
+
+static size_t count_attachments(const struct weir_model *model)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < model->n_endpoints; i++)
+		n += model->endpoints[i].n_attachments;
+	return n;
+}
+
+/* Looked up once: there may be very many, and as many policies ask for each. */
+static size_t take_seats(const struct weir_model *model, struct seat *ret)
+{
+	size_t n = 0;
 	for (size_t i = 0; i < model->n_endpoints; i++) {
 		const struct weir_endpoint *ep = &model->endpoints[i];
 		for (size_t k = 0; k < ep->n_attachments; k++) {
 			const struct weir_attachment *att = &ep->attachments[k];
 			const struct weir_network *net = weir_model_network(model, att->network);
-			if (net && !net->filtered)
-				count_ends(policy, ep, att, family, &ends[net - model->networks]);
+			if (net && can_bind(net) && !net->filtered)
+				ret[n++] =
+					(struct seat){ ep, att, (size_t)(net - model->networks) };
 		}
 	}
-	for (size_t i = 0; i < model->n_networks; i++) {
-		struct weir_network *net = &model->networks[i];
-		net->filtered |= can_bind(net) && meet(&ends[i]);
-	}
+	return n;
 }
 
 int weir_policies_bind(struct weir_model *model, struct weir_err *err)
 {
 	WEIR_CLEAN_ARENA struct weir_arena arena = { 0 };
 	struct ends *ends = weir_arena_alloc(&arena, (model->n_networks + 1) * sizeof(*ends));
+	struct seat *seats =
+		weir_arena_alloc(&arena, (count_attachments(model) + 1) * sizeof(*seats));
 
-	if (!ends)
+	if (!ends || !seats)
 		return weir_err_set(err, ENOMEM, "out of memory");
 	for (size_t i = 0; i < model->n_networks; i++) {
 		struct weir_network *net = &model->networks[i];
 		net->filtered = can_bind(net) && (net->ingress == WEIR_DEFAULT_DENY ||
 						  net->egress == WEIR_DEFAULT_DENY);
 	}
+	size_t n_seats = take_seats(model, seats);
 	for (size_t i = 0; i < model->n_policies; i++)
 		for (enum weir_family f = WEIR_IPV4; f < WEIR_NUM_FAMILIES; f++)
-			bind_policy(model, &model->policies[i], f, ends);
+			bind_policy(model, seats, n_seats, &model->policies[i], f, ends);
 	return 0;
 }

@@ -32,6 +32,8 @@ struct census {
 	struct weir_population *to;
 	struct kind *kinds;
 	size_t n_kinds;
+	size_t *single; /* policies that do not go by networks and labels alone */
+	size_t n_single;
 	uint64_t *from, *to_bits; /* being filled */
 	struct weir_addr *cuts;
 	size_t n_cuts;
@@ -106,6 +108,18 @@ static bool goes_by_kind(struct selection sel)
 		if (sel.items[i].kind == WEIR_SELECT_BLOCKS || sel.items[i].n_endpoints)
 			return false;
 	return true;
+}
+
+static int find_single(struct census *c)
+{
+	const struct weir_model *model = c->to->model;
+
+	c->single = weir_arena_alloc(c->to->arena, (model->n_policies + 1) * sizeof(*c->single));
+	for (size_t i = 0; c->single && i < model->n_policies; i++)
+		if (!goes_by_kind(senders(&model->policies[i])) ||
+		    !goes_by_kind(receivers(&model->policies[i])))
+			c->single[c->n_single++] = i;
+	return c->single ? 0 : -ENOMEM;
 }
 
 static uint64_t digest_of_kind(const struct weir_endpoint *ep, const char *network)
@@ -189,7 +203,8 @@ static int take_address(struct census *c, const struct weir_endpoint *ep,
 		return -ENOMEM;
 	memcpy(c->from, kind->from, c->to->words * sizeof(c->from[0]));
 	memcpy(c->to_bits, kind->to, c->to->words * sizeof(c->to_bits[0]));
-	for (size_t i = 0; i < model->n_policies; i++) {
+	for (size_t k = 0; k < c->n_single; k++) {
+		size_t i = c->single[k];
 		struct selection from = senders(&model->policies[i]);
 		struct selection to = receivers(&model->policies[i]);
 		if (!goes_by_kind(from) && weir_selectors_pick(from.items, from.n, ep, att, family))
@@ -353,7 +368,7 @@ int weir_population_take(const struct weir_model *model, struct weir_arena *aren
 				     .arena = arena,
 				     .words = (model->n_policies + 63) / 64 };
 	struct census c = { .to = &p, .from = new_bits(&p), .to_bits = new_bits(&p) };
-	int r = c.from && c.to_bits ? 0 : -ENOMEM;
+	int r = c.from && c.to_bits ? find_single(&c) : -ENOMEM;
 
 	for (size_t i = 0; r == 0 && i < model->n_endpoints; i++)
 		for (size_t k = 0; r == 0 && k < model->endpoints[i].n_attachments; k++)
