@@ -187,6 +187,7 @@ def test_the_outside_as_sender(world):
 
 
 @behaviour("P4", "P5", "S9")
+@elsewhere
 def test_the_host(world):
     """Between the host and endpoints nothing is closed but by a policy that names the host."""
     put(world, two([policy("no-ssh", "reject", ports=["22/tcp"], to="host", **{"from": {"network": "web"}}),
@@ -355,6 +356,7 @@ def test_no_policy_opens_what_is_internal_or_isolated(world):
 
 
 @behaviour("P7", "S9")
+@elsewhere
 def test_published_traffic(world):
     """By the client's address, and by the endpoint's own port behind the mapping."""
     world.lan.run("ip", "addr", "add", "192.0.2.3/24", "dev", "eth0")
@@ -413,6 +415,7 @@ def test_a_closed_bridge(world):
 
 
 @behaviour("P10", "S9", "S10")
+@elsewhere
 def test_an_endpoint_attached_later(world):
     put(world, two([policy("db", ports=["5432/tcp"], to={"labels": {"role": "db"}}, **{"from": {"labels": {"role": "api"}}})]))
     serve(world)
