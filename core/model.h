@@ -144,7 +144,7 @@ struct weir_endpoint {
 	struct weir_addr *dns;
 	size_t n_dns;
 	bool forward;	       /* a router: forwarding is on inside */
-	struct weir_rate rate; /* of each of its interfaces in bridge networks */
+	struct weir_rate rate; /* of each of its interfaces */
 	bool declared;
 	struct weir_place origin;
 };

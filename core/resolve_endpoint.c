@@ -130,18 +130,6 @@ static int choose_host_ifname(struct weir_session *s, const struct weir_network 
 	}
 }
 
-/* There is no port on the host that would see to it. */
-static int check_rate(const struct weir_network *net, const struct weir_endpoint *ep,
-		      const struct weir_attachment *att, struct weir_err *err)
-{
-	if (!ep->rate.to || weir_mode_traits(net->mode)->bridge)
-		return 0;
-	return weir_err_at(err, EINVAL, &att->origin,
-			   "endpoint \"%s\": a %s network has no port on the host to limit the "
-			   "rate on",
-			   ep->name, weir_mode_name(net->mode));
-}
-
 static int resolve_attachment(struct weir_session *s, const struct weir_model *model,
 			      const struct weir_endpoint *prev_ep, struct weir_endpoint *ep,
 			      struct weir_attachment *att, struct weir_err *err)
@@ -150,8 +138,6 @@ static int resolve_attachment(struct weir_session *s, const struct weir_model *m
 		prev_ep ? weir_endpoint_attachment(prev_ep, att->network) : NULL;
 	const struct weir_network *net = NULL;
 	int r = find_network(model, ep, att, &net, err);
-	if (r == 0)
-		r = check_rate(net, ep, att, err);
 	if (r == 0 && !prev)
 		r = check_room(s, net, ep, att, err);
 	if (r == 0)

@@ -6,7 +6,12 @@ it cannot be faster than the limit and its burst.
 """
 import json
 
-from marks import behaviour, here
+import pytest
+
+import frames
+import modes
+from marks import behaviour, elsewhere, here
+from place import wait_until
 from specs import dual, on
 
 RECEIVE = """
@@ -134,5 +139,88 @@ def test_limits_by_the_command_line(world):
     assert [l for l in world.snapshot() if l.startswith("tc:")] == [l for l in before if l.startswith("tc:")]
     for wrong in ("0mbit", "10", "fast", "10mbit/", "1kbit", "10mbit/0bit", "200gbit", "-1mbit", "10 mbit"):
         world.refused(2, "endpoint", "add", "b", "--network", "web", "--rate", wrong, says="rate")
-    world.weir("network", "add", "wire", "--subnet", "10.91.0.0/31", "--mode", "p2p")
-    world.refused(1, "endpoint", "add", "c", "--network", "wire", "--rate", "1mbit", says="no port on the host")
+    world.refused(2, "endpoint", "add", "c", "--mode", "none", "--rate", "1mbit", says=["rate", "no network"])
+
+
+def limited_in(world, mode, rate=None):
+    spec = limited(rate)
+    subnets = ["10.88.1.0/30", "fd00:88:1::/126"] if mode == "p2p" else None
+    spec["networks"]["web"] = modes.network(world, mode, subnets)
+    return spec
+
+
+@behaviour("L12", "L14")
+@measured
+@pytest.mark.parametrize("mode", ["routed", "p2p", "macvlan"])
+def test_rate_in_each_mode(world, mode):
+    world.apply(limited_in(world, mode))
+    before, index = world.snapshot(), world.ns("a").link("eth0")["ifindex"]
+    spec = limited_in(world, mode, "8mbit/4mbit")
+    world.apply(spec)
+    assert "nothing to change" in world.apply(spec).out
+    assert world.weir("repair").out.startswith("nothing")
+    both_ways(world, 8 * MBIT, 4 * MBIT, version=6)
+    world.apply(limited_in(world, mode))
+    assert Transfer(world, "a", "b", 8 * MBIT).rate() > 40 * MBIT
+    assert world.ns("a").link("eth0")["ifindex"] == index
+    world.same(before, world.snapshot())
+
+
+@behaviour("L12", "L14")
+@measured
+def test_root_in_a_routed_endpoint_cannot_lift_the_limit(world):
+    world.apply(limited_in(world, "routed", "4mbit"))
+    world.ns("a").run("tc", "qdisc", "del", "dev", "eth0", "root")
+    assert Transfer(world, "a", "b", MBIT).rate() <= 1.5 * 4 * MBIT  # a quarter of a second comes at once
+    assert Transfer(world, "b", "a", MBIT).rate() <= 1.3 * 4 * MBIT
+
+
+FRAMES = 30
+
+
+def burst(source, ifname, mac, src, dst):
+    """Frames of 1 kB, as fast as they go."""
+    packet = frames.udp(src, dst, 1, 4242, bytes(1000))
+    for _ in range(FRAMES):
+        source.raw(ifname, frames.ethernet(mac, source.mac(ifname), frames.ethertype_of(packet), packet))
+
+
+def received(ns):
+    """Datagrams to a port where nobody listens: what is dropped on arrival is not among them."""
+    lines = [line.split() for line in ns.run("cat", "/proc/net/snmp").out.splitlines() if line.startswith("Udp:")]
+    return int(lines[1][lines[0].index("NoPorts")])
+
+
+@behaviour("L12", "L14")
+@elsewhere
+@pytest.mark.parametrize("mode", [*modes.KINDS, "p2p"])
+def test_limits_where_the_host_is_not_on_the_way(world, mode):
+    """1 kB a second: of 30 at once hardly any come through, however slow the machine is. All do without a limit."""
+    world.apply(limited_in(world, mode))
+    a, address = world.ns("a"), world.address("a")
+    source, ifname, src = (world.ns("b"), "eth0", world.address("b")) if mode == "p2p" else (world.lan, "eth0", "10.88.1.1")
+    if mode == "vlan":
+        ifname = "v31"
+        world.lan.run("ip", "link", "add", "link", "eth0", "name", ifname, "type", "vlan", "id", "31")
+        world.lan.run("ip", "link", "set", ifname, "up")
+
+    def send(least):
+        before = received(a)
+        burst(source, ifname, a.mac(), src, address)
+        wait_until(lambda: received(a) >= before + least, "%d datagrams" % least)
+        return received(a) - before
+
+    assert send(FRAMES) == FRAMES
+    world.apply(limited_in(world, mode, "8kbit/64kbit"))
+    assert "tbf" in a.run("tc", "qdisc", "show", "dev", "eth0").out
+    assert world.weir("repair").out.startswith("nothing")
+    assert send(1) <= FRAMES / 2
+    for what, lost in ((["filter", "del", "dev", "eth0", "ingress"], "policer"),
+                       (["qdisc", "del", "dev", "eth0", "root"], "rate limit")):
+        a.run("tc", *what)
+        status = world.weir("status", check=False)
+        assert status.code == 1 and lost in status.out, str(status)
+        world.weir("repair")
+        assert world.weir("status").code == 0
+    world.apply(limited_in(world, mode))
+    assert send(FRAMES) == FRAMES

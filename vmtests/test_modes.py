@@ -3,45 +3,9 @@
 import pytest
 
 from marks import behaviour, elsewhere, words_only
+from modes import KINDS, bridge_of_somebody, needs, on_lan
 from specs import dual, on
 from world import ATTEMPT_MS, FAMILIES, V4, V6
-
-# On the lan's own segment: 192.0.2.0/24 and 2001:db8::/64, whose gateway is the lan.
-LAN = {"subnets": ["192.0.2.0/24", "2001:db8::/64"], "gateway": [V4.lan, V6.lan],
-       "exclude": ["192.0.2.0-192.0.2.63", "2001:db8::/120"]}
-KINDS = {
-    "macvlan": {"mode": "macvlan", "parent": "eth0"},
-    "ipvlan": {"mode": "ipvlan", "parent": "eth0"},
-    "vlan": {"mode": "vlan", "parent": "eth0", "vlan": 30},
-}
-
-
-def on_lan(kind, **more):
-    return {**LAN, **KINDS[kind], **more}
-
-
-def can(world, kind):
-    """Does this kernel have such interfaces? Asked of `ip`, so that weir's own word is checked by it."""
-    words = ["type", "vlan", "id", "99"] if kind == "vlan" else ["type", kind]
-    made = world.host.run("ip", "link", "add", "link", "eth0", "name", "probe0", *words, check=False)
-    if made.code == 0:
-        world.host.run("ip", "link", "del", "probe0")
-    return made.code == 0
-
-
-def needs(world, kind):
-    """Where this kernel has no such interfaces, weir refuses them with the reason, and the test is skipped."""
-    if can(world, kind):
-        return
-    world.refused(4, "network", "add", "lan", "--mode", kind, "--parent", "eth0", "--subnet", "10.9.0.0/24",
-                  *(["--vlan", "30"] if kind == "vlan" else []), says=["kernel has no", "CONFIG_"]) \
-        if kind == "vlan" else refused_at_endpoint(world, kind)
-    pytest.skip("this kernel has no %s" % kind)
-
-
-def refused_at_endpoint(world, kind):
-    spec = {"networks": {"lan": on_lan(kind)}, "endpoints": {"a": on("lan")}}
-    world.refused(4, "apply", world.spec(spec), says=["kernel has no " + kind, "CONFIG_"])
 
 
 @behaviour("L14")
@@ -148,15 +112,8 @@ def test_publishing_is_refused_where_the_host_is_not_on_the_way(world):
 @behaviour("L14", "C1")
 @elsewhere
 def test_an_adopted_bridge_is_used_and_left_alone(world):
-    world.host.run("ip", "-batch", "-", stdin="""
-        link add br0 address 02:00:00:00:00:b0 type bridge
-        addr add 10.88.1.1/24 dev br0
-        addr add 10.77.0.1/24 dev br0
-        link set br0 addrgenmode none
-        link set br0 up
-        addr add fd00:88:1::1/64 dev br0 nodad
-        addr add fe80::b0/64 dev br0 nodad
-    """)
+    bridge_of_somebody(world, "br0", ["10.88.1.0/24", "10.77.0.0/24", "fd00:88:1::/64"])
+    world.host.run("ip", "addr", "add", "fe80::b0/64", "dev", "br0", "nodad")
     before = world.snapshot()
     world.apply({"networks": {"web": dual(1, bridge="br0", adopt=True)},
                  "endpoints": {"nginx": on("web", publish=["8080:80"]), "api": on("web")}})

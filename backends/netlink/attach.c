@@ -97,8 +97,11 @@ static int ensure_ends(const struct weir_attach *a, const struct weir_iface *bri
 		r = weir_iface_get(&a->links->host, a->att->host_ifname, &made, err);
 		now = &made;
 	}
-	if (r == 0) /* first: a new address is announced by its owner at once */
-		r = weir_port_ensure(a, now->index, fresh, changed, err);
+	if (r < 0)
+		return r;
+	const struct weir_port port = weir_port_of_host(a, now->index);
+	/* first: a new address is announced by its owner at once */
+	r = weir_port_ensure(&port, fresh, changed, err);
 	if (r == 0 && bridge)
 		r = weir_locked_ensure(a, &before, now->index, changed, err);
 	if (r == 0 && !bridge)
@@ -217,7 +220,8 @@ static int check_host_end(const struct weir_attach *a, struct weir_err *err)
 	want.up = true;
 	if (weir_iface_differs(&now, &want, difference, sizeof(difference)))
 		return weir_err_set(err, ESTALE, "%s", difference);
-	r = weir_port_check(a, now.index, err);
+	const struct weir_port port = weir_port_of_host(a, now.index);
+	r = weir_port_check(&port, err);
 	if (r == 0 && !routed)
 		r = weir_locked_check(a, &now, err);
 	if (r == 0 && routed)

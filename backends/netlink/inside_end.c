@@ -8,8 +8,8 @@
 #include "backends/netlink/address.h"
 #include "backends/netlink/attach.h"
 #include "backends/netlink/neighbour.h"
+#include "backends/netlink/port.h"
 #include "backends/netlink/route.h"
-#include "backends/netlink/shape.h"
 #include "backends/netlink/sysctl.h"
 #include "backends/netns.h"
 #include "core/sysctl.h"
@@ -133,12 +133,6 @@ static int sysctls_check(const struct weir_attach *a, struct weir_err *err)
 	return a->att->n_sysctls ? weir_netns_run(a->inside->fd, see_to_sysctls, &asked, err) : 0;
 }
 
-/* What the endpoint may send; where there is no port, nobody sees to it. */
-static uint64_t rate_of(const struct weir_attach *a)
-{
-	return weir_mode_traits(a->net->mode)->bridge ? a->ep->rate.from : 0;
-}
-
 int weir_inside_end_ensure(const struct weir_attach *a, bool fresh, bool *changed,
 			   struct weir_err *err)
 {
@@ -165,12 +159,11 @@ int weir_inside_end_ensure(const struct weir_attach *a, bool fresh, bool *change
 	if (r < 0)
 		return r;
 	struct weir_addresses addresses = addresses_of(a, addrs, n_addrs, now.index);
+	const struct weir_port port = weir_port_inside(a, now.index);
 	r = weir_addresses_ensure(&a->inside->channel, &addresses, fresh, &moved, err);
 	*changed |= moved;
 	if (r == 0)
-		r = weir_shape_ensure(&(struct weir_shaped){ &a->inside->channel, a->att->ifname,
-							     now.index, weir_attach_mtu(a) },
-				      rate_of(a), fresh, changed, err);
+		r = weir_port_ensure(&port, fresh, changed, err);
 	if (r < 0 || fresh || weir_mac_cmp(&now.mac, &want.mac) == 0)
 		return r;
 	if (!want.ipv6.disable_ipv6)
@@ -304,12 +297,11 @@ int weir_inside_end_check(const struct weir_attach *a, const struct weir_model *
 	if (weir_iface_differs(&now, &want, difference, sizeof(difference)))
 		return weir_err_set(err, ESTALE, "%s", difference);
 	struct weir_addresses addresses = addresses_of(a, addrs, n_addrs, now.index);
+	const struct weir_port port = weir_port_inside(a, now.index);
 	r = weir_addresses_check(&a->inside->channel, &addresses, err);
 	if (r == 0)
 		r = sysctls_check(a, err);
 	if (r == 0)
-		r = weir_shape_check(&(struct weir_shaped){ &a->inside->channel, a->att->ifname,
-							    now.index, weir_attach_mtu(a) },
-				     rate_of(a), err);
+		r = weir_port_check(&port, err);
 	return r < 0 ? r : with_routes(a, model, &now, weir_routes_check, err);
 }

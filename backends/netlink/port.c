@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What happens on a port, the host's end of an attachment: whose frames it lets in, and how fast.
+/* What happens on a port: whose frames it lets in, and how fast.
  *
  * How it works: the spoof guard is a classifier of the port's clsact qdisc, where frames arrive from the
  * endpoint. It is there before the port goes up, for every packet filter the same, and no flush of rules
@@ -9,7 +9,10 @@
  * Towards the endpoint a token bucket (shape.c) delays what is above the rate. What comes from the endpoint is
  * delayed where it can be, by one inside; and since root inside may take that away, a second classifier
  * drops here what is above the rate (its instructions do not show: its name has a number made of them).
- * So no further device is needed. */
+ * So no further device is needed.
+ *
+ * Where packets pass the host by, the end inside has both: a bucket for what it sends, the classifier for what
+ * it takes. Root inside may take them away; whoever looks next puts them back. */
 #include "backends/netlink/port.h"
 
 #include <assert.h>
@@ -49,8 +52,9 @@ struct programs {
 	char name[NAME_SIZE]; /* of the policer's classifier */
 };
 
-static void make_programs(const struct weir_attach *a, struct programs *ret)
+static void make_programs(const struct weir_port *port, struct programs *ret)
 {
+	const struct weir_attach *a = port->attach;
 	const char *gateway = a->net->gateway_endpoint;
 	struct weir_guard guard = {
 		.mac = weir_attach_mac(a),
@@ -58,16 +62,16 @@ static void make_programs(const struct weir_attach *a, struct programs *ret)
 		.gateway = gateway && strcmp(gateway, a->ep->name) == 0,
 	};
 
-	ret->wanted[GUARD] = !a->net->no_spoof_guard;
-	ret->wanted[POLICER] = a->ep->rate.from != 0;
+	ret->wanted[GUARD] = port->guarded;
+	ret->wanted[POLICER] = port->takes != 0;
 	memcpy(guard.addrs, a->att->addrs, sizeof(guard.addrs));
 	if (ret->wanted[GUARD])
 		weir_guard_write(&guard, &ret->guard);
 	if (!ret->wanted[POLICER])
 		return;
-	weir_policer_write(a->ep->rate.from, &ret->policer);
+	weir_policer_write(port->takes, &ret->policer);
 	(void)snprintf(ret->name, sizeof(ret->name), "weir rate %" PRIu64 " %016" PRIx64,
-		       a->ep->rate.from, weir_bpf_hash(&ret->policer));
+		       port->takes, weir_bpf_hash(&ret->policer));
 }
 
 /* ---- what is there ---- */
@@ -141,20 +145,20 @@ static struct tcmsg arriving(int index, uint32_t handle, uint32_t priority)
 	};
 }
 
-static int look(const struct weir_attach *a, int index, struct there *there, struct weir_err *err)
+static int look(const struct weir_port *port, struct there *there, struct weir_err *err)
 {
-	struct tcmsg header = arriving(index, 0, 0);
+	struct tcmsg header = arriving(port->index, 0, 0);
 	WEIR_CLEAN_REQUEST struct weir_request request =
 		weir_request_make(RTM_GETTFILTER, NLM_F_DUMP, &header, sizeof(header));
 
-	return weir_request_walk(&a->links->host, &request, take_filter, there, err,
-				 "filter list %s ingress", a->att->host_ifname);
+	return weir_request_walk(port->channel, &request, take_filter, there, err,
+				 "filter list %s ingress", port->ifname);
 }
 
 /* ---- making it so ---- */
 
 /* What to do without the program, after the kernel's reason. */
-static int refuse(const struct weir_attach *a, enum part part, int r, struct weir_err *err)
+static int refuse(const struct weir_port *port, enum part part, int r, struct weir_err *err)
 {
 	bool forbidden = r == -EPERM || r == -EACCES;
 
@@ -163,19 +167,20 @@ static int refuse(const struct weir_attach *a, enum part part, int r, struct wei
 	const char *why = forbidden ? "weir may load no BPF program here"
 				    : "this kernel lacks BPF, cls_bpf or sch_ingress";
 	if (part == POLICER)
-		return weir_err_set(err, forbidden ? EPERM : EOPNOTSUPP,
-				    "no limit to what endpoint \"%s\" sends is possible: %s (do "
-				    "without: no rate from it)",
-				    a->ep->name, why);
+		return weir_err_set(
+			err, forbidden ? EPERM : EOPNOTSUPP,
+			"no limit to what endpoint \"%s\" sends or receives is possible: %s (do "
+			"without: no rate)",
+			port->attach->ep->name, why);
 	return weir_err_set(err, forbidden ? EPERM : EOPNOTSUPP,
 			    "no spoof guard is possible: %s (do without: \"spoof_guard: false\" "
 			    "in network \"%s\")",
-			    why, a->net->name);
+			    why, port->attach->net->name);
 }
 
-static int add_qdisc(const struct weir_attach *a, int index, struct weir_err *err)
+static int add_qdisc(const struct weir_port *port, struct weir_err *err)
 {
-	struct tcmsg header = { .tcm_ifindex = index,
+	struct tcmsg header = { .tcm_ifindex = port->index,
 				.tcm_handle = TC_H_MAKE(TC_H_CLSACT, 0),
 				.tcm_parent = TC_H_CLSACT };
 	struct weir_err why = { 0 };
@@ -183,17 +188,17 @@ static int add_qdisc(const struct weir_attach *a, int index, struct weir_err *er
 		weir_request_make(RTM_NEWQDISC, NLM_F_CREATE | NLM_F_EXCL, &header, sizeof(header));
 
 	weir_request_text(&request, TCA_KIND, "clsact");
-	int r = weir_request_send(&a->links->host, &request, &why, "qdisc add %s clsact",
-				  a->att->host_ifname);
+	int r = weir_request_send(port->channel, &request, &why, "qdisc add %s clsact",
+				  port->ifname);
 	return weir_request_allow(r, EEXIST, &why, err);
 }
 
 /* Adds it, or puts it in the place of the one that is there. fd: the policer. */
-static int put_filter(const struct weir_attach *a, int index, enum part part,
-		      const struct programs *programs, int fd, struct weir_err *err)
+static int put_filter(const struct weir_port *port, enum part part, const struct programs *programs,
+		      int fd, struct weir_err *err)
 {
 	const struct weir_classic *guard = &programs->guard;
-	struct tcmsg header = arriving(index, handles[part], PRIORITY);
+	struct tcmsg header = arriving(port->index, handles[part], PRIORITY);
 	WEIR_CLEAN_REQUEST struct weir_request request =
 		weir_request_make(RTM_NEWTFILTER, NLM_F_CREATE, &header, sizeof(header));
 
@@ -209,43 +214,43 @@ static int put_filter(const struct weir_attach *a, int index, enum part part,
 	}
 	weir_request_u32(&request, TCA_BPF_FLAGS, TCA_BPF_FLAG_ACT_DIRECT);
 	weir_request_close(&request, options);
-	return weir_request_send(&a->links->host, &request, err, "filter replace %s ingress %s",
-				 a->att->host_ifname, part_words[part]);
+	return weir_request_send(port->channel, &request, err, "filter replace %s ingress %s",
+				 port->ifname, part_words[part]);
 }
 
-static int remove_filter(const struct weir_attach *a, int index, enum part part,
-			 struct weir_err *err)
+static int remove_filter(const struct weir_port *port, enum part part, struct weir_err *err)
 {
-	struct tcmsg header = arriving(index, handles[part], PRIORITY);
+	struct tcmsg header = arriving(port->index, handles[part], PRIORITY);
 	struct weir_err why = { 0 };
 	WEIR_CLEAN_REQUEST struct weir_request request =
 		weir_request_make(RTM_DELTFILTER, 0, &header, sizeof(header));
 
-	int r = weir_request_send(&a->links->host, &request, &why, "filter del %s ingress %s",
-				  a->att->host_ifname, part_words[part]);
+	int r = weir_request_send(port->channel, &request, &why, "filter del %s ingress %s",
+				  port->ifname, part_words[part]);
 	return weir_request_allow(r, ENOENT, &why, err);
 }
 
-static int install(const struct weir_attach *a, int index, enum part part,
-		   const struct programs *programs, struct weir_err *err)
+static int install(const struct weir_port *port, enum part part, const struct programs *programs,
+		   struct weir_err *err)
 {
 	int fd = -1;
 
 	if (part == GUARD && programs->guard.broken)
 		return weir_err_set(err, ENOMEM, "the spoof guard's program is too long");
-	int r = add_qdisc(a, index, err);
+	int r = add_qdisc(port, err);
 	if (r == 0 && part == POLICER)
-		r = weir_bpf_load(&programs->policer, "weir_policer", a->links->trace, &fd, err);
+		r = weir_bpf_load(&programs->policer, "weir_policer", port->attach->links->trace,
+				  &fd, err);
 	if (r == 0)
-		r = put_filter(a, index, part, programs, fd, err);
+		r = put_filter(port, part, programs, fd, err);
 	if (fd >= 0)
 		(void)close(fd); /* the classifier holds the program */
-	return r < 0 ? refuse(a, part, r, err) : 0;
+	return r < 0 ? refuse(port, part, r, err) : 0;
 }
 
 /* Where another one came before the guard, the guard is put there again: the last one comes first. */
-static int ensure_part(const struct weir_attach *a, int index, enum part part,
-		       const struct there *there, bool *changed, struct weir_err *err)
+static int ensure_part(const struct weir_port *port, enum part part, const struct there *there,
+		       bool *changed, struct weir_err *err)
 {
 	bool wanted = there->want->wanted[part];
 	bool misplaced = wanted && part == GUARD && there->is_there[part] && there->behind;
@@ -255,59 +260,88 @@ static int ensure_part(const struct weir_attach *a, int index, enum part part,
 		return 0;
 	if (there->is_there[part] && (!wanted || misplaced)) {
 		*changed = true;
-		r = remove_filter(a, index, part, err);
+		r = remove_filter(port, part, err);
 	}
 	if (r < 0 || !wanted)
 		return r;
 	*changed = true;
-	return install(a, index, part, there->want, err);
+	return install(port, part, there->want, err);
 }
 
-static struct weir_shaped shaped(const struct weir_attach *a, int index)
+/* ---- ports ---- */
+
+struct weir_port weir_port_of_host(const struct weir_attach *a, int index)
 {
-	return (struct weir_shaped){ &a->links->host, a->att->host_ifname, index,
-				     weir_attach_mtu(a) };
+	return (struct weir_port){ .attach = a,
+				   .channel = &a->links->host,
+				   .ifname = a->att->host_ifname,
+				   .index = index,
+				   .sends = a->ep->rate.to,
+				   .takes = a->ep->rate.from,
+				   .guarded = !a->net->no_spoof_guard,
+				   .classifies = true };
 }
 
-int weir_port_ensure(const struct weir_attach *a, int index, bool fresh, bool *changed,
-		     struct weir_err *err)
+struct weir_port weir_port_inside(const struct weir_attach *a, int index)
+{
+	bool alone = !weir_mode_traits(a->net->mode)->host;
+
+	return (struct weir_port){ .attach = a,
+				   .channel = &a->inside->channel,
+				   .ifname = a->att->ifname,
+				   .index = index,
+				   .sends = a->ep->rate.from,
+				   .takes = alone ? a->ep->rate.to : 0,
+				   .classifies = alone };
+}
+
+static struct weir_shaped shaped(const struct weir_port *port)
+{
+	return (struct weir_shaped){ port->channel, port->ifname, port->index,
+				     weir_attach_mtu(port->attach) };
+}
+
+int weir_port_ensure(const struct weir_port *port, bool fresh, bool *changed, struct weir_err *err)
 {
 	struct programs programs;
 	struct there there = { .want = &programs };
-	const struct weir_shaped port = shaped(a, index);
-	int r = weir_shape_ensure(&port, a->ep->rate.to, fresh, changed, err);
+	const struct weir_shaped bucket = shaped(port);
+	int r = weir_shape_ensure(&bucket, port->sends, fresh, changed, err);
 
-	make_programs(a, &programs);
-	if (r == 0 && !fresh)
-		r = look(a, index, &there, err);
+	if (r < 0 || !port->classifies)
+		return r;
+	make_programs(port, &programs);
+	if (!fresh)
+		r = look(port, &there, err);
 	for (int part = 0; part < NUM_PARTS && r == 0; part++)
-		r = ensure_part(a, index, (enum part)part, &there, changed, err);
+		r = ensure_part(port, (enum part)part, &there, changed, err);
 	return r;
 }
 
-int weir_port_check(const struct weir_attach *a, int index, struct weir_err *err)
+int weir_port_check(const struct weir_port *port, struct weir_err *err)
 {
-	const char *port_name = a->att->host_ifname;
 	struct programs programs;
 	struct there there = { .want = &programs };
-	const struct weir_shaped port = shaped(a, index);
-	int r = weir_shape_check(&port, a->ep->rate.to, err);
+	const struct weir_shaped bucket = shaped(port);
+	int r = weir_shape_check(&bucket, port->sends, err);
 
-	make_programs(a, &programs);
-	if (r == 0)
-		r = look(a, index, &there, err);
+	if (r < 0 || !port->classifies)
+		return r;
+	make_programs(port, &programs);
+	r = look(port, &there, err);
 	for (int part = 0; part < NUM_PARTS && r == 0; part++) {
 		const char *what = !programs.wanted[part]  ? "has a"
 				   : !there.is_there[part] ? "has lost its"
 				   : !there.is_right[part] ? "has a changed"
 							   : NULL;
 		if (programs.wanted[part] ? what != NULL : there.is_there[part])
-			r = weir_err_set(err, ESTALE, "interface %s %s %s", port_name, what,
+			r = weir_err_set(err, ESTALE, "interface %s %s %s", port->ifname, what,
 					 part_words[part]);
 	}
 	if (r == 0 && programs.wanted[GUARD] && there.behind)
 		r = weir_err_set(err, ESTALE,
-				 "interface %s has a classifier before its spoof guard", port_name);
+				 "interface %s has a classifier before its spoof guard",
+				 port->ifname);
 	return r;
 }
 
