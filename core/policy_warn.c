@@ -93,15 +93,15 @@ static int warn_networks(const struct warner *w, const struct weir_selector *sel
 
 	for (size_t i = 0; r == 0 && i < w->all->n_networks; i++) {
 		const struct weir_network *net = &w->all->networks[i];
-		bool bridge = weir_mode_traits(net->mode)->bridge;
-		if ((bridge && !net->adopt) || !picks_in(w->all, sel, net))
+		bool host = weir_mode_traits(net->mode)->host;
+		if ((host && !net->adopt) || !picks_in(w->all, sel, net))
 			continue;
 		(void)snprintf(
 			text, sizeof(text),
 			"it also picks an endpoint of network \"%s\": %s, so no policy binds it",
 			net->name,
-			bridge ? "what passes within stays on a bridge that is somebody else's"
-			       : "what passes there never meets the host");
+			host ? "what passes within stays on a bridge that is somebody else's"
+			     : "what passes there never meets the host");
 		r = warn(w, &sel->origin, text);
 	}
 	return r;

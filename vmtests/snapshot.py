@@ -21,6 +21,7 @@ echo @tc; tc qdisc show | grep -v noqueue
 for d in $(tc qdisc show | sed -n 's/^qdisc clsact .* dev \([^ ]*\) .*/\1/p'); do
 	tc filter show dev "$d" ingress | sed "s/^/$d /"; done
 echo @files; find /run /etc/netns /var/lib -printf '%y %m %p\n' 2>/dev/null
+echo @texts; grep -rs '' /etc/netns
 echo @mounts; cut -d' ' -f4,5 /proc/self/mountinfo
 echo @sysctls; grep -rs '' /proc/sys/net
 for ns in /run/netns/*; do
@@ -29,6 +30,12 @@ for ns in /run/netns/*; do
 	echo "@inside-links $ns"; nsenter --net="$ns" ip -d -j addr show
 	echo "@inside-routes4 $ns"; nsenter --net="$ns" ip -j -4 route show table all
 	echo "@inside-routes6 $ns"; nsenter --net="$ns" ip -j -6 route show table all
+	echo "@inside-more $ns"; nsenter --net="$ns" sh -c '
+		grep -s "" /proc/sys/net/core/somaxconn /proc/sys/net/ipv4/conf/*/arp_ignore
+		tc qdisc show | grep -v noqueue | while read -r line; do
+			echo "$line"
+			case $line in "qdisc clsact "*) d=${line##* dev }; tc filter show dev "${d%% *}" ingress;; esac
+		done'
 done
 """
 
@@ -39,7 +46,7 @@ VOLATILE_SYSCTLS = re.compile(r"/proc/sys/net/(netfilter/nf_conntrack_(count|max
                               r"|bridge/bridge-nf-[a-z0-9-]*:0$"  # off is as good as not loaded
                               r"|ipv4/tcp_fastopen_key|ipv4/tcp_mem|ipv4/udp_mem"
                               r"|ipv[46]/(conf|neigh)/[^/]*/(retrans_time|mtu|base_reachable_time))")
-HOSTS = re.compile(r"@weir/[0-9a-f]{16}$")  # by a digest of the store, which is another one in each run
+HOSTS = re.compile(r"@weir/[0-9a-f]{16}(?=:|$)")  # by a digest of the store, which is another one in each run
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 NSFS = re.compile(r"net:\[\d+\]")
 EPOCH = re.compile(r"\b0x[0-9a-f]{8}(?= comment \"UUID)|(?<=\"UUID UUID )\d+(?=\")")

@@ -17,6 +17,7 @@ import re
 import pytest
 
 import frames
+import modes
 import snapshot
 from marks import behaviour, slow
 from specs import dual, on
@@ -46,10 +47,52 @@ SCENARIOS = {
                             [["backend", "use", "{this}"]]),
 }
 
+# The other modes, each with an endpoint that has a rate, a sysctl and neighbours whose names it knows.
+ADOPTED = dual(5)["subnets"]
+
+
+def in_other_modes(rate, queue, **more):
+    return {"networks": {"lan": dual(1, mode="routed", **more), "own": {"subnets": ADOPTED, "bridge": "br2", "adopt": True},
+                         "seg": {**dual(3), "mode": "macvlan", "parent": "eth0", **more}},
+            "endpoints": {"r": {"networks": {"lan": {"sysctls": {"net.core.somaxconn": queue}}}, "rate": rate,
+                                "publish": ["8080:80"]},
+                          "o": on("own", "lan", rate=rate, publish=["8081:80"]), "m": on("seg", rate=rate)}}
+
+
+CHANGED = in_other_modes("2mbit/3mbit", "2000", mtu=1400)
+CHANGED["networks"]["lan"]["isolate"] = True
+CHANGED["endpoints"]["m"]["networks"] = {"seg": {"ip": "10.88.3.50"}, "lan": {"ip": ["10.88.1.51", "fd00:88:1::51"]}}
+OTHERS = [["apply", "others.yaml"]]
+
+
+def another(network):
+    ends = ("10.88.%d.60", "fd00:88:%d::60")
+    number = {"lan": 1, "own": 5, "seg": 3}[network]
+    return ["endpoint", "add", "extra", "--network", "%s,ip=%s,sysctl=net.core.somaxconn=1000" % (
+        network, ",ip=".join(end % number for end in ends)), "--rate", "4mbit", "--dns", "192.0.2.53",
+        *([] if network == "seg" else ["-p", "9090:90"])]
+
+
+SCENARIOS.update({
+    "others apply": Scenario([], *OTHERS, [["delete", "--all"]]),
+    "others change": Scenario(OTHERS, ["apply", "changed.yaml"], OTHERS),
+    "others delete": Scenario(OTHERS, ["delete", "others.yaml"], OTHERS),
+    "endpoint set": Scenario(
+        [["apply", "spec.yaml"], ["endpoint", "set", "nginx", "--network", "web,sysctl=net.core.somaxconn=1000"]],
+        ["endpoint", "set", "nginx", "--rate", "8mbit/4mbit", "--network", "db,ip=10.88.2.70,ip=fd00:88:2::70", "--network",
+         "web,ip=10.88.1.70,sysctl=net.core.somaxconn=2000"],
+        [["endpoint", "set", "nginx", "--no-rate", "--no-network", "db", "--network",
+          "web,ip=10.88.1.3,sysctl=net.core.somaxconn=1000"]]),
+})
+EXHAUSTIVE = bool(os.environ.get("WEIR_TEST_EXHAUSTIVE"))
+for net, mode in (("lan", "routed"), ("own", "adopted"), ("seg", "macvlan")):
+    SCENARIOS["endpoint add, " + mode] = Scenario(OTHERS, another(net), [["endpoint", "rm", "extra"]])
+    if EXHAUSTIVE:  # undone in the one above
+        SCENARIOS["endpoint rm, " + mode] = Scenario([*OTHERS, another(net)], ["endpoint", "rm", "extra"], [another(net)])
+
 FAULTS = {"netlink": "ENOMEM", "xtables": "ENOMEM", "reply": "ENOBUFS", "store": "ENOSPC", "files": "ENOMEM",
           "bpf": "ENOMEM"}
 FAILURES_MAX = 4  # told in one report; then the scenario ends
-EXHAUSTIVE = bool(os.environ.get("WEIR_TEST_EXHAUSTIVE"))
 
 
 def sample(numbers, most):
@@ -72,10 +115,12 @@ def of_this_world(world, scenario):
 class Run:
     """A scenario in a world, with the states before and after."""
 
-    def __init__(self, world, name):
-        self.world, self.scenario, self.wrong = world, of_this_world(world, SCENARIOS[name]), []
+    def __init__(self, world, scenario):
+        self.world, self.scenario, self.wrong = world, of_this_world(world, SCENARIOS[scenario]), []
         self.log = world.folder / "calls"
-        world.spec(SPEC)
+        modes.bridge_of_somebody(world, "br2", ADOPTED)
+        for spec, name in ((SPEC, "spec.yaml"), (in_other_modes("8mbit", "1000"), "others.yaml"), (CHANGED, "changed.yaml")):
+            world.spec(spec, name)
         for argv in self.scenario.prepare:
             world.weir(*argv)
         # once to and fro, so that what the first run leaves for good is there

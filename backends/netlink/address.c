@@ -181,11 +181,18 @@ static int check_present(const struct weir_addresses *addresses, const struct pr
 {
 	char text[WEIR_PREFIX_TEXT];
 
-	for (size_t i = 0; i < addresses->n_want; i++)
-		if (!holds(present->items, present->n, &addresses->want[i]))
-			return weir_err_set(err, ESTALE, "%s %s has lost %s", addresses->what,
-					    addresses->ifname,
-					    weir_prefix_text(&addresses->want[i], text));
+	for (size_t i = 0; i < addresses->n_want; i++) {
+		if (holds(present->items, present->n, &addresses->want[i]))
+			continue;
+		(void)weir_prefix_text(&addresses->want[i], text);
+		if (addresses->others) /* whose owner is to give it */
+			return weir_err_set(err, ESTALE,
+					    "%s %s has no address %s (ip addr add %s dev %s)",
+					    addresses->what, addresses->ifname, text, text,
+					    addresses->ifname);
+		return weir_err_set(err, ESTALE, "%s %s has lost %s", addresses->what,
+				    addresses->ifname, text);
+	}
 	for (size_t i = 0; !addresses->others && i < present->n; i++)
 		if (is_unwanted(addresses, &present->items[i]))
 			return weir_err_set(err, ESTALE, "%s %s has %s, which it should not",

@@ -235,9 +235,7 @@ int weir_bridge_check_adopted(struct weir_links *links, const struct weir_networ
 	plan_addresses(net, &plan, false);
 	struct weir_addresses addresses = plan_to_addresses(&plan, now.index);
 	addresses.others = true;
-	r = weir_addresses_check(&links->host, &addresses, err);
-	return r < 0 ? weir_err_wrap(err, r, "adopted bridge (ip addr add … dev %s)", net->ifname)
-		     : 0;
+	return weir_addresses_check(&links->host, &addresses, err);
 }
 
 int weir_bridge_check(struct weir_links *links, const struct weir_network *net,
