@@ -5,12 +5,12 @@
  * interfaces with alias and group, rules with what names them, an epoch; and a detach forgets
  * the connections of the endpoint, which only a listing of all connections finds.
  *
- *	floor attach NAME ADDRESS NUMBER PORT COUNT	endpoint NAME at ADDRESS (10.99.x.y), COUNT host
- *							ports from PORT on, all to port 80
+ *	floor attach NAME ADDRESS NUMBER PORT COUNT [BRIDGE]	endpoint NAME at ADDRESS (10.99.x.y), COUNT
+ *							host ports from PORT on, all to port 80
  *	floor detach NAME ADDRESS NUMBER PORT COUNT
  *
- * It is linked twice, with floor_nftables.c and with floor_iptables.c. ci/bench has made bridge
- * br-floor (10.99.0.1/16) and what those two ask for beforehand. NUMBER makes the MAC address and
+ * It is linked twice, with floor_nftables.c and with floor_iptables.c. ci/bench has made BRIDGE, or
+ * br-floor (10.99.0.1/16), and what those two ask for beforehand. NUMBER makes the MAC address and
  * the epoch. */
 #include <arpa/inet.h>
 #include <err.h>
@@ -139,7 +139,7 @@ static void add_veth(struct mnl_socket *nl, const struct job *job, int netns)
 	(void)mnl_nlmsg_put_extra_header(nlh, sizeof(struct ifinfomsg));
 	mnl_attr_put_strz(nlh, IFLA_IFNAME, job->host_end);
 	mnl_attr_put_u32(nlh, IFLA_GROUP, GROUP);
-	mnl_attr_put_u32(nlh, IFLA_MASTER, if_nametoindex("br-floor"));
+	mnl_attr_put_u32(nlh, IFLA_MASTER, if_nametoindex(job->bridge));
 	struct nlattr *info = mnl_attr_nest_start(nlh, IFLA_LINKINFO);
 	mnl_attr_put_strz(nlh, IFLA_INFO_KIND, "veth");
 	struct nlattr *data = mnl_attr_nest_start(nlh, IFLA_INFO_DATA);
@@ -340,7 +340,7 @@ static void attach(const struct job *job)
 	floor_rules(job, true);
 	set_up(nl, host_end);
 	settle(nl, job->host_end);
-	settle(nl, "br-floor");
+	settle(nl, job->bridge);
 	(void)mnl_socket_close(nl);
 }
 
@@ -366,9 +366,10 @@ static unsigned read_number(const char *text)
 
 int main(int argc, char **argv)
 {
-	if (argc != 7)
-		errx(2, "usage: floor attach|detach NAME ADDRESS NUMBER PORT COUNT");
+	if (argc < 7 || argc > 8)
+		errx(2, "usage: floor attach|detach NAME ADDRESS NUMBER PORT COUNT [BRIDGE]");
 	struct job job = { .name = argv[2],
+			   .bridge = argc > 7 ? argv[7] : "br-floor",
 			   .number = read_number(argv[4]),
 			   .port = read_number(argv[5]),
 			   .count = read_number(argv[6]) };

@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 struct job {
-	const char *name;
+	const char *name, *bridge;
 	char path[64], host_end[IFNAMSIZ], alias[96];
 	uint32_t number;
 	uint32_t addr_be;

@@ -74,6 +74,50 @@ static void fill(struct weir_ruleset *rules)
 	sort(rules);
 }
 
+static struct weir_entry segment(const char *from, uint8_t from_len, const char *to, uint8_t to_len)
+{
+	struct weir_entry e = { .kind = WEIR_ENTRY_SEGMENT,
+				.owner = "lan",
+				.addr = addr(from),
+				.prefix_len = from_len,
+				.to = addr(to),
+				.to_len = to_len };
+	e.family = e.addr.family;
+	return e;
+}
+
+/* A network of ports that the host routes to, which keep each other out; an outside that is trusted. */
+static void fill_routed(struct weir_ruleset *rules)
+{
+	for (unsigned i = 0; i < 2; i++) {
+		char ifname[16];
+		struct weir_entry port = { .kind = WEIR_ENTRY_NETWORK,
+					   .owner = "lan",
+					   .from_ifname = "wr1a2b3-+",
+					   .flags = WEIR_ISOLATED };
+		(void)snprintf(ifname, sizeof(ifname), "wr1a2b3-00000%u", i);
+		add(rules, port, ifname);
+	}
+	add_subnet(rules, "wr1a2b3-+", "10.99.0.0", 24, WEIR_NAT_MASQUERADE, NULL);
+	add_subnet(rules, "wr1a2b3-+", "fd00:99::", 64, WEIR_NAT_NONE, NULL);
+	add_at(rules, WEIR_ENTRY_GATEWAY, "wr1a2b3-+", addr("10.99.0.1"), "lan");
+	add_at(rules, WEIR_ENTRY_SOURCE, "wr1a2b3-000000", addr("10.99.0.2"), "a");
+	add_at(rules, WEIR_ENTRY_SOURCE, "wr1a2b3-000001", addr("fd00:99::2"), "b");
+	add(rules, segment("10.99.0.0", 24, "10.99.0.0", 24), "wr1a2b3-+");
+	add(rules, segment("10.99.0.0", 24, "10.99.4.0", 22), "wr1a2b3-+");
+	add(rules, segment("fd00:99::", 64, "fd00:99::", 64), "wr1a2b3-+");
+	add(rules,
+	    (struct weir_entry){ .kind = WEIR_ENTRY_TRUSTED,
+				 .family = WEIR_IPV4,
+				 .from_ifname = "eth1",
+				 .owner = "lan",
+				 .addr = addr("10.99.0.0"),
+				 .prefix_len = 24 },
+	    "wr1a2b3-+");
+	add_mapping(rules, NULL, WEIR_TCP, 8080, 8080, "10.99.0.2", 80, "a 8080:80");
+	sort(rules);
+}
+
 /* n mappings of one address, from port 1024 on. */
 static void fill_ports(struct weir_ruleset *rules, unsigned n)
 {
@@ -104,6 +148,21 @@ static void test_render_loads_as_committed(void **ctx)
 	(void)ctx;
 	fill(&rules);
 	assert_loads_as_committed(&rules);
+}
+
+static void test_routed_networks(void **ctx)
+{
+	WEIR_CLEAN_RULESET struct weir_ruleset rules = { 0 };
+	struct weir_err err = { 0 };
+	(void)ctx;
+	fill_routed(&rules);
+	char *text = render(&rules);
+	assert_true(golden_same(GOLDEN "routed.rules", text));
+	free(text);
+	assert_loads_as_committed(&rules);
+	put(&rules);
+	assert_lists(&rules);
+	assert_int_equal(check(&err), 0);
 }
 
 static void test_control_character_in_a_name(void **ctx)
@@ -391,6 +450,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		TEST(test_render_is_golden),
 		TEST(test_render_loads_as_committed),
+		TEST(test_routed_networks),
 		TEST(test_control_character_in_a_name),
 		TEST(test_rules_that_stay_keep_counters),
 		TEST(test_foreign_rules_stay),
