@@ -230,6 +230,39 @@ static int remove_filter(const struct weir_port *port, enum part part, struct we
 	return weir_request_allow(r, ENOENT, &why, err);
 }
 
+static int count_filters(const struct nlmsghdr *message, void *ctx)
+{
+	size_t *n = ctx;
+
+	*n = message ? *n + (message->nlmsg_type == RTM_NEWTFILTER) : 0;
+	return 0;
+}
+
+/* Not while somebody has a classifier of his own there. */
+static int remove_unused_qdisc(const struct weir_port *port, struct weir_err *err)
+{
+	static const uint32_t hooks[] = { TC_H_MIN_INGRESS, TC_H_MIN_EGRESS };
+	struct tcmsg header = { .tcm_ifindex = port->index,
+				.tcm_handle = TC_H_MAKE(TC_H_CLSACT, 0),
+				.tcm_parent = TC_H_CLSACT };
+	size_t n = 0;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && n == 0 && i < sizeof(hooks) / sizeof(hooks[0]); i++) {
+		struct tcmsg from = arriving(port->index, 0, 0);
+		from.tcm_parent = TC_H_MAKE(TC_H_CLSACT, hooks[i]);
+		WEIR_CLEAN_REQUEST struct weir_request request =
+			weir_request_make(RTM_GETTFILTER, NLM_F_DUMP, &from, sizeof(from));
+		r = weir_request_walk(port->channel, &request, count_filters, &n, err,
+				      "filter list %s clsact", port->ifname);
+	}
+	if (r < 0 || n)
+		return r;
+	WEIR_CLEAN_REQUEST struct weir_request request =
+		weir_request_make(RTM_DELQDISC, 0, &header, sizeof(header));
+	return weir_request_send(port->channel, &request, err, "qdisc del %s clsact", port->ifname);
+}
+
 static int install(const struct weir_port *port, enum part part, const struct programs *programs,
 		   struct weir_err *err)
 {
@@ -315,7 +348,10 @@ int weir_port_ensure(const struct weir_port *port, bool fresh, bool *changed, st
 		r = look(port, &there, err);
 	for (int part = 0; part < NUM_PARTS && r == 0; part++)
 		r = ensure_part(port, (enum part)part, &there, changed, err);
-	return r;
+	if (r < 0 || programs.wanted[GUARD] || programs.wanted[POLICER] ||
+	    !(there.is_there[GUARD] || there.is_there[POLICER]))
+		return r;
+	return remove_unused_qdisc(port, err);
 }
 
 int weir_port_check(const struct weir_port *port, struct weir_err *err)
