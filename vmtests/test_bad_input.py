@@ -4,8 +4,8 @@ host is as it was."""
 import pytest
 
 from marks import behaviour, elsewhere
+from modes import can
 from specs import dual, on
-from test_modes import can
 
 WEB = "networks:\n  web: {subnet: 10.88.1.0/24}\n"
 CIRCLE = """networks:
