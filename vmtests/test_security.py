@@ -115,6 +115,7 @@ def strict_spec(mapping=False, network=False):
 
 
 @behaviour("S4", "S9")
+@across
 @elsewhere
 @every_switch
 @neighbours
