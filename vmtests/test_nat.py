@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """N: translation and publishing."""
+import itertools
+
 import pytest
 
 from marks import across, behaviour, elsewhere, every_switch, neighbours
@@ -50,6 +52,43 @@ def test_source_address_of_choice(world):
     for family in FAMILIES:
         assert world.ns("f").connect(family.outside, 80).client == family.other_host
         assert world.ns("r").connect(family.outside, 80).client == world.address("r", family.version)
+
+
+def meeting():
+    """A network of each kind of translation, open to the others; `far` is behind a router that stands in `web`."""
+    open_ = {"default": {"ingress": "allow"}}
+    kinds = {"web": {}, "fixed": {"nat": [V4.other_host, V6.other_host]}, "any": {"nat": ["masquerade", "random"]},
+             "plain": {"nat": "none"}, "lan": {"mode": "routed"}, "own": {"mode": "routed", "nat": "none"}}
+    networks = {name: dual(number, **more, **open_) for number, (name, more) in enumerate(kinds.items(), 1)}
+    networks["far"] = dual(9, gateway="router")
+    endpoints = {"in-" + name: on(name) for name in kinds}
+    endpoints["in-web"]["routes"] = [{"to": "10.88.9.0/24", "via": "10.88.1.9"},
+                                     {"to": "fd00:88:9::/64", "via": "fd00:88:1::9"}]
+    endpoints["router"] = {"networks": {"web": {"ip": ["10.88.1.9", "fd00:88:1::9"]}, "far": {}}, "forward": True}
+    endpoints["y"] = on("far")
+    return {"networks": networks, "endpoints": endpoints}
+
+
+@behaviour("N1", "N2", "L5", "L14", "S9")
+@elsewhere
+@every_switch
+def test_between_own_networks_nothing_is_translated(world):
+    """Whatever becomes of what leaves for the outside; and not on the way over a router either."""
+    world.apply(meeting())
+    names = ["in-web", "in-fixed", "in-any", "in-plain", "in-lan", "in-own"]
+    for name in [*names, "y"]:
+        world.ns(name).serve(80)
+        world.ns(name).serve(53, "udp")
+    world.lan.serve(80)
+    for family in FAMILIES:
+        addr = {name: world.address(name, family.version) for name in [*names, "y"]}
+        ways = [*itertools.permutations(names, 2), ("in-web", "y"), ("y", "in-web")]
+        for one, other in ways:
+            for proto, port in (("tcp", 80), ("udp", 53)):
+                got = world.ns(one).connect(addr[other], port, proto)
+                assert (got.server, got.client) == (other, addr[one]), "%s to %s/%s: %s" % (one, other, proto, got)
+        seen = [world.ns(name).connect(family.outside, 80).client for name in names]
+        assert seen == [family.host, family.other_host, family.host, addr["in-plain"], family.host, addr["in-own"]]
 
 
 @behaviour("N2", "S9", "R3")
