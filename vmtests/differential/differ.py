@@ -196,11 +196,13 @@ class Case:
 
     def _answered(self, flow, arrival):
         """Must an answer come back? UDP has none, nor has ICMP but echo requests; one to a borrowed source goes elsewhere, and so does one of a
-        receiver with a shorter way to that source, by another of its networks."""
+        receiver with a shorter way to that source, by another of its networks, or with another one whose guard knows
+        no such address."""
         if arrival is None or flow.proto not in ("tcp", "icmp") or (flow.proto == "icmp" and flow.dport):
             return False
         ns, src, dst, _ = arrival
-        if any(self.model.subnet_of(port.network, src) and dst not in port.addr.values()
+        if any((self.model.subnet_of(port.network, src) or self.model.is_guarded(port.network)) and
+               dst not in port.addr.values()
                for port in self.model.ports_of(ns)):
             return False
         return flow.ns == "host" or flow.src in self._addresses(flow)

@@ -69,8 +69,11 @@ class Model:
         if rnd.random() < .15:  # a second one of a family
             subnets.append(self._subnet(kinds[0], number + 100))
         wanted = [str(self._host_address(s)) for s in subnets[:len(kinds)]] if rnd.random() < .2 else []
-        # flows are sent from addresses that nobody has, which a guard on the port would stop before any rule
-        net = {"subnets": list(map(str, subnets)), "bridge": "br-" + name, "spoof_guard": False}
+        net = {"subnets": list(map(str, subnets)), "bridge": "br-" + name}
+        # flows are sent from addresses that nobody has, which a guard on the port would stop before any rule;
+        # only where there is one, endpoints may be isolated by themselves
+        if rnd.random() < .6:
+            net["spoof_guard"] = False
         if wanted:
             net["gateway"] = wanted
         net.update(self._openness(kinds, name))
@@ -121,6 +124,9 @@ class Model:
     def is_routed(self, name):
         return self.networks[name].get("mode") == "routed"
 
+    def is_guarded(self, name):
+        return self.networks[name].get("spoof_guard", True)
+
     def subnet_of(self, name, address):
         for text in self.networks[name]["subnets"]:
             subnet = ipaddress.ip_network(text)
@@ -143,6 +149,8 @@ class Model:
             attachments[net] = {"ip": list(addresses.values())}
             if rnd.random() < .3:
                 attachments[net]["priority"] = rnd.randint(-1, 1)
+            if self.is_guarded(net) and not self.is_routed(net) and rnd.random() < .5:
+                attachments[net]["isolated"] = True
             self.ports.append(Port(name, net, "eth%d" % number, addresses))
         labels = {key: rnd.choice(values) for key, values in LABELS.items() if rnd.random() < .6}
         self.endpoints[name] = {"networks": attachments, "labels": labels}
@@ -367,7 +375,7 @@ class Flows:
         if dst in own:
             return None
         src = port.addr[version]
-        if self.rnd.random() < .06 and not (self.model.is_routed(port.network) and
+        if self.rnd.random() < .06 and not self.model.is_guarded(port.network) and not (self.model.is_routed(port.network) and
                                             dst in self.model.gateways[port.network]):
             src = self._spoofed(version, port)
         return self._flow("endpoint", port.network, port.endpoint, port.ifname, src, dst)
