@@ -144,9 +144,7 @@ static int try_whole(struct work *w)
 	struct weir_session *s = w->s;
 	WEIR_CLEAN_DELTA struct weir_delta all = { 0 };
 	const struct weir_ruleset nothing = { 0 };
-	struct weir_epoch epoch = { .counter = s->meta.counter + 1 };
-	memcpy(epoch.store, s->meta.uuid, sizeof(epoch.store));
-	memcpy(epoch.boot, s->here.boot, sizeof(epoch.boot));
+	const struct weir_epoch epoch = weir_session_next_epoch(s);
 	int r = weir_ruleset_diff(&nothing, &w->want_rules, &all, w->err);
 	if (r == 0)
 		r = s->engine->firewall->prepare(s->fw, &all, WEIR_FW_WHOLE, &s->kernel, &epoch,
@@ -488,9 +486,7 @@ static int mend(struct work *w)
 	if (r == 0)
 		r = weir_hosts_mend(s, &w->want, w->err);
 	if (r == 0)
-		r = weir_session_save_meta(s, w->err);
-	if (r == 0)
-		r = weir_store_commit(s->store, w->err);
+		r = weir_session_commit_store(s, w->err);
 	if (r < 0)
 		weir_store_rollback(s->store);
 	else

@@ -259,9 +259,7 @@ static int carry_out(struct weir_session *s, const struct weir_resolution *res,
 		r = weir_netns_withdraw(s, res, err);
 	if (r == 0)
 		r = weir_hosts_follow(s, res, err);
-	if (r == 0)
-		r = weir_session_save_meta(s, err);
-	return r < 0 ? r : weir_store_commit(s->store, err);
+	return r < 0 ? r : weir_session_commit_store(s, err);
 }
 
 static int compare_mappings(const void *a, const void *b)
@@ -315,9 +313,7 @@ static int warn(struct weir_plan *plan, const struct weir_change *change,
 static int validate(struct weir_session *s, const struct rules_work *w, struct weir_err *err)
 {
 	const struct weir_firewall_ops *fw = s->engine->firewall;
-	struct weir_epoch epoch = { .counter = s->meta.counter + 1 };
-	memcpy(epoch.store, s->meta.uuid, sizeof(epoch.store));
-	memcpy(epoch.boot, s->here.boot, sizeof(epoch.boot));
+	const struct weir_epoch epoch = weir_session_next_epoch(s);
 	if (!(fw->capabilities & WEIR_FW_DRY_VALIDATE) ||
 	    (!w->delta.n_added && !w->delta.n_removed))
 		return 0;

@@ -145,29 +145,32 @@ static void *append(struct weir_lock *lock, void *items, size_t *n, const void *
 	return more;
 }
 
+static void *append_name(struct weir_lock *lock, const char **names, size_t *n, const char *word)
+{
+	const char *name = weir_arena_strdup(&lock->arena, word);
+	return name ? append(lock, names, n, &name, sizeof(name)) : NULL;
+}
+
 /* One line of a mark; who held the lock is for people. -ENOMEM. */
 static int read_line(struct weir_lock *lock, const char *line)
 {
 	struct weir_flow_match flow;
 	struct weir_old_sysctl sysctl;
 	char word[128];
-	const char *name;
 	const void *kept = line;
 
 	if (parse_flow(line, &flow)) {
 		kept = lock->flows = append(lock, lock->flows, &lock->n_flows, &flow, sizeof(flow));
 	} else if (sscanf(line, "sysctl %127s %ld", word, &sysctl.old) == 2) {
 		sysctl.key = weir_arena_strdup(&lock->arena, word);
+		if (!sysctl.key)
+			return -ENOMEM;
 		kept = lock->sysctls =
 			append(lock, lock->sysctls, &lock->n_sysctls, &sysctl, sizeof(sysctl));
 	} else if (sscanf(line, "netns %127s", word) == 1) {
-		name = weir_arena_strdup(&lock->arena, word);
-		kept = lock->netns = append(lock, lock->netns, &lock->n_netns, &name, sizeof(name));
+		kept = lock->netns = append_name(lock, lock->netns, &lock->n_netns, word);
 	} else if (sscanf(line, "backend %127s", word) == 1) {
-		name = weir_arena_strdup(&lock->arena, word);
-		kept = name ? append(lock, lock->backends, &lock->n_backends, &name, sizeof(name))
-			    : NULL;
-		lock->backends = (const char **)kept;
+		kept = lock->backends = append_name(lock, lock->backends, &lock->n_backends, word);
 	}
 	return kept ? 0 : -ENOMEM;
 }

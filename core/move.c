@@ -87,11 +87,9 @@ static int rehearse(struct move *m, struct weir_err *err)
 {
 	struct weir_session *s = m->s;
 	const struct weir_firewall_ops *fw = m->to->engine.firewall;
-	struct weir_epoch epoch = { .counter = s->meta.counter + 1 };
+	const struct weir_epoch epoch = weir_session_next_epoch(s);
 	if (s->dry_run && !(fw->capabilities & WEIR_FW_DRY_VALIDATE))
 		return refuse_foreign(m, err);
-	memcpy(epoch.store, s->meta.uuid, sizeof(epoch.store));
-	memcpy(epoch.boot, s->here.boot, sizeof(epoch.boot));
 	int r = fw->prepare(m->to->fw, &m->all, WEIR_FW_WHOLE | WEIR_FW_COVERED, &m->to->kernel,
 			    &epoch, err);
 	if (r < 0)
@@ -145,9 +143,7 @@ static int hand_over(struct move *m, struct weir_err *err)
 	r = weir_session_commit_rules(s, &nothing, WEIR_FW_WHOLE | WEIR_FW_COVERED, err);
 	s->meta = meta; /* the account of the new one */
 	put_in_charge(s, new_name(m));
-	if (r == 0)
-		r = weir_session_save_meta(s, err);
-	return r < 0 ? r : weir_store_commit(s->store, err);
+	return r < 0 ? r : weir_session_commit_store(s, err);
 }
 
 static int move_rules(struct move *m, struct weir_err *err)

@@ -289,11 +289,14 @@ static int make_strict(struct work *w, const struct weir_op *op, const struct we
 static int add_mapping(struct work *w, const struct weir_op *op)
 {
 	struct weir_mapping m = *op->mapping, present;
+	struct weir_err why = { 0 };
 	if (!weir_model_endpoint(w->after, op->name))
 		return no_endpoint(w, op->name);
-	int r = weir_store_find_mapping(w->s->store, op->name, &m, &w->s->arena, &present, NULL);
+	int r = weir_store_find_mapping(w->s->store, op->name, &m, &w->s->arena, &present, &why);
 	if (r == 0 && m.strict && !present.strict)
 		return make_strict(w, op, &present);
+	if (r < 0 && r != -ENOENT && w->err)
+		*w->err = why;
 	if (r != -ENOENT)
 		return r;
 	r = weir_resolve_mappings(w->s, NULL, 0, &m, 1, w->err);

@@ -170,18 +170,22 @@ int weir_session_push_undo(struct weir_session *s,
 	return 0;
 }
 
+static bool same_meta(const struct weir_store_meta *a, const struct weir_store_meta *b)
+{
+	return weir_netns_id_equal(&a->owner, &b->owner) && strcmp(a->backend, b->backend) == 0 &&
+	       a->counter == b->counter && a->generation == b->generation;
+}
+
 /* The kernel is as it was, but for numbers: our commits count on, namespaces have new ids. */
 static int keep_account(struct weir_session *s)
 {
 	weir_store_rollback(s->store);
-	if (s->dry_run || s->lock.fd < 0)
+	if (!s->new_netns && same_meta(&s->saved_meta, &s->meta))
 		return 0;
 	int r = weir_store_begin(s->store, false, NULL);
 	for (struct weir_new_netns *item = s->new_netns; r == 0 && item; item = item->next)
 		r = weir_store_set_netns_id(s->store, item->endpoint, &item->id, NULL);
-	if (r == 0)
-		r = weir_store_set_meta(s->store, &s->meta, NULL);
-	return r < 0 ? r : weir_store_commit(s->store, NULL);
+	return r < 0 ? r : weir_session_commit_store(s, NULL);
 }
 
 void weir_session_undo(struct weir_session *s, struct weir_err *err)
@@ -205,10 +209,8 @@ void weir_session_undo(struct weir_session *s, struct weir_err *err)
 	}
 }
 
-static int try_commit(struct weir_session *s, const struct weir_delta *delta, unsigned how,
-		      struct weir_err *err)
+struct weir_epoch weir_session_next_epoch(const struct weir_session *s)
 {
-	const struct weir_firewall_ops *fw = s->engine->firewall;
 	/* A store that is older than the kernel (a failure, a copy put back) counts on from there. */
 	uint32_t last = s->kernel.present && s->kernel.epoch.counter > s->meta.counter
 				? s->kernel.epoch.counter
@@ -216,7 +218,14 @@ static int try_commit(struct weir_session *s, const struct weir_delta *delta, un
 	struct weir_epoch epoch = { .counter = last + 1 };
 	memcpy(epoch.store, s->meta.uuid, sizeof(epoch.store));
 	memcpy(epoch.boot, s->here.boot, sizeof(epoch.boot));
+	return epoch;
+}
 
+static int try_commit(struct weir_session *s, const struct weir_delta *delta, unsigned how,
+		      struct weir_err *err)
+{
+	const struct weir_firewall_ops *fw = s->engine->firewall;
+	const struct weir_epoch epoch = weir_session_next_epoch(s);
 	int r = fw->prepare(s->fw, delta, how, &s->kernel, &epoch, err);
 	if (r < 0)
 		return r;
@@ -262,17 +271,12 @@ int weir_session_commit_rules(struct weir_session *s, const struct weir_delta *d
 	}
 }
 
-static bool same_meta(const struct weir_store_meta *a, const struct weir_store_meta *b)
+int weir_session_commit_store(struct weir_session *s, struct weir_err *err)
 {
-	return weir_netns_id_equal(&a->owner, &b->owner) && strcmp(a->backend, b->backend) == 0 &&
-	       a->counter == b->counter && a->generation == b->generation;
-}
-
-int weir_session_save_meta(struct weir_session *s, struct weir_err *err)
-{
-	if (same_meta(&s->saved_meta, &s->meta))
-		return 0;
-	int r = weir_store_set_meta(s->store, &s->meta, err);
+	int r = same_meta(&s->saved_meta, &s->meta) ? 0
+						    : weir_store_set_meta(s->store, &s->meta, err);
+	if (r == 0)
+		r = weir_store_commit(s->store, err);
 	if (r == 0)
 		s->saved_meta = s->meta;
 	return r;

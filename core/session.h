@@ -70,13 +70,15 @@ int weir_session_note_netns(struct weir_session *s, const char *endpoint,
  * now; what cannot be undone is told in err's text and leaves the mark. */
 void weir_session_undo(struct weir_session *s, struct weir_err *err);
 
-/* One firewall transaction with our next epoch (how: WEIR_FW_WHOLE, …); s->kernel and s->meta follow. Repeats on -EAGAIN after
+/* What our next commit is to be known by. */
+struct weir_epoch weir_session_next_epoch(const struct weir_session *s);
+/* One firewall transaction with it (how: WEIR_FW_WHOLE, …); s->kernel and s->meta follow. Repeats on -EAGAIN after
  * looking whether our frame is still as it should be. */
 int weir_session_commit_rules(struct weir_session *s, const struct weir_delta *delta, unsigned how,
 			      struct weir_err *err);
 
-/* Writes what the store knows of the kernel, when that is news. */
-int weir_session_save_meta(struct weir_session *s, struct weir_err *err);
+/* Ends the store's transaction, with what the store is to know of the kernel, when that is news. */
+int weir_session_commit_store(struct weir_session *s, struct weir_err *err);
 
 /* Whoever asks weir to end waits until the work is whole. */
 void weir_session_hold_signals(sigset_t *ret_was);

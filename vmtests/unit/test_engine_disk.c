@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A change whose store cannot be written or read: what was done in the kernel is taken back, the store says
+ * what it said before, of the packet filter in charge as well, and the error has its words.
+ *
+ * How it works: this program defines the calls with which SQLite writes, and fails one of them. */
+#include <sys/syscall.h>
+
+#include "vmtests/unit/engine_fixture.h"
+
+#define WEB "networks:\n  web: {subnet: 10.1.0.0/24}\n"
+
+static unsigned calls, fail_at;
+
+static bool fails(void)
+{
+	if (++calls != fail_at)
+		return false;
+	errno = EIO;
+	return true;
+}
+
+#undef pwrite64
+ssize_t pwrite64(int fd, const void *buf, size_t n, off64_t at);
+
+ssize_t pwrite64(int fd, const void *buf, size_t n, off64_t at)
+{
+	return fails() ? -1 : syscall(SYS_pwrite64, fd, buf, n, at);
+}
+
+int fdatasync(int fd)
+{
+	return fails() ? -1 : (int)syscall(SYS_fdatasync, fd);
+}
+
+static void read_meta(const struct host *h, struct weir_store_meta *ret)
+{
+	WEIR_CLEAN_STORE struct weir_store *store = NULL;
+	struct weir_err err = { 0 };
+	if (weir_store_open(h->state, false, &store, &err) < 0 ||
+	    weir_store_meta(store, ret, &err) < 0)
+		fail_msg("%s", err.text);
+}
+
+/* The change, with its n-th write failing; whether there was one. */
+static bool change_with_fault(struct host *h, unsigned n, int *ret)
+{
+	calls = 0;
+	fail_at = n;
+	*ret = apply(h, WEB);
+	fail_at = 0;
+	return calls >= n;
+}
+
+static void test_no_backend_is_bound(void **state)
+{
+	unsigned refused = 0;
+	(void)state;
+	for (unsigned n = 1;; n++) {
+		struct host *h;
+		struct weir_store_meta meta;
+		int r;
+		assert_int_equal(host_set_up((void **)&h), 0);
+		OK(h, apply(h, "networks: {}")); /* makes the store */
+		bool reached = change_with_fault(h, n, &r);
+		read_meta(h, &meta);
+		if (r < 0) {
+			refused++;
+			assert_null(strstr(h->err.text, "going back"));
+			assert_string_equal(meta.backend, "");
+			OK(h, apply(h, WEB));
+			read_meta(h, &meta);
+		}
+		assert_string_equal(meta.backend, weir_memory_firewall.name);
+		assert_converged(h);
+		assert_int_equal(host_tear_down((void **)&h), 0);
+		if (!reached)
+			break;
+	}
+	assert_true(refused > 0);
+}
+
+/* A table that is gone stands for a page that cannot be read. */
+static void test_an_unreadable_mapping_is_told(void **state)
+{
+	struct host *h = *state;
+	char path[128];
+	sqlite3 *db = NULL;
+	OK(h, apply(h, WEB "endpoints: {a: {networks: [web]}}"));
+	(void)snprintf(path, sizeof(path), "%s/weir.db", h->state);
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, "DROP TABLE mapping", NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_close(db), SQLITE_OK);
+	assert_int_equal(add_port(h, "a", "8080:80"), -EUCLEAN);
+	assert_non_null(strstr(h->err.text, "mapping"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_no_backend_is_bound),
+		HOST_TEST(test_an_unreadable_mapping_is_told),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
