@@ -2,6 +2,7 @@
 /* What can be told of an endpoint from itself alone. */
 #include "core/model_check.h"
 #include "core/sysctl.h"
+#include "core/utf8.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -58,10 +59,11 @@ static int check_netns(const struct weir_endpoint *ep, struct weir_err *err)
 	if (ep->netns == WEIR_NETNS_PATH && (!path || path[0] != '/' || strlen(path) >= PATH_MAX))
 		return weir_err_set(err, EINVAL, "netns \"%.80s\" is not an absolute path",
 				    path ? path : "");
-	for (const char *c = path; c && *c; c++)
-		if ((unsigned char)*c < ' ' || *c == 0x7f)
-			return weir_err_set(err, EINVAL, "netns \"%.80s\" has a control character",
-					    path);
+	if (path && !weir_utf8_is_plain(path))
+		return weir_err_set(
+			err, EINVAL,
+			"netns \"%.80s\" has a control character or bytes that are not UTF-8",
+			path);
 	if (!ep->n_attachments)
 		return check_bare(ep, "it has no network: name one under networks", err);
 	return 0;
@@ -286,11 +288,12 @@ int weir_label_check(const struct weir_label *label, struct weir_err *err)
 	if (strlen(label->value) > LABEL_VALUE_MAX)
 		return weir_err_set(err, EINVAL, "the value of label \"%s\" has more than %d bytes",
 				    label->key, LABEL_VALUE_MAX);
-	for (const char *c = label->value; *c; c++)
-		if ((unsigned char)*c < ' ' || *c == 0x7f)
-			return weir_err_set(err, EINVAL,
-					    "the value of label \"%s\" has a control character",
-					    label->key);
+	if (!weir_utf8_is_plain(label->value))
+		return weir_err_set(
+			err, EINVAL,
+			"the value of label \"%s\" has a control character or bytes that "
+			"are not UTF-8",
+			label->key);
 	return 0;
 }
 

@@ -7,13 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What users typed comes back in messages: a terminal must not obey it. */
-static void escape_controls(char *text)
-{
-	for (char *c = text; *c; c++)
-		if ((unsigned char)*c < 0x20 || *c == 0x7f)
-			*c = '?';
-}
+#include "core/utf8.h"
 
 static int set_text(struct weir_err *err, int code, const struct weir_place *at, const char *fmt,
 		    va_list args)
@@ -23,7 +17,7 @@ static int set_text(struct weir_err *err, int code, const struct weir_place *at,
 		return code;
 	char text[sizeof(err->text)];
 	(void)vsnprintf(text, sizeof(text), fmt, args); /* a cut message is still a message */
-	escape_controls(text);
+	weir_utf8_scrub(text); /* what users typed comes back in messages */
 	memcpy(err->text, text, sizeof(text));
 	err->code = code;
 	err->at = at ? *at : (struct weir_place){ 0 };
@@ -71,10 +65,10 @@ int weir_err_wrap(struct weir_err *err, int code, const char *fmt, ...)
 	va_start(args, fmt);
 	(void)vsnprintf(text, sizeof(err->text), fmt, args);
 	va_end(args);
-	escape_controls(text);
 	size_t used = strlen(text);
 	(void)snprintf(text + used, sizeof(text) - used, ": %s", err->text);
 	text[sizeof(err->text) - 1] = '\0';
+	weir_utf8_scrub(text);
 	memcpy(err->text, text, sizeof(err->text));
 	err->code = code;
 	return code;
@@ -101,7 +95,7 @@ static unsigned remember(const char *file)
 {
 	char name[FILE_TEXT] = "";
 	memcpy(name, file, strnlen(file, sizeof(name) - 1));
-	escape_controls(name);
+	weir_utf8_scrub(name);
 	if (!name[0])
 		return 0;
 	for (unsigned i = files.n; i-- > 0;) /* most likely that of the last place */

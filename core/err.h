@@ -23,7 +23,7 @@ struct weir_err {
 /* Every function below returns its negative errno, so that callers write
  * `return weir_err_set(err, ENOENT, "no network named \"%s\"", name);`.
  * code may be given positive or negative; err may be NULL.
- * The text is one lower-case sentence without a full stop; control characters are escaped. */
+ * The text is one lower-case sentence without a full stop, and plain (core/utf8.h). */
 int weir_err_set(struct weir_err *err, int code, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "core/selector.h"
+#include "core/utf8.h"
 
 enum { MAPPINGS_TOLD = 8 }; /* by name in one line; more are counted */
 
@@ -29,9 +30,11 @@ static int add(struct weir_plan *plan, struct weir_step **steps, size_t *n,
 	struct weir_step *more = weir_arena_grow(&plan->arena, *steps, *n, sizeof(copy));
 	copy.object = weir_arena_strdup(&plan->arena, step->object);
 	copy.name = weir_arena_strdup(&plan->arena, step->name);
-	copy.detail = weir_arena_strdup(&plan->arena, step->detail ? step->detail : "");
-	if (!more || !copy.object || !copy.name || !copy.detail)
+	char *detail = weir_arena_strdup(&plan->arena, step->detail ? step->detail : "");
+	if (!more || !copy.object || !copy.name || !detail)
 		return no_memory(err);
+	weir_utf8_scrub(detail); /* words of the user's may have been cut anywhere */
+	copy.detail = detail;
 	*steps = more;
 	more[(*n)++] = copy;
 	return 0;

@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/utf8.h"
+
 enum {
 	DEPTH_MAX = 16, /* a spec needs six: endpoints, name, networks, name, ip, item */
 	QUOTE_MAX = 60	/* of a user's text, in a message */
@@ -359,46 +361,20 @@ static int read_stream(struct reader *r, struct weir_spec_node **ret)
 	return 0;
 }
 
-/* How many bytes the UTF-8 sequence at `at` has (RFC 3629 4); 0 when it is none. */
-static size_t utf8_length(const unsigned char *at, size_t left)
-{
-	static const struct {
-		unsigned char first_lo, first_hi, second_lo, second_hi;
-		size_t len;
-	} forms[] = {
-		{ 0xc2, 0xdf, 0x80, 0xbf, 2 }, { 0xe0, 0xe0, 0xa0, 0xbf, 3 },
-		{ 0xe1, 0xec, 0x80, 0xbf, 3 }, { 0xed, 0xed, 0x80, 0x9f, 3 },
-		{ 0xee, 0xef, 0x80, 0xbf, 3 }, { 0xf0, 0xf0, 0x90, 0xbf, 4 },
-		{ 0xf1, 0xf3, 0x80, 0xbf, 4 }, { 0xf4, 0xf4, 0x80, 0x8f, 4 },
-	};
-
-	for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
-		if (at[0] < forms[i].first_lo || at[0] > forms[i].first_hi)
-			continue;
-		if (left < forms[i].len || at[1] < forms[i].second_lo || at[1] > forms[i].second_hi)
-			return 0;
-		for (size_t j = 2; j < forms[i].len; j++)
-			if ((at[j] & 0xc0) != 0x80)
-				return 0;
-		return forms[i].len;
-	}
-	return 0;
-}
-
 /* libfyaml takes a broken sequence for the end of its input and says nothing. */
 static int check_bytes(struct reader *r, const char *text, size_t len)
 {
-	const unsigned char *at = (const unsigned char *)text;
 	unsigned line = 1;
 
 	for (size_t i = 0, step; i < len; i += step) {
-		step = at[i] && at[i] < 0x80 ? 1 : utf8_length(at + i, len - i);
-		line += at[i] == '\n';
+		step = weir_utf8_length(text + i, len - i);
+		line += text[i] == '\n';
 		if (step)
 			continue;
 		struct weir_place place = weir_place_make(r->file, line, 0);
 		return weir_err_at(r->err, EINVAL, &place,
-				   "byte 0x%02x is not UTF-8 text: expected YAML", at[i]);
+				   "byte 0x%02x is not UTF-8 text: expected YAML",
+				   (unsigned char)text[i]);
 	}
 	return 0;
 }

@@ -370,6 +370,19 @@ def test_hostile_values(world, spec):
 
 
 @behaviour("S11")
+@words_only
+@pytest.mark.parametrize("argv", [  # each lone surrogate is a byte (PEP 383)
+    ["network", "add", "\udcff\udcfe"], ["endpoint", "add", "a", "--mode", "none", "--label", "role=\udcff"],
+    ["endpoint", "add", "a", "--netns", "/run/\udcc3"], ["apply", "/run/\udcc2\udc9b"]])
+def test_words_that_are_no_text(world, argv):
+    """They are refused, and the refusal is an answer that programs can read."""
+    result = world.weir("--json", *argv, check=False)
+    assert result.code in (1, 2), result
+    assert json.loads(result.out)["error"]["text"], result.out
+    assert json.loads(world.weir("--json", "endpoint", "ls").out)["endpoints"] == []
+
+
+@behaviour("S11")
 @elsewhere
 def test_symbolic_links_are_not_followed(world):
     """What somebody planted under /run/netns is neither entered, nor written through, nor removed."""

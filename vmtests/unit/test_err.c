@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include "core/err.h"
+#include "core/utf8.h"
 
 static void sets_code_and_text(void **state)
 {
@@ -113,6 +114,40 @@ static void places_have_three_forms(void **state)
 		assert_string_equal(weir_place_text(&rows[i].at, text, sizeof(text)), rows[i].text);
 }
 
+/* JSON and terminals take well-formed text only, wherever a message was cut. */
+static void broken_text_does_not_pass(void **state)
+{
+	static const struct {
+		const char *bytes, *text;
+	} cases[] = {
+		{ "gr\xc3\xbc\xc3\x9f \xe2\x86\x92 \xf0\x9f\x8c\x8a",
+		  "gr\xc3\xbc\xc3\x9f \xe2\x86\x92 \xf0\x9f\x8c\x8a" },
+		{ "\xff\xfe", "??" },
+		{ "\xc0\xaf", "??" },	   /* longer than need be */
+		{ "\xed\xa0\x80", "???" }, /* a surrogate */
+		{ "a\xc2\x9b"
+		  "31m",
+		  "a??31m" }, /* CSI, as one character */
+		{ "cut \xe2\x86", "cut ??" },
+	};
+	struct weir_err err = { 0 };
+	char much[2 * sizeof(err.text)];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		(void)weir_err_set(&err, EINVAL, "%s", cases[i].bytes);
+		assert_string_equal(err.text, cases[i].text);
+	}
+	for (size_t i = 0; i + 2 < sizeof(much); i += 2)
+		memcpy(much + i, "\xc3\xbc", 3);
+	for (int odd = 0; odd < 2; odd++) {
+		(void)weir_err_set(&err, EINVAL, "%s%s", odd ? "x" : "", much);
+		assert_true(weir_utf8_is_plain(err.text));
+		(void)weir_err_wrap(&err, EINVAL, "%s", odd ? "y" : "yy");
+		assert_true(weir_utf8_is_plain(err.text));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -122,6 +157,7 @@ int main(void)
 		cmocka_unit_test(an_error_keeps_its_first_place),
 		cmocka_unit_test(takes_the_words_of_errno),
 		cmocka_unit_test(control_characters_do_not_pass),
+		cmocka_unit_test(broken_text_does_not_pass),
 		cmocka_unit_test(long_texts_are_cut),
 		cmocka_unit_test(places_have_three_forms),
 	};

@@ -591,6 +591,10 @@ static void label_value_bad(struct weir_model *m, struct weir_endpoint *ep)
 {
 	label(m, ep, "a", "x\ny");
 }
+static void label_value_broken(struct weir_model *m, struct weir_endpoint *ep)
+{
+	label(m, ep, "a", "\xff");
+}
 static void label_twice(struct weir_model *m, struct weir_endpoint *ep)
 {
 	label(m, ep, "a", "x");
@@ -672,6 +676,7 @@ static void contradictions_of_an_endpoint_are_refused(void **state)
 		{ labels_fine, NULL },
 		{ label_key_bad, "label \"a b\"" },
 		{ label_value_bad, "control character" },
+		{ label_value_broken, "UTF-8" },
 		{ label_twice, "twice" },
 		{ route_fine, NULL },
 		{ route_mixed, "one family" },
