@@ -78,10 +78,7 @@ static int delete_all(struct weir_cli *cli, struct weir_err *err)
 	int r = weir_cli_engine(cli, err);
 	if (r == 0)
 		r = weir_engine_delete_all(&cli->engine, cli->dry_run, &plan, err);
-	if (r < 0)
-		return r;
-	weir_print_plan(cli, &plan, "nothing to remove");
-	return cli->dry_run && (plan.n_steps || plan.n_drift) ? WEIR_EXIT_CHANGES : WEIR_EXIT_DONE;
+	return weir_cli_tell(cli, r, &plan, "nothing to remove");
 }
 
 int weir_verb_delete(struct weir_cli *cli, struct weir_err *err)

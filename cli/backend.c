@@ -132,23 +132,6 @@ int weir_verb_backend(struct weir_cli *cli, struct weir_err *err)
 
 /* ---- the move ---- */
 
-/* The one that the host's rules are in; --backend is not asked. */
-static int choose_stored(void *ctx, const char *stored, struct weir_err *err)
-{
-	struct weir_cli *cli = ctx;
-	if (!stored[0])
-		return 0; /* nothing is to be moved: the new one is there already */
-	for (const struct weir_firewall_ops *const *all = cli->firewalls; *all; all++)
-		if (strcmp((*all)->name, stored) == 0) {
-			cli->firewall = **all;
-			return 0;
-		}
-	return weir_err_set(err, EINVAL,
-			    "the store says that the rules are in \"%s\", which this "
-			    "weir does not know",
-			    stored);
-}
-
 int weir_verb_backend_use(struct weir_cli *cli, struct weir_err *err)
 {
 	WEIR_CLEAN_PLAN struct weir_plan plan = { 0 };
@@ -165,10 +148,7 @@ int weir_verb_backend_use(struct weir_cli *cli, struct weir_err *err)
 	if (r < 0)
 		return r;
 	const struct weir_firewall_ops to = cli->firewall;
-	cli->engine.choose = choose_stored;
+	cli->engine.choose = weir_cli_choose_stored; /* "": the new one is there already */
 	r = weir_engine_move(&cli->engine, &to, cli->dry_run, &plan, err);
-	if (r < 0)
-		return r;
-	weir_print_plan(cli, &plan, "nothing to change");
-	return cli->dry_run && (plan.n_steps || plan.n_drift) ? WEIR_EXIT_CHANGES : WEIR_EXIT_DONE;
+	return weir_cli_tell(cli, r, &plan, "nothing to change");
 }

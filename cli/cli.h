@@ -98,7 +98,8 @@ struct weir_cli {
 	struct weir_option *options; /* in the order of writing */
 	size_t n_options;
 	bool json, quiet, dry_run;
-	bool usage; /* an error now is one of the command line's words */
+	bool usage;   /* an error now is one of the command line's words */
+	bool telling; /* a line about how far the work is stands on the terminal */
 	int verbose;
 	const char *backend; /* "auto" or a name */
 	const char *state_dir;
@@ -146,6 +147,8 @@ int weir_cli_engine(struct weir_cli *cli, struct weir_err *err);
 /* Makes cli->firewall the backend that was asked for, or for "auto" the one that this host's rules are in
  * already (`stored`; "": none), else the first that this kernel can. The engine calls it by itself. */
 int weir_cli_choose(void *cli, const char *stored, struct weir_err *err);
+/* Makes it the one that the host's rules are in, whatever was asked for; without any it stays as it is. */
+int weir_cli_choose_stored(void *cli, const char *stored, struct weir_err *err);
 /* For looking only: the store's whole model, empty when there is no store, and its meta (zero then). */
 int weir_cli_load(struct weir_cli *cli, const struct weir_scope *scope, struct weir_model *ret,
 		  struct weir_store_meta *ret_meta, struct weir_err *err);
@@ -158,6 +161,8 @@ int weir_cli_spoofed(struct weir_cli *cli, struct weir_links *links, const struc
 int weir_cli_counters(struct weir_cli *cli, const struct weir_store_meta *meta,
 		      struct weir_counters *ret, struct weir_err *err);
 
+/* What an engine's call came to: its error (r) as it is, or the plan printed and the exit code. */
+int weir_cli_tell(struct weir_cli *cli, int r, const struct weir_plan *plan, const char *nothing);
 /* Runs a change as the flags say and prints what it did. Returns the exit code or an errno. */
 int weir_cli_change(struct weir_cli *cli, const struct weir_change *change, struct weir_err *err);
 /* What a model's objects are put by, or removed, as one change in cli's arena. */

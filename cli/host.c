@@ -24,12 +24,23 @@ static void trace_line(void *ctx, const char *text)
 static void progress(void *ctx, const char *what, size_t done, size_t total)
 {
 	enum { WORTH_TELLING = 50, EVERY = 16 };
-	(void)ctx;
-	if (total < WORTH_TELLING || (done % EVERY && done + 1 < total))
+	struct weir_cli *cli = ctx;
+	if (total < WORTH_TELLING || done % EVERY)
 		return;
 	fprintf(stderr, "\r\033[K%s %zu of %zu", what, done, total);
-	if (done + 1 >= total)
-		fputs("\r\033[K", stderr);
+	cli->telling = true;
+}
+
+int weir_cli_tell(struct weir_cli *cli, int r, const struct weir_plan *plan, const char *nothing)
+{
+	if (cli->telling)
+		fputs("\r\033[K", stderr); /* the line about how far the work is */
+	cli->telling = false;
+	if (r < 0)
+		return r;
+	weir_print_plan(cli, plan, nothing);
+	return cli->dry_run && (plan->n_steps || plan->n_drift) ? WEIR_EXIT_CHANGES
+								: WEIR_EXIT_DONE;
 }
 
 static int need_root(struct weir_err *err)
@@ -79,6 +90,22 @@ static int list_firewalls(struct weir_cli *cli, struct weir_err *err)
 	return 0;
 }
 
+int weir_cli_choose_stored(void *ctx, const char *stored, struct weir_err *err)
+{
+	struct weir_cli *cli = ctx;
+	if (!stored[0])
+		return 0;
+	for (const struct weir_firewall_ops *const *all = cli->firewalls; *all; all++)
+		if (strcmp((*all)->name, stored) == 0) {
+			cli->firewall = **all;
+			return 0;
+		}
+	return weir_err_set(err, EINVAL,
+			    "the store says that the rules are in \"%s\", which this "
+			    "weir does not know",
+			    stored);
+}
+
 int weir_cli_engine(struct weir_cli *cli, struct weir_err *err)
 {
 	bool any = strcmp(cli->backend, "auto") == 0;
@@ -109,6 +136,7 @@ int weir_cli_engine(struct weir_cli *cli, struct weir_err *err)
 		.links = &cli->links,
 		.trace = cli->verbose ? &cli->trace : NULL,
 		.progress = tells ? progress : NULL,
+		.progress_ctx = cli,
 	};
 	return cli->engine.holder ? 0 : weir_err_set(err, ENOMEM, "out of memory");
 }
@@ -138,9 +166,11 @@ int weir_cli_counters(struct weir_cli *cli, const struct weir_store_meta *meta,
 		      struct weir_counters *ret, struct weir_err *err)
 {
 	struct weir_firewall *fw = NULL;
+	if (!meta->backend[0])
+		return 0; /* nothing of ours is in any of them */
 	int r = weir_cli_engine(cli, err);
 	if (r == 0)
-		r = weir_cli_choose(cli, meta->backend, err);
+		r = weir_cli_choose_stored(cli, meta->backend, err);
 	if (r == 0)
 		r = cli->firewall.open(meta->uuid, cli->engine.trace, &fw, err);
 	if (r < 0)
@@ -156,8 +186,5 @@ int weir_cli_change(struct weir_cli *cli, const struct weir_change *change, stru
 	int r = weir_cli_engine(cli, err);
 	if (r == 0)
 		r = weir_engine_change(&cli->engine, change, cli->dry_run, &plan, err);
-	if (r < 0)
-		return r;
-	weir_print_plan(cli, &plan, "nothing to change");
-	return cli->dry_run && (plan.n_steps || plan.n_drift) ? WEIR_EXIT_CHANGES : WEIR_EXIT_DONE;
+	return weir_cli_tell(cli, r, &plan, "nothing to change");
 }

@@ -8,11 +8,18 @@
 #include "policy/compile.h"
 
 /* "auto" without asking the kernel: nothing is touched, so any host can render. */
-static const struct weir_firewall_ops *find_backend(const struct weir_cli *cli, const char *stored)
+static int find_backend(const struct weir_cli *cli, const char *stored,
+			const struct weir_firewall_ops **ret, struct weir_err *err)
 {
 	bool any = strcmp(cli->backend, "auto") == 0;
-	const char *name = any ? stored : cli->backend;
-	return name[0] ? weir_backend_find(name) : weir_firewalls[0];
+	const char *name = !any ? cli->backend : stored[0] ? stored : weir_firewalls[0]->name;
+	const struct weir_firewall_ops *found = weir_backend_find(name);
+	if (found) {
+		*ret = found;
+		return 0;
+	}
+	(void)weir_backend_pick(name, &found, err); /* says which there are */
+	return any ? -EINVAL : weir_cli_blame(err, -EINVAL, OPT_BACKEND, name);
 }
 
 /* The guard belongs to the host that switched forwarding on, so it is in the store, not in the model. */
@@ -38,12 +45,10 @@ int weir_verb_render(struct weir_cli *cli, struct weir_err *err)
 	WEIR_CLEAN_RULESET struct weir_ruleset rules = { 0 };
 	struct weir_store_meta meta = { 0 };
 	struct weir_scope all = { .all = true, .policies = true };
+	const struct weir_firewall_ops *firewall = NULL;
 	int r = weir_cli_load(cli, &all, &model, &meta, err);
-	const struct weir_firewall_ops *firewall = find_backend(cli, meta.backend);
-	if (r == 0 && !firewall) {
-		(void)weir_backend_pick(cli->backend, &firewall, err); /* says which there are */
-		return weir_cli_blame(err, -EINVAL, OPT_BACKEND, cli->backend);
-	}
+	if (r == 0)
+		r = find_backend(cli, meta.backend, &firewall, err);
 	if (r == 0)
 		r = weir_compile(&model, &rules, err);
 	if (r == 0)

@@ -11,10 +11,7 @@ static int mend(struct weir_cli *cli,
 	int r = weir_cli_engine(cli, err);
 	if (r == 0)
 		r = engine_mend(&cli->engine, cli->dry_run, &plan, err);
-	if (r < 0)
-		return r;
-	weir_print_plan(cli, &plan, "nothing to mend");
-	return cli->dry_run && plan.n_drift ? WEIR_EXIT_CHANGES : WEIR_EXIT_DONE;
+	return weir_cli_tell(cli, r, &plan, "nothing to mend");
 }
 
 int weir_verb_repair(struct weir_cli *cli, struct weir_err *err)

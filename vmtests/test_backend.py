@@ -237,6 +237,8 @@ def test_rules_of_the_other_are_refused(world):
     for words in (["repair"], ["port", "add", "nginx", "9090:90"], ["delete", "--all"]):
         world.refused(1, "--backend", new, *words, says=("rules are in " + old, "weir backend use " + new))
     assert "asked for: " + new in world.weir("--backend", new, "backend").out
+    ports = world.weir("port", "ls", json=True)
+    assert ports["ports"][0]["target"] and world.weir("--backend", new, "port", "ls", json=True) == ports
     world.refused(2, "backend", "use", "nosuch", says=('"nosuch"', "nftables", "iptables"))
 
 
