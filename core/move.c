@@ -58,7 +58,7 @@ static void put_in_charge(struct weir_session *s, const char *name)
 static int compile_all(struct move *m, struct weir_err *err)
 {
 	struct weir_session *s = m->s;
-	const struct weir_scope all = { .all = true };
+	const struct weir_scope all = { .all = true, .policies = true };
 	const struct weir_ruleset nothing = { 0 };
 	struct weir_forwarding fwd = { 0 };
 	int r = weir_store_load(s->store, &all, &m->model, err);

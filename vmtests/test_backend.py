@@ -40,6 +40,9 @@ def running():
     spec["networks"].update({"db": dual(2, internal=True), "open": dual(7, nat="none", trusted=["eth0"])})
     spec["endpoints"]["nginx"]["publish"] = ["8080:80", "5353:80/udp", "6000:4000/udp", "127.0.0.1:9000:80"]
     spec["endpoints"]["r"] = on("open")
+    spec["policies"] = [
+        {"name": "opens", "action": "allow", "from": "endpoint:nginx", "to": "endpoint:r", "ports": ["4003/udp"]},
+        {"name": "closes", "action": "deny", "from": "outside", "to": "endpoint:r", "ports": ["4004/udp"]}]
     return spec
 
 
@@ -122,13 +125,15 @@ class Traffic:
         for name, source, dst, port, at, client, at_port in (
                 ("new out", nginx, f.outside, 4000, lan, f.host, 4000),
                 ("new in", lan, f.host, 6000, nginx, f.lan, 4000),
+                ("opened", nginx, addr[r], 4003, r, addr[nginx], 4003),
+                ("closed", lan, addr[r], 4004, r, f.lan, 4004),
                 ("direct", lan, addr[nginx], 4001, nginx, f.lan, 4001),
                 ("internal", nginx, addr[self.pg], 4002, self.pg, addr[nginx], 4002)):
             self.ways["%s %s" % (name, ip)] = Way(source, "%s daddr %s udp dport %d" % (ip, dst, port),
                                                   at, "%s saddr %s udp dport %d" % (ip, client, at_port))
             self.floods.append((source, dst, port))
         self.ways["untranslated " + ip] = Way(nginx, "", lan, "%s saddr %s" % (ip, addr[nginx]))
-        self.never |= {"%s %s" % (name, ip) for name in ("direct", "internal", "untranslated")}
+        self.never |= {"%s %s" % (name, ip) for name in ("closed", "direct", "internal", "untranslated")}
 
     def stream(self, name, ns, *words):
         self.streams[name] = self.world.machine.popen([self.world.place.probe, "stream", *words], ns.path, talk=True)
