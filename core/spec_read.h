@@ -91,4 +91,11 @@ int weir_spec_read_endpoint(struct weir_spec *spec, const struct weir_spec_node 
 int weir_spec_read_pool(struct weir_spec *spec, const struct weir_spec_node *value, void *unused);
 int weir_spec_read_policy(struct weir_spec *spec, const struct weir_spec_node *value, void *unused);
 
+/* An endpoint's attachment (spec_attachment.c): NAME: {ip: …}, in the place of what is said of it already; or
+ * NAME alone, a new one. */
+int weir_spec_read_attachment(struct weir_spec *spec, const struct weir_spec_node *key,
+			      const struct weir_spec_node *value, struct weir_endpoint *ep);
+int weir_spec_read_attachment_name(struct weir_spec *spec, const struct weir_spec_node *value,
+				   struct weir_endpoint *ep);
+
 #endif

@@ -77,8 +77,8 @@ def test_unchanged_objects_are_left_alone(world):
     assert world.ns("nginx").link("eth0")["ifindex"] == index
 
 
-VERBS = [["apply"], ["plan"], ["delete"], ["network"], ["network", "add"], ["network", "rm"], ["network", "ls"],
-         ["network", "show"], ["endpoint"], ["endpoint", "add"], ["endpoint", "rm"], ["endpoint", "ls"],
+VERBS = [["apply"], ["plan"], ["delete"], ["network"], ["network", "add"], ["network", "rm"], ["network", "ls"], ["network", "set"],
+         ["network", "show"], ["endpoint"], ["endpoint", "add"], ["endpoint", "rm"], ["endpoint", "set"], ["endpoint", "ls"],
          ["endpoint", "show"], ["port"], ["port", "add"], ["port", "rm"], ["port", "ls"], ["port", "show"],
          ["exec"], ["status"], ["render"], ["repair"], []]
 
@@ -101,12 +101,12 @@ def test_help(world):
 NOTHING = type(None)  # a network without a bridge has no interface of its own
 NETWORK = {"name": str, "mode": str, "ifname": (str, NOTHING), "mac": (str, NOTHING), "mtu": int, "subnets": list, "nat": (str, list),
            "internal": bool, "isolate": bool, "host": str, "filter_bridged": bool, "trusted": list,
-           "declared": bool, "endpoints": int, "spoof_guard": bool,
+           "declared": bool, "endpoints": int, "spoof_guard": bool, "nat_random": bool,
            "default": dict, "filtered": bool}
 ENDPOINT = {"name": str, "netns": str, "attachments": list, "published": list, "labels": dict, "routes": list,
             "dns": list, "forward": bool, "declared": bool}
 ATTACHMENT = {"network": str, "addresses": list, "mac": str, "ifname": str, "host_ifname": str, "mtu": int,
-              "priority": int, "default": bool}
+              "priority": int, "default": bool, "sysctls": dict, "isolated": bool, "locked": bool}
 PORT = {"spec": str, "proto": str, "host_ports": list, "ports": list, "network": (str, NOTHING)}
 STATUS = {"backend": str, "store": str, "state_dir": str, "networks": int, "endpoints": int, "mappings": int, "policies": int,
           "in_sync": bool, "drift": list, "drops": list, "sysctls": list, "container": str}
