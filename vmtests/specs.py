@@ -23,7 +23,7 @@ def everything():
     """A bit of all there is, so that deletion has something to forget."""
     spec = web(trusted=["eth0"], mtu=1400)
     spec["networks"].update({
-        "closed": dual(3, internal=True), "apart": dual(4, isolate=True), "fixed": dual(5, nat="192.0.2.11"),
+        "closed": dual(3, internal=True), "apart": dual(4, isolate=True), "fixed": dual(5, nat=["192.0.2.11", "random"]),
         "wire": {**dual(6), "mode": "p2p"}, "routed": dual(7, nat="none", host="deny"),
         "bridged": dual(8, filter_bridged=True)})
     spec["endpoints"].update({
@@ -31,5 +31,5 @@ def everything():
         "f": on("fixed", publish=["127.0.0.1:9000:90", "7000-7009:8000-8009/udp",
                                    {"port": "192.0.2.1:9100-9102:91-93", "strict": True}], dns=["192.0.2.53"]),
         "r": on("routed", labels={"role": "front"}), "agent": {"mode": "host"}, "none": {"mode": "none"},
-        "g": on("bridged")})
+        "g": {"networks": {"bridged": {"isolated": True}}}})
     return spec
