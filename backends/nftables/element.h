@@ -5,7 +5,7 @@
 
 #include <libmnl/libmnl.h>
 
-#include "backends/nftables/sets.h"
+#include "backends/nftables/pack.h"
 
 /* More than any element takes: two keys, data or a chain, a comment, and a dozen attribute heads. */
 enum { WEIR_NFT_ELEMENT_WIRE_MAX = 384 };

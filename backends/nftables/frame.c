@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "backends/nftables/fields.h"
 #include "backends/nftables/steps.h"
 
 void weir_nft_table_clean(struct nftnl_table **table)

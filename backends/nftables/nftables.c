@@ -15,9 +15,10 @@
 #include "backends/nftables/render.h"
 
 /* How it works
- * sets.c says what elements there are, rules.c what looks at them, frame.c turns both into
- * libnftnl's objects, policies.c what policies add to them, build.c a change into a transaction, batch.c sends it, state.c and read.c read
- * the table back, render.c prints it. This file holds the handle and its states together.
+ * sets.c says what elements there are, fields.c of which types, pack.c in which bytes; rules.c what looks
+ * at them, frame.c turns all of it into libnftnl's objects, policies.c what policies add; build.c makes a
+ * change a transaction, batch.c sends it, state.c and read.c read the table back, render.c prints it. This
+ * file holds the handle and its states together.
  *
  * A refused transaction names a message, and a message may hold a thousand elements. To name the
  * one to blame, the change is then built once more with a message for each and given to the kernel

@@ -6,7 +6,9 @@
 #include <errno.h>
 #include <string.h>
 
+#include "backends/nftables/fields.h"
 #include "backends/nftables/frame.h"
+#include "backends/nftables/pack.h"
 #include "backends/nftables/policies.h"
 
 /* nft has no escapes within quotes. */

@@ -7,8 +7,6 @@
 #include "core/ruleset.h"
 
 enum {
-	WEIR_NFT_KEY_MAX = 32,	/* ifname . ipv6_addr */
-	WEIR_NFT_DATA_MAX = 20, /* ipv6_addr . inet_service */
 	WEIR_NFT_FIELDS_MAX = 3,
 	WEIR_NFT_COMMENT_MAX = 128, /* NFTNL_UDATA_COMMENT_MAXLEN, with the closing zero */
 	WEIR_NFT_ELEMENT_TEXT = 320,
@@ -47,25 +45,15 @@ struct weir_nft_set {
 	const char *name;
 	enum weir_family family; /* of its addresses; WEIR_NO_FAMILY: it has none */
 	enum weir_entry_kind kind;
-	bool (*holds)(const struct weir_entry *entry); /* of that kind and family; NULL: all */
-	uint8_t key[WEIR_NFT_FIELDS_MAX + 1];	       /* enum weir_nft_field */
-	uint8_t data[WEIR_NFT_FIELDS_MAX + 1];	       /* of a map */
-	uint8_t comment;			       /* enum weir_nft_comment */
+	bool (*holds)(const struct weir_entry
+			      *entry); /* which of them, beside what is said below; NULL: all */
+	uint8_t key[WEIR_NFT_FIELDS_MAX + 1];  /* enum weir_nft_field */
+	uint8_t data[WEIR_NFT_FIELDS_MAX + 1]; /* of a map */
+	uint8_t comment;		       /* enum weir_nft_comment */
 	uint8_t flag; /* NETWORK: a set beside `networks`, for those with this flag (or none of it) */
-	uint8_t flags;	/* MEMBER, PAIR, HOST_PAIR: of its entries */
+	uint8_t nat;	/* SUBNET: of its entries */
+	uint8_t flags;	/* SUBNET, MEMBER, PAIR, HOST_PAIR: of its entries */
 	uint64_t class; /* PAIR: of its entries */
-};
-
-/* One element as the kernel has it. */
-struct weir_nft_element {
-	uint8_t key[WEIR_NFT_KEY_MAX];
-	uint8_t key_end[WEIR_NFT_KEY_MAX];
-	uint8_t data[WEIR_NFT_DATA_MAX];
-	size_t key_len, key_end_len, data_len; /* 0: absent */
-	char chain[WEIR_NFT_CHAIN_MAX];	       /* jumped to, in a verdict map; or "" */
-	bool interval_end; /* the first key behind an interval, not an element in its own right */
-	char comment[WEIR_NFT_COMMENT_MAX];
-	uint64_t packets, bytes;
 };
 
 /* Pseudo flag of the set that holds networks which are neither isolated nor filtered. */
@@ -91,35 +79,6 @@ bool weir_nft_list_of(const char *chain, uint64_t *ret);
 const struct weir_nft_set *weir_nft_set_find(const char *name);
 /* True if `entry` stands in `set`. */
 bool weir_nft_set_holds(const struct weir_nft_set *set, const struct weir_entry *entry);
-
-bool weir_nft_set_is_verdict(const struct weir_nft_set *set);
-bool weir_nft_set_is_map(const struct weir_nft_set *set);
-bool weir_nft_set_is_interval(const struct weir_nft_set *set);
-/* nft's numbers for the types of the key or the data, six bits each. */
-uint32_t weir_nft_fields_type(const struct weir_nft_set *set, const uint8_t *fields);
-/* Bytes in the kernel's registers, every field padded to four. */
-size_t weir_nft_fields_len(const struct weir_nft_set *set, const uint8_t *fields);
-/* Bytes of one field, not padded. */
-size_t weir_nft_field_len(const struct weir_nft_set *set, enum weir_nft_field field);
-/* nft's byte order number for the listing: 0 mixed, 1 host, 2 network. */
-uint32_t weir_nft_fields_byteorder(const struct weir_nft_set *set, const uint8_t *fields);
-/* "ipv4_addr . inet_proto"; returns buf. */
-const char *weir_nft_fields_type_text(const struct weir_nft_set *set, const uint8_t *fields,
-				      char *buf, size_t size);
-
-/* How many elements of `set` the entry takes: one per port where the key has single ports. */
-size_t weir_nft_set_count(const struct weir_nft_set *set, const struct weir_entry *entry);
-/* The i-th of them. */
-void weir_nft_set_pack(const struct weir_nft_set *set, const struct weir_entry *entry, size_t i,
-		       struct weir_nft_element *ret);
-/* The key behind the interval of an entry with WEIR_NFT_PREFIX; false: it ends with the family, and so has no
- * end of its own. */
-bool weir_nft_set_pack_end(const struct weir_nft_set *set, const struct weir_entry *entry,
-			   struct weir_nft_element *ret);
-/* The way back: what the element says, `end` being the key behind its interval where the set has
- * prefixes. owner points into the element. False: not of weir's making. */
-bool weir_nft_set_unpack(const struct weir_nft_set *set, const struct weir_nft_element *element,
-			 const uint8_t *end, struct weir_entry *ret);
 
 /* "tcp . 8080 comment \"nginx 8080:80\" : 10.88.1.2 . 80" into buf; returns buf. */
 const char *weir_nft_set_text(const struct weir_nft_set *set, const struct weir_entry *entry,

@@ -4,7 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "backends/nftables/sets.h"
+#include "backends/nftables/fields.h"
 
 struct text {
 	char *buf;

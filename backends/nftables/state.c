@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "backends/nftables/element.h"
+#include "backends/nftables/fields.h"
 #include "backends/nftables/frame.h"
 #include "backends/nftables/read_policies.h"
 
