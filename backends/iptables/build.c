@@ -121,27 +121,36 @@ void weir_ipt_find_kinds(const struct weir_ipt_view *rules, size_t first[WEIR_NU
 
 /* ---- reading ---- */
 
+/* As weir_ipt_flags_text() says them, up to the comment's first space. */
+static bool read_flags(const char *comment, uint8_t *ret)
+{
+	const char *at = comment;
+	char text[WEIR_IPT_FLAGS_TEXT];
+	uint8_t flags = 0;
+	for (unsigned i = 0; i < N_FLAG_WORDS; i++) {
+		size_t len = strlen(flag_words[i]);
+		if (strncmp(at, flag_words[i], len) != 0 || !strchr(", ", at[len]))
+			continue;
+		flags |= (uint8_t)(1U << i);
+		at += len + (at[len] == ',');
+	}
+	size_t len = strcspn(comment, " ");
+	*ret = flags;
+	return strlen(weir_ipt_flags_text(flags, text)) == len && memcmp(text, comment, len) == 0;
+}
+
 static bool read_network(const struct weir_ipt_rule *rule, struct weir_entry *e)
 {
-	const char *space = rule->comment ? strchr(rule->comment, ' ') : NULL;
-	size_t len = space	     ? (size_t)(space - rule->comment)
-		     : rule->comment ? strlen(rule->comment)
-				     : 0;
-	for (unsigned flags = 0; flags < 1U << N_FLAG_WORDS; flags++) {
-		char text[WEIR_IPT_FLAGS_TEXT];
-		if (strlen(weir_ipt_flags_text((uint8_t)flags, text)) != len ||
-		    memcmp(text, rule->comment, len) != 0)
-			continue;
-		e->kind = WEIR_ENTRY_NETWORK;
-		e->flags = (uint8_t)flags;
-		e->owner = space ? space + 1 : "";
-		memcpy(e->ifname, rule->in, sizeof(e->ifname));
-		const char *together = rule->target + strlen(WEIR_IPT_FROM);
-		if (strcmp(together, e->ifname) != 0)
-			(void)snprintf(e->from_ifname, sizeof(e->from_ifname), "%.15s", together);
-		return true;
-	}
-	return false;
+	const char *together = rule->target + strlen(WEIR_IPT_FROM);
+	if (!rule->comment || !read_flags(rule->comment, &e->flags))
+		return false;
+	const char *space = strchr(rule->comment, ' ');
+	e->kind = WEIR_ENTRY_NETWORK;
+	e->owner = space ? space + 1 : "";
+	memcpy(e->ifname, rule->in, sizeof(e->ifname));
+	if (strcmp(together, e->ifname) != 0)
+		(void)snprintf(e->from_ifname, sizeof(e->from_ifname), "%.15s", together);
+	return true;
 }
 
 static bool read_segment(const struct weir_ipt_rule *rule, struct weir_entry *e)

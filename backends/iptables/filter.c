@@ -340,15 +340,27 @@ static void make_to(struct weir_ipt_builder *b, const struct weir_entry *net)
 	weir_ipt_put_drop(b, chain, WEIR_DROP_DEFAULT, (struct weir_ipt_rule){ 0 });
 }
 
+static int compare_ifname(const void *name, const void *entry)
+{
+	return strcmp(name, (*(const struct weir_entry *const *)entry)->ifname);
+}
+
+/* They are sorted by it. */
+static bool has_network(const struct weir_ipt_builder *b, const char *ifname)
+{
+	size_t first = b->first[WEIR_ENTRY_NETWORK], n = b->first[WEIR_ENTRY_NETWORK + 1] - first;
+	return n && bsearch(ifname, b->rules->entries + first, n, sizeof(const struct weir_entry *),
+			    compare_ifname);
+}
+
 /* Sources of a network that is not there (yet): their own home all the same. */
 static void make_stray_sources(struct weir_ipt_builder *b)
 {
 	const struct weir_entry *e, *last = NULL;
 	for (size_t i = 0; (e = weir_ipt_next_entry(b, WEIR_ENTRY_SOURCE, NULL, &i));) {
 		bool again = last && strcmp(last->ifname, e->ifname) == 0;
-		size_t j = 0;
 		last = e;
-		if (!again && !weir_ipt_next_entry(b, WEIR_ENTRY_NETWORK, e->ifname, &j))
+		if (!again && !has_network(b, e->ifname))
 			make_sources(b, e->ifname);
 	}
 }

@@ -178,15 +178,35 @@ static void make_names(struct weir_ipt_builder *b)
 
 /* ---- the host ---- */
 
-/* By which interface it may send; "lo" never comes here: an address that is not live is nobody's. */
-static const char *interface_of(const struct weir_ipt_builder *b, const struct weir_addr *addr)
+static int compare_addrs(const void *a, const void *b)
 {
+	return weir_addr_cmp(&(*(const struct weir_entry *const *)a)->addr,
+			     &(*(const struct weir_entry *const *)b)->addr);
+}
+
+/* The SOURCEs of this family by address; from malloc. They may be as many as HOST_PAIRs. */
+static const struct weir_entry **sort_sources(struct weir_ipt_builder *b, size_t *ret_n)
+{
+	size_t room = b->first[WEIR_ENTRY_SOURCE + 1] - b->first[WEIR_ENTRY_SOURCE], n = 0, i = 0;
+	const struct weir_entry **sources = calloc(room + 1, sizeof(const struct weir_entry *));
 	const struct weir_entry *e;
-	size_t i = 0;
-	while ((e = weir_ipt_next_entry(b, WEIR_ENTRY_SOURCE, NULL, &i)))
-		if (weir_addr_cmp(&e->addr, addr) == 0)
-			return e->ifname;
-	return "lo";
+	b->image->no_memory |= !sources;
+	while (sources && (e = weir_ipt_next_entry(b, WEIR_ENTRY_SOURCE, NULL, &i)))
+		sources[n++] = e;
+	if (n)
+		qsort(sources, n, sizeof(const struct weir_entry *), compare_addrs);
+	*ret_n = n;
+	return sources;
+}
+
+/* By which interface it may send; "lo" never comes here: an address that is not live is nobody's. */
+static const char *interface_of(const struct weir_entry *const *sources, size_t n,
+				const struct weir_entry *who)
+{
+	const struct weir_entry *const *found =
+		n ? bsearch(&who, sources, n, sizeof(const struct weir_entry *), compare_addrs)
+		  : NULL;
+	return found ? (*found)->ifname : "lo";
 }
 
 /* "-s 10.88.1.2/32 -i wb-web -g WEIR-L-…", "host api" */
@@ -194,8 +214,8 @@ static void make_host_pairs(struct weir_ipt_builder *b, const char *root, const 
 			    bool from_host)
 {
 	uint8_t bits = (uint8_t)weir_family_bits(b->family);
-	const struct weir_entry *e;
-	size_t n = 0, i = 0;
+	size_t n_sources = 0, n = 0, i = 0;
+	const struct weir_entry **sources = sort_sources(b, &n_sources), *e;
 	while ((e = weir_ipt_next_entry(b, WEIR_ENTRY_HOST_PAIR, NULL, &i))) {
 		struct weir_ipt_rule rule = { .verdict = WEIR_IPT_GOTO,
 					      .target = list_chain(b, e->list) };
@@ -203,7 +223,7 @@ static void make_host_pairs(struct weir_ipt_builder *b, const char *root, const 
 			continue;
 		*(from_host ? &rule.dst : &rule.src) = (struct weir_prefix){ e->addr, bits };
 		if (!from_host)
-			weir_ipt_set_ifname(rule.in, interface_of(b, &e->addr));
+			weir_ipt_set_ifname(rule.in, interface_of(sources, n_sources, e));
 		rule.comment = weir_ipt_image_text(b->image, WEIR_IPT_SAYS_HOST " %s", e->owner);
 		b->items[n].rule = rule;
 		weir_ipt_item_prefix(&b->items[n++], &e->addr, bits);
@@ -214,6 +234,7 @@ static void make_host_pairs(struct weir_ipt_builder *b, const char *root, const 
 						    .root = root,
 						    .stem = stem },
 			   b->items, n);
+	free(sources);
 }
 
 /* What neighbours say to each other: solicitations, advertisements and redirects; who listens to which
