@@ -13,15 +13,17 @@
 static bool closes(enum weir_entry_kind kind)
 {
 	return kind == WEIR_ENTRY_NETWORK || kind == WEIR_ENTRY_GATEWAY ||
-	       kind == WEIR_ENTRY_GUARD || kind == WEIR_ENTRY_STRICT || kind >= WEIR_ENTRY_CLASS;
+	       kind == WEIR_ENTRY_GUARD || kind == WEIR_ENTRY_STRICT ||
+	       kind == WEIR_ENTRY_ISOLATED || kind >= WEIR_ENTRY_CLASS;
 }
 
 /* Of an entry that both have. */
 static struct weir_entry join(const struct weir_entry *old, const struct weir_entry *new)
 {
 	struct weir_entry entry = *new;
-	if (entry.kind == WEIR_ENTRY_NETWORK)
-		entry.flags |= old->flags;
+	if (entry.kind == WEIR_ENTRY_NETWORK) /* one of its flags opens, the others close */
+		entry.flags = (uint8_t)(((old->flags | new->flags) & ~WEIR_INGRESS_ALLOW) |
+					(old->flags & new->flags));
 	if (entry.kind == WEIR_ENTRY_SUBNET && old->nat != WEIR_NAT_NONE) {
 		entry.nat = old->nat;
 		entry.to = old->to;

@@ -6,6 +6,7 @@
 #include "vmtests/unit/iptables_fixture.h"
 
 #include "backends/iptables/build.h"
+#include "backends/iptables/middle.h"
 
 enum { API = 0xa1, OUT = 0xb2, PG = 0xc3, MIXED = 0xd4, PINGS = 0xe5 };
 
@@ -370,6 +371,46 @@ static void test_rounds(void **ctx)
 	weir_ruleset_free(&there);
 }
 
+/* ---- the words of a network, and the moment between two rulesets ---- */
+
+static void test_every_flag_reads_back(void **ctx)
+{
+	enum { FLAGS = WEIR_INGRESS_ALLOW << 1 };
+	WEIR_CLEAN_RULESET struct weir_ruleset rules = { 0 };
+	char ifname[WEIR_IFNAME_SIZE];
+	(void)ctx;
+	for (unsigned flags = 0; flags < FLAGS; flags++) {
+		(void)snprintf(ifname, sizeof(ifname), "wb-n%u", flags);
+		add_network(&rules, ifname, (uint8_t)flags, flags % 2 ? "open,closed" : "");
+	}
+	sort(&rules);
+	put(&rules);
+	assert_lists(&rules);
+}
+
+static void test_middle_is_as_closed_as_both(void **ctx)
+{
+	enum { OPENED = WEIR_INGRESS_ALLOW, CLOSED = WEIR_EGRESS_DENY | WEIR_ISOLATED };
+	WEIR_CLEAN_RULESET struct weir_ruleset old = { 0 }, new = { 0 }, middle = { 0 };
+	struct weir_addr nginx = addr("10.88.1.2");
+	(void)ctx;
+	add_network(&old, "wb-a", OPENED, "a");
+	add_network(&new, "wb-a", CLOSED, "a");
+	add_network(&old, "wb-b", CLOSED, "b");
+	add_network(&new, "wb-b", OPENED, "b");
+	add_network(&old, "wb-c", OPENED, "c");
+	add_network(&new, "wb-c", OPENED, "c");
+	add_at(&old, WEIR_ENTRY_ISOLATED, "wb-c", nginx, "nginx");
+	const struct weir_entry *entries[] = { &new.entries[0], &new.entries[1], &new.entries[2] };
+	const struct weir_ipt_view view = { entries, 3 };
+	assert_return_code(weir_ipt_middle(&old, &view, &middle, NULL), 0);
+	assert_int_equal(middle.n, 4);
+	assert_int_equal(middle.entries[0].flags, CLOSED);
+	assert_int_equal(middle.entries[1].flags, CLOSED);
+	assert_int_equal(middle.entries[2].flags, OPENED);
+	assert_int_equal(middle.entries[3].kind, WEIR_ENTRY_ISOLATED);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -382,6 +423,8 @@ int main(void)
 		TEST(test_networks_between_one_another),
 		TEST(test_senders_and_receivers_are_trees),
 		TEST(test_rounds),
+		TEST(test_every_flag_reads_back),
+		TEST(test_middle_is_as_closed_as_both),
 	};
 
 	if (geteuid() != 0) {
