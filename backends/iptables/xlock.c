@@ -22,7 +22,7 @@ static const char *lock_path(void)
 static int wait_for(int fd, unsigned timeout_ms)
 {
 	unsigned step = STEP_MS;
-	for (unsigned waited = 0;; waited += step) {
+	for (unsigned waited = 0;;) {
 		if (flock(fd, LOCK_EX | LOCK_NB) == 0)
 			return 0;
 		if (errno != EWOULDBLOCK && errno != EINTR)
@@ -31,6 +31,7 @@ static int wait_for(int fd, unsigned timeout_ms)
 			return -EWOULDBLOCK;
 		struct timespec pause = { .tv_nsec = step * 1000000L };
 		(void)nanosleep(&pause, NULL); /* a signal only shortens the wait */
+		waited += step;
 		step = step * 2 < STEP_MAX_MS ? step * 2 : STEP_MAX_MS;
 	}
 }

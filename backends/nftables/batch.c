@@ -29,8 +29,7 @@ enum {
 	FIRST_ROOM = 64 * 1024,
 	SNDBUF_FLOOR =
 		128 * 1024, /* below the default of net.core.wmem_default nothing need be asked */
-	ERRORS_SIZE = 64 * 1024,
-	FIRST_SEQ = 1, /* of the batch's begin */
+	FIRST_SEQ = 1,	    /* of the batch's begin */
 };
 
 void weir_nft_batch_free(struct weir_nft_batch *batch)
@@ -368,7 +367,7 @@ static int collect(struct weir_nft_wire *wire, uint32_t last, struct outcome *to
 {
 	int fd = mnl_socket_get_fd(wire->socket);
 	for (;;) {
-		ssize_t len = recv(fd, wire->received, ERRORS_SIZE, MSG_DONTWAIT);
+		ssize_t len = recv(fd, wire->received, WEIR_NFT_RECEIVE_SIZE, MSG_DONTWAIT);
 		if (len >= 0)
 			take_outcome(wire->received, len, last, to);
 		else if (errno == EAGAIN)

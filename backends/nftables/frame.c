@@ -72,10 +72,13 @@ const char *weir_nft_table_comment(const char *store, char buf[WEIR_NFT_TABLE_CO
 	return buf;
 }
 
-static void set_comment(struct nftnl_udata_buf *to, const char *comment)
+/* A comment is type 0 in tables, chains, rules and elements alike. NULL: no memory. */
+static struct nftnl_udata_buf *comment_build(const char *comment)
 {
-	/* a comment is type 0 in tables, chains, rules and elements alike */
-	(void)nftnl_udata_put_strz(to, NFTNL_UDATA_RULE_COMMENT, comment); /* fits by its limit */
+	struct nftnl_udata_buf *userdata = nftnl_udata_buf_alloc(WEIR_NFT_COMMENT_MAX + 2);
+	if (userdata)
+		(void)nftnl_udata_put_strz(userdata, NFTNL_UDATA_RULE_COMMENT, comment); /* fits */
+	return userdata;
 }
 
 const char *weir_nft_comment_read(const void *userdata, uint32_t len, char *buf, size_t size)
@@ -90,31 +93,29 @@ const char *weir_nft_comment_read(const void *userdata, uint32_t len, char *buf,
 
 struct nftnl_table *weir_nft_table_build(const char *store)
 {
-	struct nftnl_table *table = nftnl_table_alloc();
-	struct nftnl_udata_buf *userdata = nftnl_udata_buf_alloc(WEIR_NFT_COMMENT_MAX);
 	char comment[WEIR_NFT_TABLE_COMMENT];
-	if (table && userdata) {
-		set_comment(userdata, weir_nft_table_comment(store, comment));
-		nftnl_table_set_u32(table, NFTNL_TABLE_FAMILY, NFPROTO_INET);
-		(void)nftnl_table_set_str(table, NFTNL_TABLE_NAME, WEIR_NFT_TABLE);
-		(void)nftnl_table_set_data(table, NFTNL_TABLE_USERDATA,
-					   nftnl_udata_buf_data(userdata),
-					   nftnl_udata_buf_len(userdata));
-	} else if (table) {
-		nftnl_table_free(table);
-		table = NULL;
-	}
+	struct nftnl_table *t = nftnl_table_alloc();
+	struct nftnl_udata_buf *userdata = comment_build(weir_nft_table_comment(store, comment));
+	bool ok = t && userdata &&
+		  nftnl_table_set_data(t, NFTNL_TABLE_USERDATA, nftnl_udata_buf_data(userdata),
+				       nftnl_udata_buf_len(userdata)) == 0;
 	if (userdata)
 		nftnl_udata_buf_free(userdata);
-	return table;
+	if (ok) {
+		nftnl_table_set_u32(t, NFTNL_TABLE_FAMILY, NFPROTO_INET);
+		(void)nftnl_table_set_str(t, NFTNL_TABLE_NAME, WEIR_NFT_TABLE);
+		return t;
+	}
+	if (t)
+		nftnl_table_free(t);
+	return NULL;
 }
 
 static bool comment_chain(struct nftnl_chain *c, const char *comment)
 {
-	struct nftnl_udata_buf *userdata = nftnl_udata_buf_alloc(WEIR_NFT_COMMENT_MAX + 2);
+	struct nftnl_udata_buf *userdata = comment_build(comment);
 	if (!userdata)
 		return false;
-	set_comment(userdata, comment);
 	int r = nftnl_chain_set_data(c, NFTNL_CHAIN_USERDATA, nftnl_udata_buf_data(userdata),
 				     nftnl_udata_buf_len(userdata));
 	nftnl_udata_buf_free(userdata);
@@ -401,10 +402,9 @@ static bool add_step(struct nftnl_rule *r, const struct weir_nft_step *step)
 
 static bool add_comment(struct nftnl_rule *r, const char *comment)
 {
-	struct nftnl_udata_buf *userdata = nftnl_udata_buf_alloc(WEIR_NFT_COMMENT_MAX + 2);
+	struct nftnl_udata_buf *userdata = comment_build(comment);
 	if (!userdata)
 		return false;
-	set_comment(userdata, comment);
 	int r_set = nftnl_rule_set_data(r, NFTNL_RULE_USERDATA, nftnl_udata_buf_data(userdata),
 					nftnl_udata_buf_len(userdata));
 	nftnl_udata_buf_free(userdata);

@@ -410,9 +410,7 @@ static int nft_probe(struct weir_err *err)
 	bool present = false;
 	int r = weir_nft_wire_open(&wire, err);
 	if (r < 0)
-		return weir_err_set(err, EOPNOTSUPP,
-				    "this kernel has no nf_tables netlink (CONFIG_NF_TABLES; "
-				    "modprobe nf_tables)");
+		return r;
 	r = weir_nft_read_presence(&wire, &present);
 	if (r == -EPERM)
 		return weir_err_set(err, EPERM,

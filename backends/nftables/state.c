@@ -142,7 +142,7 @@ int weir_nft_read_state(struct weir_nft_wire *wire, struct weir_firewall_state *
 
 /* ---- the frame ---- */
 
-enum { CHAINS_MAX = 32, SETS_MAX = 64 }; /* bits of what was seen; we have 18 and 39 */
+enum { CHAINS_MAX = 32, SETS_MAX = 64 }; /* bits of what was seen */
 
 struct frame {
 	struct weir_err *err;

@@ -11,13 +11,9 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
-/* The kernel fills up to 32 kB of an answer when there is room for it (netlink_dump), which halves
- * the time of a large dump against libmnl's page. */
-enum { RECEIVE_SIZE = 64 * 1024 };
-
 int weir_nft_wire_open(struct weir_nft_wire *ret, struct weir_err *err)
 {
-	struct weir_nft_wire wire = { .received = malloc(RECEIVE_SIZE) };
+	struct weir_nft_wire wire = { .received = malloc(WEIR_NFT_RECEIVE_SIZE) };
 	int on = 1;
 	if (!wire.received)
 		return weir_err_set(err, ENOMEM, "no memory for a netlink socket");
@@ -90,7 +86,8 @@ int weir_nft_ask(struct weir_nft_wire *wire, struct nlmsghdr *request,
 	if (mnl_socket_sendto(wire->socket, request, request->nlmsg_len) < 0)
 		return -errno;
 	while (r > 0) {
-		ssize_t len = mnl_socket_recvfrom(wire->socket, wire->received, RECEIVE_SIZE);
+		ssize_t len =
+			mnl_socket_recvfrom(wire->socket, wire->received, WEIR_NFT_RECEIVE_SIZE);
 		if (len < 0 && errno == EINTR)
 			continue;
 		if (len < 0)

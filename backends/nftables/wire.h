@@ -8,13 +8,18 @@
 
 #include "core/err.h"
 
-enum { WEIR_NFT_REQUEST_SIZE = 1024 }; /* a name or two */
+enum {
+	WEIR_NFT_REQUEST_SIZE = 1024, /* a name or two */
+	/* The kernel fills up to 32 kB of an answer when there is room for it (netlink_dump), which halves
+	 * the time of a large dump against libmnl's page. */
+	WEIR_NFT_RECEIVE_SIZE = 64 * 1024,
+};
 
 /* { 0 } is a closed one. */
 struct weir_nft_wire {
 	struct mnl_socket *socket;
 	uint32_t seq;	/* of the last message sent */
-	char *received; /* a buffer that one answer fits in */
+	char *received; /* WEIR_NFT_RECEIVE_SIZE */
 };
 
 /* In the caller's network namespace. */

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -451,6 +452,21 @@ static void test_probe_leaves_nothing(void **state)
 	free(text);
 }
 
+static void test_probe_blames_what_is_to_blame(void **state)
+{
+	struct rlimit usual, none;
+	struct weir_err err = { 0 };
+	(void)state;
+	assert_return_code(getrlimit(RLIMIT_NOFILE, &usual), errno);
+	none = usual;
+	none.rlim_cur = 0;
+	assert_return_code(setrlimit(RLIMIT_NOFILE, &none), errno);
+	int r = ops->probe(&err);
+	assert_return_code(setrlimit(RLIMIT_NOFILE, &usual), errno);
+	assert_int_equal(r, -EMFILE);
+	assert_null(strstr(err.text, "CONFIG_NF_TABLES"));
+}
+
 static void test_reads_back_what_it_wrote(void **state)
 {
 	(void)state;
@@ -859,6 +875,7 @@ int main(void)
 		cmocka_unit_test(test_render_refuses_quotes),
 		IN_NAMESPACE(test_text_and_netlink_agree),
 		IN_NAMESPACE(test_probe_leaves_nothing),
+		cmocka_unit_test(test_probe_blames_what_is_to_blame),
 		IN_NAMESPACE(test_reads_back_what_it_wrote),
 		IN_NAMESPACE(test_deltas),
 		IN_NAMESPACE(test_changed_values_move_between_sets),
