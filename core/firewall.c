@@ -3,6 +3,7 @@
 #include "core/firewall.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 const char *weir_firewall_capability(unsigned i)
 {
@@ -20,4 +21,27 @@ void weir_counters_free(struct weir_counters *counters)
 	weir_ruleset_free(&counters->mappings);
 	free(counters->items);
 	*counters = (struct weir_counters){ 0 };
+}
+
+static int compare_policies(const void *a, const void *b)
+{
+	return strcmp(((const struct weir_counter *)a)->policy,
+		      ((const struct weir_counter *)b)->policy);
+}
+
+size_t weir_counters_join(struct weir_counter *items, size_t n)
+{
+	size_t kept = 0;
+
+	if (n)
+		qsort(items, n, sizeof(*items), compare_policies);
+	for (size_t i = 0; i < n; i++) {
+		if (!kept || compare_policies(&items[kept - 1], &items[i]) != 0) {
+			items[kept++] = items[i];
+			continue;
+		}
+		items[kept - 1].packets += items[i].packets;
+		items[kept - 1].bytes += items[i].bytes;
+	}
+	return kept;
 }

@@ -47,6 +47,8 @@ struct weir_counters {
 };
 void weir_counters_free(struct weir_counters *counters);
 #define WEIR_CLEAN_COUNTERS __attribute__((cleanup(weir_counters_free)))
+/* Sorts the counters of policies' cells by the policy, and makes those of each one. Returns how many are left. */
+size_t weir_counters_join(struct weir_counter *items, size_t n);
 
 /* Connections to forget: every field that is set must match. src and dst are those of the original
  * direction. A prefix without a family: any; proto none: any; ports { 0, 0 }: any. */

@@ -83,15 +83,22 @@ static int merge(const struct weir_ipt_view *kept, const struct weir_ipt_view *a
 static int apply(const struct weir_ruleset *now, const struct weir_delta *delta,
 		 struct weir_ipt_view *ret, struct weir_err *err)
 {
-	WEIR_CLEAN_IPT_VIEW struct weir_ipt_view removed = { 0 }, added = { 0 }, kept = { 0 };
+	struct weir_ipt_view removed = { 0 }, added = { 0 }, kept = { 0 };
+	int r = -ENOMEM;
 	kept.entries = calloc(now->n + 1, sizeof(const struct weir_entry *));
 	ret->entries = calloc(now->n + delta->n_added + 1, sizeof(const struct weir_entry *));
-	if (!kept.entries || !ret->entries ||
-	    sorted(delta->removed, delta->n_removed, &removed) < 0 ||
-	    sorted(delta->added, delta->n_added, &added) < 0)
-		return weir_err_set(err, ENOMEM, "no memory to prepare the rules");
-	int r = keep(now, &removed, &kept, err);
-	return r < 0 ? r : merge(&kept, &added, ret, err);
+	if (kept.entries && ret->entries &&
+	    sorted(delta->removed, delta->n_removed, &removed) == 0 &&
+	    sorted(delta->added, delta->n_added, &added) == 0)
+		r = keep(now, &removed, &kept, err);
+	else
+		r = weir_err_set(err, r, "no memory to prepare the rules");
+	if (r == 0)
+		r = merge(&kept, &added, ret, err);
+	weir_ipt_view_free(&removed);
+	weir_ipt_view_free(&added);
+	weir_ipt_view_free(&kept);
+	return r;
 }
 
 int weir_ipt_next(const struct weir_ruleset *now, const struct weir_delta *delta,

@@ -41,28 +41,6 @@ static int collect(const struct weir_ipt_image *image, struct list *list)
 	return r;
 }
 
-static int compare(const void *a, const void *b)
-{
-	return strcmp(((const struct weir_counter *)a)->policy,
-		      ((const struct weir_counter *)b)->policy);
-}
-
-static void sum(struct list *list)
-{
-	size_t kept = 0;
-	if (list->n)
-		qsort(list->items, list->n, sizeof(*list->items), compare);
-	for (size_t i = 0; i < list->n; i++) {
-		if (!kept || compare(&list->items[kept - 1], &list->items[i]) != 0) {
-			list->items[kept++] = list->items[i];
-			continue;
-		}
-		list->items[kept - 1].packets += list->items[i].packets;
-		list->items[kept - 1].bytes += list->items[i].bytes;
-	}
-	list->n = kept;
-}
-
 /* The names outlive the images. */
 static int append(const struct list *list, struct weir_counters *to)
 {
@@ -86,7 +64,7 @@ int weir_ipt_count_policies(const struct weir_ipt_kernel *kernel, struct weir_co
 	int r = 0;
 	for (size_t i = 0; r == 0 && i < WEIR_IPT_PLACES; i++)
 		r = collect(&kernel->images[i], &list);
-	sum(&list);
+	list.n = weir_counters_join(list.items, list.n);
 	if (r == 0 && list.n)
 		r = append(&list, to);
 	free(list.items);

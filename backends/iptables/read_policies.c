@@ -105,10 +105,10 @@ static bool read_goto(const struct weir_ipt_place *place, const char *chain,
 
 static bool read_l4(const struct weir_ipt_rule *rule, uint8_t *ret)
 {
-	for (uint8_t l4 = WEIR_L4_ANY; l4 < WEIR_NUM_L4S; l4++) {
+	for (enum weir_l4 l4 = WEIR_L4_ANY; l4 < WEIR_NUM_L4S; l4++) {
 		if (weir_ipt_l4_proto(l4) != rule->proto)
 			continue;
-		*ret = l4;
+		*ret = (uint8_t)l4;
 		return true;
 	}
 	return false;
@@ -116,12 +116,12 @@ static bool read_l4(const struct weir_ipt_rule *rule, uint8_t *ret)
 
 static bool read_verdict(const struct weir_ipt_rule *rule, uint8_t *ret)
 {
-	for (uint8_t verdict = 0; verdict < WEIR_NUM_CELL_VERDICTS; verdict++) {
+	for (enum weir_cell_verdict verdict = 0; verdict < WEIR_NUM_CELL_VERDICTS; verdict++) {
 		const char *target;
 		if (weir_ipt_cell_verdict(verdict, &target) != rule->verdict ||
 		    (target && strcmp(target, rule->target) != 0))
 			continue;
-		*ret = verdict;
+		*ret = (uint8_t)verdict;
 		return true;
 	}
 	return false;

@@ -8,6 +8,7 @@
 
 #include "backends/modprobe.h"
 #include "backends/netlink/address.h"
+#include "backends/netlink/family.h"
 #include "backends/netlink/sysctl.h"
 #include "core/model_check.h"
 #include "core/names.h"
@@ -27,19 +28,6 @@ struct plan {
 	size_t n_addrs;
 };
 
-/* Asking for a neighbour of a packet that it forwards, the kernel speaks from a link-local address, and
- * without one says nothing (ndisc_solicit). RFC 4291 appendix A: from the MAC. */
-struct weir_prefix weir_bridge_link_local(const struct weir_mac *mac)
-{
-	const uint8_t *m = mac->bytes;
-	return (struct weir_prefix){
-		.addr = { WEIR_IPV6,
-			  { 0xfe, 0x80, 0, 0, 0, 0, 0, 0, m[0] ^ 2, m[1], m[2], 0xff, 0xfe, m[3],
-			    m[4], m[5] } },
-		.len = 64,
-	};
-}
-
 static void plan_addresses(const struct weir_network *net, struct plan *plan, bool ours)
 {
 	bool ipv6 = false;
@@ -55,8 +43,11 @@ static void plan_addresses(const struct weir_network *net, struct plan *plan, bo
 			plan->want.route_localnet = true; /* ports published on 127.0.0.1 */
 		ipv6 |= subnet->gateway.family == WEIR_IPV6;
 	}
+	/* asking for a neighbour of a packet that it forwards, the kernel speaks from a link-local address,
+	 * and without one says nothing (ndisc_solicit) */
 	if (ipv6 && ours)
-		plan->addrs[plan->n_addrs++] = weir_bridge_link_local(&plan->want.mac);
+		plan->addrs[plan->n_addrs++] =
+			(struct weir_prefix){ weir_link_local(&plan->want.mac), 64 };
 }
 
 static void plan_bridge(const struct weir_links *links, const struct weir_network *net,

@@ -23,9 +23,6 @@ int weir_bridge_neighbours(struct weir_links *links, const struct weir_network *
 			   struct weir_arena *arena, struct weir_neighbour **ret, size_t *ret_n,
 			   struct weir_err *err);
 
-/* The link-local address that goes with a MAC address. */
-struct weir_prefix weir_bridge_link_local(const struct weir_mac *mac);
-
 /* Does traffic between its ports meet the host's IP hooks? Its own switches or the global ones. */
 bool weir_bridge_is_filtered(const struct weir_iface *bridge);
 

@@ -71,13 +71,13 @@ enum {
 	LOAD_LENGTH = BPF_LD | BPF_W | BPF_LEN,
 	LOAD = BPF_LD | BPF_MEM,
 	STORE = BPF_ST,
-	SET_X = BPF_LDX | BPF_W | BPF_IMM,
+	SET_X = BPF_LDX | BPF_IMM, /* of a word: BPF_W is 0 */
 	X_LOAD = BPF_LDX | BPF_MEM,
 	X_LOAD_LENGTH = BPF_LDX | BPF_W | BPF_LEN,
 	X_STORE = BPF_STX,
 	A_TO_X = BPF_MISC | BPF_TAX,
 	X_TO_A = BPF_MISC | BPF_TXA,
-	ADD = BPF_ALU | BPF_ADD | BPF_K,
+	ADD = BPF_ALU | BPF_K, /* BPF_ADD is 0 */
 	ADD_X = BPF_ALU | BPF_ADD | BPF_X,
 	SHIFT_LEFT = BPF_ALU | BPF_LSH | BPF_K,
 	ANSWER = BPF_RET | BPF_K,
@@ -172,7 +172,7 @@ static void jump_if_same(const struct writing *w, uint32_t at, const struct weir
 {
 	int other = weir_classic_label(w->p);
 
-	compare(w, at, addr->bytes, weir_family_bits(addr->family) / 8, other);
+	compare(w, at, addr->bytes, (int)weir_family_bits(addr->family) / 8, other);
 	weir_classic_jump(w->p, equal);
 	weir_classic_here(w->p, other);
 }

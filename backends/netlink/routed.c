@@ -10,7 +10,7 @@
 
 #include "backends/netlink/address.h"
 #include "backends/netlink/attach.h"
-#include "backends/netlink/bridge.h"
+#include "backends/netlink/family.h"
 #include "backends/netlink/route.h"
 #include "backends/netlink/sysctl.h"
 
@@ -32,7 +32,7 @@ static size_t want_addresses(const struct weir_attach *a, const struct weir_ifac
 		ipv6 |= gateway->family == WEIR_IPV6;
 	}
 	if (ipv6)
-		addrs[n++] = weir_bridge_link_local(&want->mac);
+		addrs[n++] = (struct weir_prefix){ weir_link_local(&want->mac), 64 };
 	return n;
 }
 

@@ -181,29 +181,6 @@ static bool is_counted(const struct weir_nft_item *item)
 	       (entry->kind == WEIR_ENTRY_CELL && entry->owner[0]);
 }
 
-static int compare_policies(const void *a, const void *b)
-{
-	return strcmp(((const struct weir_counter *)a)->policy,
-		      ((const struct weir_counter *)b)->policy);
-}
-
-/* The cells' counters, from the first on, as one for each policy. Returns how many are left. */
-static size_t sum_policies(struct weir_counter *first, size_t n)
-{
-	size_t kept = 0;
-	if (n)
-		qsort(first, n, sizeof(*first), compare_policies);
-	for (size_t i = 0; i < n; i++) {
-		if (!kept || strcmp(first[kept - 1].policy, first[i].policy) != 0) {
-			first[kept++] = first[i];
-			continue;
-		}
-		first[kept - 1].packets += first[i].packets;
-		first[kept - 1].bytes += first[i].bytes;
-	}
-	return kept;
-}
-
 static int keep_counters(const struct weir_nft_items *items, const struct weir_nft_drops *drops,
 			 struct weir_counters *ret)
 {
@@ -222,7 +199,7 @@ static int keep_counters(const struct weir_nft_items *items, const struct weir_n
 		cells += cell;
 	}
 	ret->n -= cells;
-	ret->n += sum_policies(&ret->items[ret->n], cells);
+	ret->n += weir_counters_join(&ret->items[ret->n], cells);
 	for (int i = 0; i < WEIR_NUM_DROPS; i++)
 		ret->items[ret->n++] = (struct weir_counter){ .reason = weir_drop_reason(i),
 							      .packets = drops->packets[i],
