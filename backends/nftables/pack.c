@@ -177,10 +177,10 @@ static bool unpack_ifname(const uint8_t *at, char ret[WEIR_IFNAME_SIZE])
 
 static bool unpack_proto(uint8_t protocol, uint8_t *ret)
 {
-	for (uint8_t i = WEIR_TCP; i < WEIR_NUM_PROTOS; i++) {
+	for (enum weir_proto i = WEIR_TCP; i < WEIR_NUM_PROTOS; i++) {
 		if (protocols[i] != protocol)
 			continue;
-		*ret = i;
+		*ret = (uint8_t)i;
 		return true;
 	}
 	return false;
