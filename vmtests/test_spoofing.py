@@ -326,10 +326,10 @@ def test_a_router_sends_for_others(world):
 
 
 @behaviour("S7", "R1")
-def test_a_host_that_takes_no_program(world, tmp_path):
+def test_a_host_that_takes_no_program(world):
     """No endpoint without its guard, unless that is what was asked for; none without its rate."""
     world.apply({"networks": {"web": dual(1), "free": dual(2, spoof_guard=False)}})
-    log = tmp_path / "calls"
+    log = world.folder / "calls"
     world.weir("endpoint", "add", "a", "--network", "web", env=world.count_calls("netlink", log))
     world.weir("endpoint", "rm", "a")
     said = set()
