@@ -134,6 +134,12 @@ int weir_session_refuse_foreign(struct weir_session *s, struct weir_err *err)
 			    s->engine->state_dir);
 }
 
+/* Are no rules there because none are wanted, as in networks that pass the host by? */
+static bool has_no_rules(const struct weir_session *s)
+{
+	return !s->kernel.present && !s->meta.backend[0] && s->saved_meta.owner.ino && !s->new_boot;
+}
+
 int weir_session_is_fresh(struct weir_session *s, bool *ret, struct weir_err *err)
 {
 	const struct weir_firewall_ops *fw = s->engine->firewall;
@@ -142,8 +148,8 @@ int weir_session_is_fresh(struct weir_session *s, bool *ret, struct weir_err *er
 		r = weir_session_refuse_foreign(s, err);
 	if (r < 0)
 		return r;
-	*ret = false;
-	if (s->dirty || !s->kernel.present || s->kernel.epoch.counter != s->meta.counter ||
+	*ret = !s->dirty && has_no_rules(s);
+	if (*ret || s->dirty || !s->kernel.present || s->kernel.epoch.counter != s->meta.counter ||
 	    strcmp(s->kernel.epoch.boot, s->here.boot) != 0)
 		return 0;
 	if (s->kernel.generation && s->kernel.generation == s->meta.generation) {

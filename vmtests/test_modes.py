@@ -50,6 +50,7 @@ def test_a_vlan_of_the_parent(world):
     world.lan.run("ip", "link", "set", "v30", "up")
     a = world.ns("a")
     assert a.ping("10.88.9.1") and a.ping("fd00:88:9::1")
+    assert world.weir("status").code == 0 and world.weir("repair").out.startswith("nothing")
     world.refused(1, "network", "add", "other", "--mode", "vlan", "--parent", "eth0", "--vlan", "30",
                   "--subnet", "10.88.10.0/24", says=["VLAN 30 on eth0", '"tagged"'])
     ifname = world.weir("network", "show", "tagged", json=True)["network"]["ifname"]

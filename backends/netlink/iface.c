@@ -388,7 +388,8 @@ static void put_families(struct weir_request *request, const struct weir_iface_w
 		weir_request_close(request, conf);
 		weir_request_close(request, family);
 	}
-	if (want->addr_gen_none && weir_iface_have_ipv6() && want->mtu >= SMALLEST_IPV6_MTU) {
+	if (want->addr_gen_none && weir_iface_have_ipv6() &&
+	    (!want->mtu || want->mtu >= SMALLEST_IPV6_MTU)) {
 		family = weir_request_open(request, AF_INET6);
 		weir_request_u8(request, IFLA_INET6_ADDR_GEN_MODE, IN6_ADDR_GEN_MODE_NONE);
 		weir_request_close(request, family);
