@@ -166,14 +166,18 @@ int weir_addresses_follow_mac(struct weir_channel *channel, const struct weir_ad
 	const struct weir_prefix old = { weir_link_local(was), 64 },
 				 now = { weir_link_local(is), 64 };
 	struct weir_err why = { 0 };
-	int r = change_address(channel, RTM_DELADDR, 0, addresses, &old, &why);
+	/* first, so that at no instant, be it the last of ours, there is neither */
+	int r = change_address(channel, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, addresses, &now,
+			       &why);
+	bool added = r == 0;
 
-	if (r == -EADDRNOTAVAIL) /* it had none of the kernel's making */
-		return 0;
-	if (r == 0)
-		r = change_address(channel, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, addresses, &now,
-				   &why);
-	return weir_request_allow(r, EEXIST, &why, err);
+	r = weir_request_allow(r, EEXIST, &why, err);
+	if (r < 0)
+		return r;
+	r = change_address(channel, RTM_DELADDR, 0, addresses, &old, &why);
+	if (r == -EADDRNOTAVAIL && added) /* it had none of the kernel's making */
+		return change_address(channel, RTM_DELADDR, 0, addresses, &now, err);
+	return weir_request_allow(r, EADDRNOTAVAIL, &why, err);
 }
 
 static int check_present(const struct weir_addresses *addresses, const struct present *present,
