@@ -59,6 +59,8 @@ $(BUILD)/%.o: %.c $(BUILD)/flags
 
 # Rebuilds everything when the flags change.
 $(BUILD)/flags: FORCE
+	@pkg-config --exists $(PACKAGES) 2>/dev/null || \
+		{ echo 'make: libraries are missing; as root: ci/deps build run' >&2; exit 1; }
 	@mkdir -p $(@D)
 	@echo '$(CC) $(FLAGS)' | cmp -s - $@ || echo '$(CC) $(FLAGS)' > $@
 FORCE:

@@ -208,6 +208,19 @@ static const struct weir_mapping *find_mapping(const struct weir_end *to,
 	return NULL;
 }
 
+/* The mapping of the endpoint's that has this as a port of the host's. */
+static const struct weir_mapping *mapping_at_host(const struct weir_end *to,
+						  const struct weir_service *service)
+{
+	for (size_t i = 0; i < to->ep->n_mappings; i++) {
+		const struct weir_mapping *m = &to->ep->mappings[i];
+		if ((int)m->proto == (int)service->l4 && m->host_ports.lo <= service->ports.lo &&
+		    service->ports.lo <= m->host_ports.hi)
+			return m;
+	}
+	return NULL;
+}
+
 /* ---- flows ---- */
 
 static void set_service(const struct weir_service *service, struct weir_flow *flow)
@@ -228,9 +241,17 @@ static void go_by_mapping(const struct weir_scene *scene, const struct weir_ques
 	struct weir_addr host = host_addr(scene, NULL, family);
 	char text[WEIR_MAPPING_TEXT];
 
-	if (m && weir_addr_is_set(&m->host))
+	if (!m) {
+		m = mapping_at_host(&question->to, &question->service);
+		if (m)
+			c->note = weir_arena_printf(scene->arena,
+						    "published is %s: ask for the endpoint's port",
+						    weir_mapping_text(m, text));
+		return;
+	}
+	if (weir_addr_is_set(&m->host))
 		host = m->host;
-	if (!m || !weir_addr_is_set(&host))
+	if (!weir_addr_is_set(&host))
 		return;
 	c->flow.dst = host;
 	c->flow.dport =

@@ -435,7 +435,7 @@ bool weir_cli_option_is_global(enum weir_option_id id)
 
 static void option_help(enum weir_option_id id, FILE *out)
 {
-	char left[64];
+	char left[128];
 	char letter[] = { '-', defs[id].letter, ',', ' ', '\0' };
 	(void)snprintf(left, sizeof(left), "%s--%s%s%s", defs[id].letter ? letter : "    ",
 		       defs[id].name, defs[id].arg ? " " : "", defs[id].arg ? defs[id].arg : "");

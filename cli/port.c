@@ -113,6 +113,15 @@ static bool is_asked_for(const struct weir_mapping *wanted, const struct weir_ma
 		(!wanted->host_ports.lo || wanted->host_ports.lo == m->host_ports.lo));
 }
 
+static bool has_any(const struct weir_model *model, const struct weir_mapping *wanted)
+{
+	for (size_t i = 0; i < model->n_endpoints; i++)
+		for (size_t k = 0; k < model->endpoints[i].n_mappings; k++)
+			if (is_asked_for(wanted, &model->endpoints[i].mappings[k]))
+				return true;
+	return false;
+}
+
 static void print_ports(const struct weir_cli *cli, const struct weir_model *model,
 			const struct weir_counters *counters, const struct weir_mapping *wanted)
 {
@@ -158,6 +167,10 @@ int weir_verb_port_ls(struct weir_cli *cli, struct weir_err *err)
 	if (r == 0 && cli->n_words && !model.n_endpoints)
 		r = weir_err_set(err, ENOENT, "no endpoint named \"%s\" (weir endpoint ls)",
 				 cli->words[0]);
+	if (r == 0 && cli->n_words > 1 && !has_any(&model, &wanted))
+		r = weir_err_set(err, ENOENT,
+				 "endpoint \"%s\" does not publish %s (weir port ls %s)",
+				 cli->words[0], cli->words[1], cli->words[0]);
 	if (r == 0 && model.n_endpoints)
 		r = weir_cli_counters(cli, &meta, &counters, err);
 	if (r < 0)

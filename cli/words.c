@@ -518,8 +518,10 @@ int weir_words_mapping(struct weir_cli *cli, const char *text, struct weir_mappi
 {
 	struct weir_mapping m;
 	int r = weir_mapping_parse(text, &m, err);
-	if (r < 0)
-		return weir_cli_blame(err, r, OPT_PUBLISH, text);
+	if (r < 0) {
+		err->at = weir_place_make(text, 0, err->at.column ? err->at.column : 1);
+		return r;
+	}
 	m.network = weir_cli_value(cli, OPT_NET);
 	m.strict = weir_cli_flag(cli, OPT_STRICT);
 	*ret = m;

@@ -36,7 +36,7 @@ int weir_plan_warn_mapping(struct weir_plan *plan, const struct weir_model *mode
 	else
 		(void)snprintf(detail, sizeof(detail),
 			       "%s can be reached by every interface of the host, not only by that "
-			       "with %s (strict)",
+			       "with %s (strict closes the others)",
 			       text, weir_addr_text(&m->host, host));
 	return weir_plan_add_warning(plan, &step, err);
 }

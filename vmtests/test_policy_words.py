@@ -82,6 +82,21 @@ def test_expectations(world):
     world.same(before, world.snapshot())
 
 
+@behaviour("P9", "U5")
+@words_only
+def test_the_hosts_port_is_not_the_endpoints(world):
+    """Whoever asks for the wrong one is told of the other."""
+    spec = two()
+    spec["endpoints"]["ui"]["publish"] = ["8080:80"]
+    world.apply(spec)
+    asked = world.weir("policy", "test", "--from", "outside", "--to", "ui:8080/tcp", json=True)["answers"]
+    assert [a["verdict"] for a in asked] == ["deny"] * 2 and all("8080:80" in a["note"] for a in asked), asked
+    asked = world.weir("policy", "test", "--from", "outside", "--to", "ui:81/tcp", json=True)["answers"]
+    assert [(a["verdict"], a["note"]) for a in asked] == [("deny", None)] * 2, asked
+    world.refused(1, "port", "show", "ui", "8080", says='endpoint "ui" does not publish 8080')
+    assert len(world.weir("port", "show", "ui", "80", json=True)["ports"]) == 1
+
+
 @behaviour("P6", "S9")
 @pytest.mark.parametrize("how", [pytest.param("policy", marks=elsewhere), "label", "default"])
 def test_tightening_cuts(world, how):

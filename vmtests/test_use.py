@@ -93,6 +93,7 @@ def test_help(world):
         assert verb[-1:] == [] or verb[-1] in result.out, str(result)
         seen.add(result.out)
     assert len(seen) >= 10
+    assert "locked]\n" in world.weir("endpoint", "add", "--help").out, "the longest option is cut off"
     assert re.match(r"weir \d+\.\d+", world.weir("--version").out)
     assert world.weir("version").out == world.weir("--version").out
     world.same(before, world.snapshot())
