@@ -41,6 +41,78 @@ int weir_resolve_load_everybody(struct weir_session *s, const struct weir_change
 	return r;
 }
 
+/* Who stands in the change, as it was or as it will be, is loaded anew; all the others are shared with
+ * all_before, which lives as long: reading them from the store again would be most of the work of an attach. */
+struct touched {
+	const char **networks, **endpoints;
+	size_t n_networks, n_endpoints;
+};
+
+static int name_touched(struct weir_session *s, const struct weir_resolution *res,
+			struct touched *ret, struct weir_err *err)
+{
+	const struct weir_model *models[] = { &res->before, &res->after };
+	size_t n = res->before.n_networks + res->after.n_networks + 1;
+	size_t m = res->before.n_endpoints + res->after.n_endpoints + 1;
+
+	ret->networks = weir_arena_alloc(&s->arena, n * sizeof(*ret->networks));
+	ret->endpoints = weir_arena_alloc(&s->arena, m * sizeof(*ret->endpoints));
+	if (!ret->networks || !ret->endpoints)
+		return no_memory(err);
+	for (size_t i = 0; i < 2; i++) {
+		for (size_t k = 0; k < models[i]->n_networks; k++)
+			ret->networks[ret->n_networks++] = models[i]->networks[k].name;
+		for (size_t k = 0; k < models[i]->n_endpoints; k++)
+			ret->endpoints[ret->n_endpoints++] = models[i]->endpoints[k].name;
+	}
+	return 0;
+}
+
+static int share_others(struct weir_resolution *res, struct weir_err *err)
+{
+	const struct weir_model *all = &res->all_before;
+	struct weir_model *to = &res->all_after;
+
+	for (size_t i = 0; i < all->n_networks; i++) {
+		const char *name = all->networks[i].name;
+		if (weir_model_network(&res->before, name) || weir_model_network(&res->after, name))
+			continue;
+		struct weir_network *net = weir_model_add_network(to);
+		if (!net)
+			return no_memory(err);
+		*net = all->networks[i];
+	}
+	for (size_t i = 0; i < all->n_endpoints; i++) {
+		const char *name = all->endpoints[i].name;
+		if (weir_model_endpoint(&res->before, name) ||
+		    weir_model_endpoint(&res->after, name))
+			continue;
+		struct weir_endpoint *ep = weir_model_add_endpoint(to);
+		if (!ep)
+			return no_memory(err);
+		*ep = all->endpoints[i];
+	}
+	return 0;
+}
+
+static int load_everybody_after(struct weir_session *s, struct weir_resolution *res,
+				struct weir_err *err)
+{
+	struct touched touched = { 0 };
+	int r = name_touched(s, res, &touched, err);
+	if (r == 0)
+		r = share_others(res, err);
+	if (r < 0)
+		return r;
+	const struct weir_scope scope = { .networks = touched.networks,
+					  .n_networks = touched.n_networks,
+					  .endpoints = touched.endpoints,
+					  .n_endpoints = touched.n_endpoints,
+					  .no_mappings = true,
+					  .policies = true };
+	return weir_store_load(s->store, &scope, &res->all_after, err);
+}
+
 /* ---- put and remove ---- */
 
 static bool same_place(const struct weir_place *a, const struct weir_place *b)
@@ -221,7 +293,7 @@ int weir_resolve_policies(struct weir_session *s, const struct weir_change *chan
 		return 0;
 	int r = apply_ops(s, change, res, err);
 	if (r == 0)
-		r = weir_store_load(s->store, &everybody, &res->all_after, err);
+		r = load_everybody_after(s, res, err);
 	if (r == 0)
 		r = check_names(s, change, &res->all_after, err);
 	return r < 0 ? r : follow_filtered(s, res, err);
