@@ -24,13 +24,12 @@ struct work {
 	struct weir_model want;
 	bool *network_differs; /* by index in want.networks */
 	bool *endpoint_differs;
-	struct weir_gone gone;
+	struct weir_nameset gone;
 	struct weir_forwarding fwd;
 	struct weir_ruleset want_rules, have_rules;
 	struct weir_delta delta; /* have -> want, as far as the kernel's rules could be read */
 	bool whole;
-	const char **orphans; /* interfaces of ours that nobody wants */
-	size_t n_orphans;
+	struct weir_nameset orphans; /* interfaces of ours that nobody wants */
 };
 
 static void free_work(struct work *w)
@@ -231,15 +230,12 @@ static int compare_endpoint(struct work *w, const struct weir_endpoint *ep, stru
 	return r;
 }
 
+/* The name outlives the model. */
 static int note_gone(struct work *w, const struct weir_endpoint *ep)
 {
-	struct weir_arena *arena = &w->s->arena;
-	const char **more = weir_arena_grow(arena, w->gone.endpoints, w->gone.n, sizeof(*more));
-	if (!more)
-		return weir_err_set(w->err, ENOMEM, "out of memory");
-	w->gone.endpoints = more;
-	more[w->gone.n] = weir_arena_strdup(arena, ep->name);
-	return more[w->gone.n++] ? 0 : weir_err_set(w->err, ENOMEM, "out of memory");
+	const char *name = weir_arena_strdup(&w->s->arena, ep->name);
+	return name ? weir_nameset_add(&w->gone, &w->s->arena, name, w->err)
+		    : weir_err_set(w->err, ENOMEM, "out of memory");
 }
 
 /* Made at run time for something that the last boot ended. */
@@ -297,14 +293,10 @@ static int find_orphans(struct work *w)
 	for (size_t i = 0; r == 0 && i < n; i++) {
 		if (strcmp(infos[i].store, w->s->meta.uuid) != 0 || is_wanted(w, &infos[i]))
 			continue;
-		const char **more =
-			weir_arena_grow(&w->s->arena, w->orphans, w->n_orphans, sizeof(*more));
-		if (!more)
-			return weir_err_set(w->err, ENOMEM, "out of memory");
-		w->orphans = more;
-		w->orphans[w->n_orphans++] = infos[i].ifname;
-		r = drift(w, WEIR_ACTION_REMOVE, "interface", infos[i].ifname,
-			  "nothing of weir's wants it");
+		r = weir_nameset_add(&w->orphans, &w->s->arena, infos[i].ifname, w->err);
+		if (r == 0)
+			r = drift(w, WEIR_ACTION_REMOVE, "interface", infos[i].ifname,
+				  "nothing of weir's wants it");
 	}
 	return r;
 }
@@ -380,7 +372,9 @@ static int mend_endpoint(struct work *w, struct weir_endpoint *ep)
 
 static int mend_links(struct work *w)
 {
-	int r = w->n_orphans ? ops_of(w)->remove(w->s->links, w->orphans, w->n_orphans, w->err) : 0;
+	int r = w->orphans.n
+			? ops_of(w)->remove(w->s->links, w->orphans.items, w->orphans.n, w->err)
+			: 0;
 	for (size_t i = 0; r == 0 && i < w->want.n_networks; i++)
 		if (w->network_differs[i])
 			r = ops_of(w)->network_ensure(w->s->links, &w->want.networks[i], NULL,
@@ -495,7 +489,7 @@ static int mend(struct work *w)
 	return r;
 }
 
-int weir_converge(struct weir_session *s, struct weir_plan *plan, struct weir_gone *ret_gone,
+int weir_converge(struct weir_session *s, struct weir_plan *plan, struct weir_nameset *ret_gone,
 		  struct weir_err *err)
 {
 	struct work w = { .s = s, .plan = plan, .err = err };

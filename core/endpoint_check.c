@@ -316,8 +316,7 @@ static int check_labels(const struct weir_endpoint *ep, struct weir_err *err)
 
 static int check_route(const struct weir_route *route, struct weir_err *err)
 {
-	struct weir_prefix right = { weir_prefix_base(&route->to), route->to.len };
-	char to[WEIR_PREFIX_TEXT], want[WEIR_PREFIX_TEXT], via[WEIR_ADDR_TEXT];
+	char to[WEIR_PREFIX_TEXT], via[WEIR_ADDR_TEXT];
 
 	(void)weir_prefix_text(&route->to, to);
 	(void)weir_addr_text(&route->via, via);
@@ -329,9 +328,9 @@ static int check_route(const struct weir_route *route, struct weir_err *err)
 				    "route to %s: the default route goes to the gateway of "
 				    "the network with the highest priority",
 				    to);
-	if (weir_addr_cmp(&right.addr, &route->to.addr) != 0)
-		return weir_err_set(err, EINVAL, "route to %s has host bits set: did you mean %s?",
-				    to, weir_prefix_text(&right, want));
+	int r = weir_prefix_check("route to", &route->to, err);
+	if (r < 0)
+		return r;
 	if (weir_addr_is_any(&route->via) || weir_addr_is_multicast(&route->via) ||
 	    weir_addr_is_loopback(&route->via))
 		return weir_err_set(err, EINVAL, "route to %s via %s: no router has that address",

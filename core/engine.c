@@ -9,7 +9,6 @@
 #include "core/engine.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "core/converge.h"
@@ -17,6 +16,7 @@
 #include "core/forward.h"
 #include "core/hosts.h"
 #include "core/linkwork.h"
+#include "core/nameset.h"
 #include "core/plan.h"
 
 /* What a change means for the filter. */
@@ -38,34 +38,15 @@ static void free_rules(struct rules_work *w)
 
 /* ---- what the change is ---- */
 
-static int compare_names(const void *a, const void *b)
-{
-	return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-struct names {
-	const char **items;
-	size_t n;
-};
-
 static int names_put(struct weir_session *s, const struct weir_change *change,
-		     enum weir_op_kind kind, struct names *ret, struct weir_err *err)
+		     enum weir_op_kind kind, struct weir_nameset *ret, struct weir_err *err)
 {
-	struct names names = { 0 };
-	names.items = weir_arena_alloc(&s->arena, (change->n_ops + 1) * sizeof(*names.items));
-	if (!names.items)
-		return weir_err_set(err, ENOMEM, "out of memory");
-	for (size_t i = 0; i < change->n_ops; i++)
+	int r = 0;
+	for (size_t i = 0; r == 0 && i < change->n_ops; i++)
 		if (change->ops[i].kind == kind)
-			names.items[names.n++] = change->ops[i].name;
-	qsort(names.items, names.n, sizeof(*names.items), compare_names);
-	*ret = names;
-	return 0;
-}
-
-static bool has_name(const struct names *names, const char *name)
-{
-	return names->n && bsearch(&name, names->items, names->n, sizeof(name), compare_names);
+			r = weir_nameset_add(ret, &s->arena, change->ops[i].name, err);
+	weir_nameset_sort(ret);
+	return r;
 }
 
 /* Removes every object that an earlier apply has declared and this change does not; or every one. */
@@ -73,7 +54,7 @@ static int add_pruned(struct weir_session *s, struct weir_change *change, bool e
 		      struct weir_model *all, struct weir_err *err)
 {
 	struct weir_scope scope = { .all = true, .no_mappings = true, .policies = true };
-	struct names networks = { 0 }, endpoints = { 0 }, policies = { 0 };
+	struct weir_nameset networks = { 0 }, endpoints = { 0 }, policies = { 0 };
 	int r = weir_store_load(s->store, &scope, all, err);
 	if (r == 0)
 		r = names_put(s, change, WEIR_PUT_NETWORK, &networks, err);
@@ -93,19 +74,19 @@ static int add_pruned(struct weir_session *s, struct weir_change *change, bool e
 		memcpy(ops, change->ops, n * sizeof(*ops));
 	for (size_t i = 0; i < all->n_endpoints; i++) {
 		const struct weir_endpoint *ep = &all->endpoints[i];
-		if ((ep->declared || everything) && !has_name(&endpoints, ep->name))
+		if ((ep->declared || everything) && !weir_nameset_has(&endpoints, ep->name))
 			ops[n++] =
 				(struct weir_op){ .kind = WEIR_REMOVE_ENDPOINT, .name = ep->name };
 	}
 	for (size_t i = 0; i < all->n_networks; i++) {
 		const struct weir_network *net = &all->networks[i];
-		if ((net->declared || everything) && !has_name(&networks, net->name))
+		if ((net->declared || everything) && !weir_nameset_has(&networks, net->name))
 			ops[n++] =
 				(struct weir_op){ .kind = WEIR_REMOVE_NETWORK, .name = net->name };
 	}
 	for (size_t i = 0; i < all->n_policies; i++) {
 		const struct weir_policy *policy = &all->policies[i];
-		if ((policy->declared || everything) && !has_name(&policies, policy->name))
+		if ((policy->declared || everything) && !weir_nameset_has(&policies, policy->name))
 			ops[n++] = (struct weir_op){ .kind = WEIR_REMOVE_POLICY,
 						     .name = policy->name };
 	}
@@ -262,15 +243,9 @@ static int carry_out(struct weir_session *s, const struct weir_resolution *res,
 	return r < 0 ? r : weir_session_commit_store(s, err);
 }
 
-static int compare_mappings(const void *a, const void *b)
-{
-	return weir_mapping_cmp(a, b);
-}
-
 static bool is_new(const struct weir_endpoint *prev, const struct weir_mapping *m)
 {
-	return !prev || !prev->n_mappings ||
-	       !bsearch(m, prev->mappings, prev->n_mappings, sizeof(*m), compare_mappings);
+	return !prev || !weir_mappings_hold(prev->mappings, prev->n_mappings, m);
 }
 
 /* Of ports that are new, so that it is said once; one of each endpoint stands for all. */
@@ -417,15 +392,6 @@ static int run_change(struct weir_session *s, const struct weir_change *wanted, 
 	return r;
 }
 
-static int finish(struct weir_plan *plan, int r, struct weir_plan *ret)
-{
-	if (r < 0)
-		weir_plan_free(plan);
-	else
-		*ret = *plan;
-	return r;
-}
-
 int weir_engine_change(const struct weir_engine *engine, const struct weir_change *change,
 		       bool dry_run, struct weir_plan *ret, struct weir_err *err)
 {
@@ -434,11 +400,11 @@ int weir_engine_change(const struct weir_engine *engine, const struct weir_chang
 	int r = weir_session_open(engine, dry_run, &s, err);
 	if (r == 0)
 		r = run_change(&s, change, false, &plan, err);
-	return finish(&plan, r, ret);
+	return weir_plan_give(&plan, r, ret);
 }
 
 /* As any other change, so that rules, flows, gateways and wires follow. */
-static int drop_gone(struct weir_session *s, const struct weir_gone *gone, struct weir_err *err)
+static int drop_gone(struct weir_session *s, const struct weir_nameset *gone, struct weir_err *err)
 {
 	struct weir_change change = { .n_ops = gone->n };
 	struct weir_plan plan = { 0 }; /* told already, as drift */
@@ -447,7 +413,7 @@ static int drop_gone(struct weir_session *s, const struct weir_gone *gone, struc
 		return weir_err_set(err, ENOMEM, "out of memory");
 	for (size_t i = 0; i < gone->n; i++)
 		change.ops[i] = (struct weir_op){ .kind = WEIR_REMOVE_ENDPOINT,
-						  .name = gone->endpoints[i],
+						  .name = gone->items[i],
 						  .though_named = true };
 	int r = weir_store_begin(s->store, true, err);
 	if (r == 0)
@@ -463,7 +429,7 @@ static int mend_host(const struct weir_engine *engine, bool dry_run, bool restor
 {
 	WEIR_CLEAN_SESSION struct weir_session s = { .lock = WEIR_LOCK_INIT };
 	struct weir_plan plan = { 0 };
-	struct weir_gone gone = { 0 };
+	struct weir_nameset gone = { 0 };
 	int r = weir_session_open(engine, dry_run, &s, err);
 	s.look_aside = true;
 	s.restoring = restoring;
@@ -473,7 +439,7 @@ static int mend_host(const struct weir_engine *engine, bool dry_run, bool restor
 		r = weir_converge(&s, &plan, &gone, err);
 	if (r == 0 && gone.n && !dry_run)
 		r = drop_gone(&s, &gone, err);
-	return finish(&plan, r, ret);
+	return weir_plan_give(&plan, r, ret);
 }
 
 int weir_engine_repair(const struct weir_engine *engine, bool dry_run, struct weir_plan *ret,
@@ -510,5 +476,5 @@ int weir_engine_delete_all(const struct weir_engine *engine, bool dry_run, struc
 		r = run_change(&s, &nothing, true, &plan, err);
 	if (r == 0 && !dry_run)
 		r = remove_state(&s, err);
-	return finish(&plan, r, ret);
+	return weir_plan_give(&plan, r, ret);
 }

@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "core/nameset.h"
+
 /* What an undo needs to know: which model holds the object. */
 struct link_ref {
 	const struct weir_model *model;
@@ -12,11 +14,6 @@ struct link_ref {
 	const struct weir_endpoint *ep;
 	const struct weir_attachment *att;
 	const struct weir_resolution *res;
-};
-
-struct names {
-	const char **items;
-	size_t n;
 };
 
 static const struct weir_link_ops *ops_of(const struct weir_session *s)
@@ -204,30 +201,20 @@ static bool links_differ(const struct weir_resolution *res, const struct weir_en
 
 /* ---- taking away ---- */
 
-static int add_name(struct weir_session *s, struct names *names, const char *name,
-		    struct weir_err *err)
-{
-	const char **more = weir_arena_grow(&s->arena, names->items, names->n, sizeof(name));
-	if (!more)
-		return weir_err_set(err, ENOMEM, "out of memory");
-	names->items = more;
-	names->items[names->n++] = name;
-	return 0;
-}
-
 /* The host's end joins `names`, which are removed in one go; where there is none, what is inside goes. */
 static int detach(struct weir_session *s, const struct weir_model *model,
 		  const struct weir_endpoint *ep, const struct weir_attachment *att,
-		  struct names *names, struct weir_err *err)
+		  struct weir_nameset *names, struct weir_err *err)
 {
 	const struct weir_network *net = weir_model_network(model, att->network);
 	int r = push(s, undo_detach, model, net, ep, att, err);
 	if (r == 0 && is_portless(net))
 		r = ops_of(s)->wire_remove(s->links, ep, att, err);
-	return r < 0 ? r : add_name(s, names, att->host_ifname, err);
+	return r < 0 ? r : weir_nameset_add(names, &s->arena, att->host_ifname, err);
 }
 
-static int remove_links(struct weir_session *s, const struct names *names, struct weir_err *err)
+static int remove_links(struct weir_session *s, const struct weir_nameset *names,
+			struct weir_err *err)
 {
 	return names->n ? ops_of(s)->remove(s->links, names->items, names->n, err) : 0;
 }
@@ -235,7 +222,7 @@ static int remove_links(struct weir_session *s, const struct names *names, struc
 /* Of an endpoint that stays: attachments that go, or have to be made anew. */
 static int detach_changed(struct weir_session *s, const struct weir_resolution *res,
 			  const struct weir_endpoint *prev, const struct weir_endpoint *ep,
-			  struct names *names, struct weir_err *err)
+			  struct weir_nameset *names, struct weir_err *err)
 {
 	for (size_t i = 0; i < prev->n_attachments; i++) {
 		const struct weir_attachment *old = &prev->attachments[i];
@@ -252,7 +239,7 @@ static int detach_changed(struct weir_session *s, const struct weir_resolution *
 static int clear_the_way(struct weir_session *s, const struct weir_resolution *res,
 			 struct weir_err *err)
 {
-	struct names names = { 0 };
+	struct weir_nameset names = { 0 };
 	int r = 0;
 	for (size_t i = 0; r == 0 && i < res->after.n_endpoints; i++) {
 		const struct weir_endpoint *ep = &res->after.endpoints[i];
@@ -407,14 +394,15 @@ int weir_links_prepare(struct weir_session *s, const struct weir_resolution *res
 static int undo_up(struct weir_session *s, const void *a, const void *b)
 {
 	const struct weir_resolution *res = ((const struct link_ref *)a)->res;
-	struct names names = { 0 };
+	struct weir_nameset names = { 0 };
 	int r = 0;
 	(void)b;
 	for (size_t i = 0; r == 0 && i < res->after.n_endpoints; i++) {
 		const struct weir_endpoint *ep = &res->after.endpoints[i];
 		for (size_t k = 0; r == 0 && k < ep->n_attachments; k++)
 			if (!weir_model_endpoint(&res->before, ep->name))
-				r = add_name(s, &names, ep->attachments[k].host_ifname, NULL);
+				r = weir_nameset_add(&names, &s->arena,
+						     ep->attachments[k].host_ifname, NULL);
 	}
 	return r < 0 ? r : remove_links(s, &names, NULL);
 }
@@ -483,7 +471,7 @@ static bool is_gone(const struct weir_resolution *res, const struct weir_endpoin
 static int withdraw_links(struct weir_session *s, const struct weir_resolution *res,
 			  struct weir_err *err)
 {
-	struct names names = { 0 };
+	struct weir_nameset names = { 0 };
 	int r = 0;
 	for (size_t i = 0; r == 0 && i < res->before.n_endpoints; i++) {
 		const struct weir_endpoint *ep = &res->before.endpoints[i];
@@ -497,7 +485,7 @@ static int withdraw_links(struct weir_session *s, const struct weir_resolution *
 			continue;
 		r = push(s, undo_change_network, &res->before, net, NULL, NULL, err);
 		if (r == 0)
-			r = add_name(s, &names, net->ifname, err);
+			r = weir_nameset_add(&names, &s->arena, net->ifname, err);
 	}
 	return r < 0 ? r : remove_links(s, &names, err);
 }

@@ -117,7 +117,7 @@ static const struct {
 	{ { { WEIR_IPV6, { 0xff } }, 8 }, "multicast" },
 };
 
-static int check_host_bits(const char *what, const struct weir_prefix *prefix, struct weir_err *err)
+int weir_prefix_check(const char *what, const struct weir_prefix *prefix, struct weir_err *err)
 {
 	struct weir_prefix right = { weir_prefix_base(prefix), prefix->len };
 	char text[WEIR_PREFIX_TEXT], want[WEIR_PREFIX_TEXT];
@@ -158,7 +158,7 @@ static int check_reserved(const char *what, const struct weir_prefix *prefix, st
 
 static int check_subnet(const struct weir_prefix *prefix, enum weir_mode mode, struct weir_err *err)
 {
-	int r = check_host_bits("subnet", prefix, err);
+	int r = weir_prefix_check("subnet", prefix, err);
 
 	if (r == 0)
 		r = check_length(prefix, mode, err);
@@ -170,7 +170,7 @@ int weir_pool_check(const struct weir_pool *pool, struct weir_err *err)
 	struct weir_prefix first = { pool->prefix.addr, pool->size };
 	char text[WEIR_PREFIX_TEXT];
 
-	int r = check_host_bits("pool", &pool->prefix, err);
+	int r = weir_prefix_check("pool", &pool->prefix, err);
 	if (r == 0)
 		r = check_reserved("pool", &pool->prefix, err);
 	if (r < 0)

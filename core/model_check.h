@@ -23,6 +23,9 @@ int weir_label_check(const struct weir_label *label, struct weir_err *err);
 /* 0 is "the default"; ipv6: the link carries IPv6, which needs 1280. */
 int weir_mtu_check(unsigned mtu, bool ipv6, struct weir_err *err);
 
+/* Host bits clear; else what was meant, of a `what` ("subnet"). */
+int weir_prefix_check(const char *what, const struct weir_prefix *prefix, struct weir_err *err);
+
 /* Host bits clear, no reserved addresses, subnets of `size` are sensible and fit. */
 int weir_pool_check(const struct weir_pool *pool, struct weir_err *err);
 

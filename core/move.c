@@ -240,9 +240,5 @@ int weir_engine_move(const struct weir_engine *engine, const struct weir_firewal
 	int r = weir_session_open(engine, dry_run, &s, err);
 	if (r == 0)
 		r = move_to(&s, to, &plan, err);
-	if (r < 0)
-		weir_plan_free(&plan);
-	else
-		*ret = plan;
-	return r;
+	return weir_plan_give(&plan, r, ret);
 }

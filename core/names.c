@@ -6,22 +6,13 @@
 #include <stdio.h>
 #include <string.h>
 
-static const uint64_t FNV_BASIS = 14695981039346656037u, FNV_PRIME = 1099511628211u;
+#include "core/digest.h"
 
-/* FNV-1a: short, and good enough for names that UNIQUE constraints guard. */
-static uint64_t hash(uint64_t h, const void *data, size_t len)
-{
-	const uint8_t *byte = data;
-	for (size_t i = 0; i < len; i++)
-		h = (h ^ byte[i]) * FNV_PRIME;
-	return h;
-}
-
+/* Good enough for names that UNIQUE constraints guard. */
 static uint64_t hash_words(const char *a, const char *b, unsigned salt)
 {
-	uint64_t h = hash(FNV_BASIS, a, strlen(a) + 1);
-	h = hash(h, b, strlen(b) + 1);
-	return hash(h, &salt, sizeof(salt));
+	uint64_t h = weir_digest_text(weir_digest_text(WEIR_DIGEST_START, a), b);
+	return weir_digest(h, &salt, sizeof(salt));
 }
 
 void weir_names_bridge(const char *network, unsigned salt, char ret[WEIR_IFNAME_SIZE])
@@ -102,6 +93,6 @@ void weir_names_mac(const struct weir_addr *addr, struct weir_mac *ret)
 		for (int i = 0; i < 4; i++)
 			h = h << 8 | addr->bytes[i];
 	else
-		h = hash(FNV_BASIS, addr->bytes, sizeof(addr->bytes));
+		h = weir_digest(WEIR_DIGEST_START, addr->bytes, sizeof(addr->bytes));
 	mac_from(addr->family == WEIR_IPV4 ? 0x77 : 0x76, h, ret);
 }

@@ -18,6 +18,15 @@ void weir_plan_free(struct weir_plan *plan)
 	weir_model_free(&plan->after);
 }
 
+int weir_plan_give(struct weir_plan *plan, int r, struct weir_plan *ret)
+{
+	if (r < 0)
+		weir_plan_free(plan);
+	else
+		*ret = *plan;
+	return r;
+}
+
 static int no_memory(struct weir_err *err)
 {
 	return weir_err_set(err, ENOMEM, "out of memory");
@@ -345,28 +354,12 @@ static const struct aspect endpoint_aspects[] = {
 	{ "routes", say_routes },	{ "dns", say_dns },	    { "rate", say_rate },
 };
 
-static bool holds(const struct weir_endpoint *ep, const struct weir_mapping *m)
-{
-	size_t lo = 0, hi = ep->n_mappings;
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-		int order = weir_mapping_cmp(&ep->mappings[mid], m);
-		if (order == 0)
-			return true;
-		if (order < 0)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return false;
-}
-
 static void say_mapping_changes(struct changes *c, const struct weir_endpoint *of,
 				const struct weir_endpoint *without, const char *sign)
 {
 	size_t told = 0;
 	for (size_t i = 0; i < of->n_mappings; i++) {
-		if (holds(without, &of->mappings[i]))
+		if (weir_mappings_hold(without->mappings, without->n_mappings, &of->mappings[i]))
 			continue;
 		if (told++ < MAPPINGS_TOLD)
 			say_mapping(next(c), sign, &of->mappings[i]);

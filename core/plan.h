@@ -8,6 +8,8 @@
 /* Steps for what differs between the two models; also copies what was made or changed to plan->after. */
 int weir_plan_describe(struct weir_plan *plan, const struct weir_resolution *res,
 		       struct weir_err *err);
+/* Hands it over, or when r is an error frees it; returns r. */
+int weir_plan_give(struct weir_plan *plan, int r, struct weir_plan *ret);
 /* One more step of the change; the words are copied. */
 int weir_plan_add_step(struct weir_plan *plan, enum weir_action action, const char *object,
 		       const char *name, const char *detail, struct weir_err *err);

@@ -45,25 +45,14 @@ static int check_labels(const struct weir_selector *sel, struct weir_err *err)
 	return 0;
 }
 
-static int check_prefix(const char *what, const struct weir_prefix *prefix, struct weir_err *err)
-{
-	struct weir_prefix right = { weir_prefix_base(prefix), prefix->len };
-	char text[WEIR_PREFIX_TEXT], want[WEIR_PREFIX_TEXT];
-
-	if (weir_addr_cmp(&right.addr, &prefix->addr) == 0)
-		return 0;
-	return weir_err_set(err, EINVAL, "%s %s has host bits set: did you mean %s?", what,
-			    weir_prefix_text(prefix, text), weir_prefix_text(&right, want));
-}
-
 static int check_block(const struct weir_block *block, struct weir_err *err)
 {
 	char except[WEIR_PREFIX_TEXT], text[WEIR_PREFIX_TEXT];
-	int r = check_prefix("cidr", &block->prefix, err);
+	int r = weir_prefix_check("cidr", &block->prefix, err);
 
 	for (size_t i = 0; r == 0 && i < block->n_except; i++) {
 		const struct weir_prefix *cut = &block->except[i];
-		r = check_prefix("except", cut, err);
+		r = weir_prefix_check("except", cut, err);
 		if (r < 0)
 			return r;
 		if (!weir_prefix_contains(&block->prefix, &cut->addr) ||

@@ -11,6 +11,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum {
@@ -452,4 +453,27 @@ int weir_mapping_cmp(const struct weir_mapping *a, const struct weir_mapping *b)
 	if (!order)
 		order = strcmp(a->network ? a->network : "", b->network ? b->network : "");
 	return order ? order : a->strict - b->strict;
+}
+
+static int compare_mappings(const void *a, const void *b)
+{
+	return weir_mapping_cmp(a, b);
+}
+
+bool weir_mappings_hold(const struct weir_mapping *sorted, size_t n, const struct weir_mapping *m)
+{
+	return n && bsearch(m, sorted, n, sizeof(*m), compare_mappings);
+}
+
+static bool same_network(const struct weir_mapping *a, const struct weir_mapping *b)
+{
+	return strcmp(a->network ? a->network : "", b->network ? b->network : "") == 0;
+}
+
+bool weir_mapping_could_be(const struct weir_mapping *open, const struct weir_mapping *m)
+{
+	return open->proto == m->proto && weir_addr_cmp(&open->host, &m->host) == 0 &&
+	       compare_ports(open->ports, m->ports) == 0 && same_network(open, m) &&
+	       (!open->host_ports.lo || (open->host_ports.lo <= m->host_ports.lo &&
+					 m->host_ports.hi <= open->host_ports.hi));
 }

@@ -42,5 +42,9 @@ bool weir_mapping_is_open(const struct weir_mapping *mapping);
 
 /* Order by host address, protocol, host ports, ports, network, strict. */
 int weir_mapping_cmp(const struct weir_mapping *a, const struct weir_mapping *b);
+/* Is it one of n in that order? */
+bool weir_mappings_hold(const struct weir_mapping *sorted, size_t n, const struct weir_mapping *m);
+/* Could an open mapping, whose host ports are still to be chosen, have those of m? */
+bool weir_mapping_could_be(const struct weir_mapping *open, const struct weir_mapping *m);
 
 #endif

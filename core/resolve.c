@@ -9,7 +9,6 @@
 #include "core/routers.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 struct work {
@@ -172,33 +171,13 @@ static bool has_fixed_addr(const struct weir_endpoint *ep)
 
 /* ---- letting go ---- */
 
-static bool same_text(const char *a, const char *b)
-{
-	return a == b || (a && b && strcmp(a, b) == 0);
-}
-
-/* Could an open mapping, whose host port is still to be chosen, go on having m's? */
-static bool could_be(const struct weir_mapping *open, const struct weir_mapping *m)
-{
-	return open->proto == m->proto && weir_addr_cmp(&open->host, &m->host) == 0 &&
-	       open->ports.lo == m->ports.lo && open->ports.hi == m->ports.hi &&
-	       same_text(open->network, m->network) &&
-	       (!open->host_ports.lo || (open->host_ports.lo <= m->host_ports.lo &&
-					 m->host_ports.hi <= open->host_ports.hi));
-}
-
-static int compare_mappings(const void *a, const void *b)
-{
-	return weir_mapping_cmp(a, b);
-}
-
 static bool keeps_mapping(const struct weir_endpoint *ep, const struct weir_mapping *m)
 {
-	if (ep->n_mappings &&
-	    bsearch(m, ep->mappings, ep->n_mappings, sizeof(*m), compare_mappings))
+	if (weir_mappings_hold(ep->mappings, ep->n_mappings, m))
 		return true;
 	for (size_t i = 0; i < ep->n_mappings; i++)
-		if (weir_mapping_is_open(&ep->mappings[i]) && could_be(&ep->mappings[i], m))
+		if (weir_mapping_is_open(&ep->mappings[i]) &&
+		    weir_mapping_could_be(&ep->mappings[i], m))
 			return true;
 	return false;
 }

@@ -5,15 +5,10 @@
  * loaded without its ports, so that the cost does not depend on how many it has; the ports in question
  * are added to the models one by one. */
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "core/nameset.h"
 #include "core/resolve.h"
-
-struct names {
-	const char **items;
-	size_t n;
-};
 
 static int no_memory(struct weir_err *err)
 {
@@ -37,50 +32,13 @@ static bool is_policy_op(const struct weir_op *op)
 
 /* ---- names ---- */
 
-static int add_name(struct weir_session *s, struct names *names, const char *name,
-		    struct weir_err *err)
-{
-	const char **more = weir_arena_grow(&s->arena, names->items, names->n, sizeof(name));
-	if (!more)
-		return no_memory(err);
-	names->items = more;
-	more[names->n++] = name;
-	return 0;
-}
-
-static int compare_names(const void *a, const void *b)
-{
-	return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-static void sort_names(struct names *names)
-{
-	if (names->n)
-		qsort(names->items, names->n, sizeof(*names->items), compare_names);
-}
-
-static void make_unique(struct names *names)
-{
-	size_t kept = 0;
-	sort_names(names);
-	for (size_t i = 0; i < names->n; i++)
-		if (!kept || strcmp(names->items[kept - 1], names->items[i]) != 0)
-			names->items[kept++] = names->items[i];
-	names->n = kept;
-}
-
-static bool has_name(const struct names *names, const char *name)
-{
-	return names->n && bsearch(&name, names->items, names->n, sizeof(name), compare_names);
-}
-
 static int twice(const char *what, const char *name, struct weir_err *err)
 {
 	return weir_err_set(err, EINVAL, "this would change %s \"%s\" twice: make it two changes",
 			    what, name);
 }
 
-static int check_once(const struct names *names, const char *what, struct weir_err *err)
+static int check_once(const struct weir_nameset *names, const char *what, struct weir_err *err)
 {
 	for (size_t i = 1; i < names->n; i++)
 		if (strcmp(names->items[i - 1], names->items[i]) == 0)
@@ -90,11 +48,11 @@ static int check_once(const struct names *names, const char *what, struct weir_e
 
 /* What a change is about. */
 struct objects {
-	struct names networks;
-	struct names endpoints; /* put or removed */
-	struct names published; /* that get or lose a port */
-	struct names used;	/* networks that endpoints attach to */
-	struct names policies;
+	struct weir_nameset networks;
+	struct weir_nameset endpoints; /* put or removed */
+	struct weir_nameset published; /* that get or lose a port */
+	struct weir_nameset used;      /* networks that endpoints attach to */
+	struct weir_nameset policies;
 };
 
 static int name_objects(struct weir_session *s, const struct weir_change *change,
@@ -103,29 +61,29 @@ static int name_objects(struct weir_session *s, const struct weir_change *change
 	int r = 0;
 	for (size_t i = 0; r == 0 && i < change->n_ops; i++) {
 		const struct weir_op *op = &change->ops[i];
-		r = add_name(s,
-			     is_network_op(op)	 ? &ret->networks
-			     : is_mapping_op(op) ? &ret->published
-			     : is_policy_op(op)	 ? &ret->policies
-						 : &ret->endpoints,
-			     op->name, err);
+		r = weir_nameset_add(is_network_op(op)	 ? &ret->networks
+				     : is_mapping_op(op) ? &ret->published
+				     : is_policy_op(op)	 ? &ret->policies
+							 : &ret->endpoints,
+				     &s->arena, op->name, err);
 		for (size_t k = 0; r == 0 && op->endpoint && k < op->endpoint->n_attachments; k++)
-			r = add_name(s, &ret->used, op->endpoint->attachments[k].network, err);
+			r = weir_nameset_add(&ret->used, &s->arena,
+					     op->endpoint->attachments[k].network, err);
 	}
 	if (r < 0)
 		return r;
-	sort_names(&ret->networks);
-	sort_names(&ret->endpoints);
-	sort_names(&ret->policies);
-	make_unique(&ret->published);
-	make_unique(&ret->used);
+	weir_nameset_sort(&ret->networks);
+	weir_nameset_sort(&ret->endpoints);
+	weir_nameset_sort(&ret->policies);
+	weir_nameset_unite(&ret->published);
+	weir_nameset_unite(&ret->used);
 	r = check_once(&ret->networks, "network", err);
 	if (r == 0)
 		r = check_once(&ret->endpoints, "endpoint", err);
 	if (r == 0)
 		r = check_once(&ret->policies, "policy", err);
 	for (size_t i = 0; r == 0 && i < ret->published.n; i++)
-		if (has_name(&ret->endpoints, ret->published.items[i]))
+		if (weir_nameset_has(&ret->endpoints, ret->published.items[i]))
 			r = twice("endpoint", ret->published.items[i], err);
 	return r;
 }
@@ -229,13 +187,13 @@ static int add_unknown(struct weir_session *s, struct weir_model *before, struct
 int weir_resolve_members(struct weir_session *s, struct weir_model *before,
 			 struct weir_model *after, struct weir_err *err)
 {
-	struct names changed = { 0 };
+	struct weir_nameset changed = { 0 };
 	for (size_t i = 0; i < after->n_networks; i++) {
 		const struct weir_network *net = &after->networks[i];
 		const struct weir_network *prev = weir_model_network(before, net->name);
 		if (!prev || (!weir_mode_traits(net->mode)->wire && weir_network_equal(prev, net)))
 			continue;
-		int r = add_name(s, &changed, net->name, err);
+		int r = weir_nameset_add(&changed, &s->arena, net->name, err);
 		if (r < 0)
 			return r;
 	}

@@ -4,6 +4,7 @@
  * How it works: what a policy means depends on everybody's labels and addresses, so where there are
  * any, or a default, everybody is loaded as before and as after, without their ports. A network that
  * becomes filtered, or stops being so, joins the change. */
+#include "core/nameset.h"
 #include "core/resolve.h"
 
 #include <errno.h>
@@ -43,51 +44,36 @@ int weir_resolve_load_everybody(struct weir_session *s, const struct weir_change
 
 /* Who stands in the change, as it was or as it will be, is loaded anew; all the others are shared with
  * all_before, which lives as long: reading them from the store again would be most of the work of an attach. */
-struct touched {
-	const char **networks, **endpoints;
-	size_t n_networks, n_endpoints;
-};
-
-static int name_touched(struct weir_session *s, const struct weir_resolution *res,
-			struct touched *ret, struct weir_err *err)
+static int name_touched(struct weir_session *s, const struct weir_model *model,
+			struct weir_nameset *networks, struct weir_nameset *endpoints,
+			struct weir_err *err)
 {
-	const struct weir_model *models[] = { &res->before, &res->after };
-	size_t n = res->before.n_networks + res->after.n_networks + 1;
-	size_t m = res->before.n_endpoints + res->after.n_endpoints + 1;
+	int r = 0;
 
-	ret->networks = weir_arena_alloc(&s->arena, n * sizeof(*ret->networks));
-	ret->endpoints = weir_arena_alloc(&s->arena, m * sizeof(*ret->endpoints));
-	if (!ret->networks || !ret->endpoints)
-		return no_memory(err);
-	for (size_t i = 0; i < 2; i++) {
-		for (size_t k = 0; k < models[i]->n_networks; k++)
-			ret->networks[ret->n_networks++] = models[i]->networks[k].name;
-		for (size_t k = 0; k < models[i]->n_endpoints; k++)
-			ret->endpoints[ret->n_endpoints++] = models[i]->endpoints[k].name;
-	}
-	return 0;
+	for (size_t i = 0; r == 0 && i < model->n_networks; i++)
+		r = weir_nameset_add(networks, &s->arena, model->networks[i].name, err);
+	for (size_t i = 0; r == 0 && i < model->n_endpoints; i++)
+		r = weir_nameset_add(endpoints, &s->arena, model->endpoints[i].name, err);
+	return r;
 }
 
-static int share_others(struct weir_resolution *res, struct weir_err *err)
+static int share_others(struct weir_resolution *res, const struct weir_nameset *networks,
+			const struct weir_nameset *endpoints, struct weir_err *err)
 {
 	const struct weir_model *all = &res->all_before;
-	struct weir_model *to = &res->all_after;
 
 	for (size_t i = 0; i < all->n_networks; i++) {
-		const char *name = all->networks[i].name;
-		if (weir_model_network(&res->before, name) || weir_model_network(&res->after, name))
+		if (weir_nameset_has(networks, all->networks[i].name))
 			continue;
-		struct weir_network *net = weir_model_add_network(to);
+		struct weir_network *net = weir_model_add_network(&res->all_after);
 		if (!net)
 			return no_memory(err);
 		*net = all->networks[i];
 	}
 	for (size_t i = 0; i < all->n_endpoints; i++) {
-		const char *name = all->endpoints[i].name;
-		if (weir_model_endpoint(&res->before, name) ||
-		    weir_model_endpoint(&res->after, name))
+		if (weir_nameset_has(endpoints, all->endpoints[i].name))
 			continue;
-		struct weir_endpoint *ep = weir_model_add_endpoint(to);
+		struct weir_endpoint *ep = weir_model_add_endpoint(&res->all_after);
 		if (!ep)
 			return no_memory(err);
 		*ep = all->endpoints[i];
@@ -98,16 +84,20 @@ static int share_others(struct weir_resolution *res, struct weir_err *err)
 static int load_everybody_after(struct weir_session *s, struct weir_resolution *res,
 				struct weir_err *err)
 {
-	struct touched touched = { 0 };
-	int r = name_touched(s, res, &touched, err);
+	struct weir_nameset networks = { 0 }, endpoints = { 0 };
+	int r = name_touched(s, &res->before, &networks, &endpoints, err);
 	if (r == 0)
-		r = share_others(res, err);
+		r = name_touched(s, &res->after, &networks, &endpoints, err);
+	weir_nameset_sort(&networks);
+	weir_nameset_sort(&endpoints);
+	if (r == 0)
+		r = share_others(res, &networks, &endpoints, err);
 	if (r < 0)
 		return r;
-	const struct weir_scope scope = { .networks = touched.networks,
-					  .n_networks = touched.n_networks,
-					  .endpoints = touched.endpoints,
-					  .n_endpoints = touched.n_endpoints,
+	const struct weir_scope scope = { .networks = networks.items,
+					  .n_networks = networks.n,
+					  .endpoints = endpoints.items,
+					  .n_endpoints = endpoints.n,
 					  .no_mappings = true,
 					  .policies = true };
 	return weir_store_load(s->store, &scope, &res->all_after, err);

@@ -142,12 +142,6 @@ static int choose(struct ports_work *w, struct weir_mapping *m, const struct wei
 			   weir_ports_text(range, ports));
 }
 
-static bool same_network(const struct weir_mapping *a, const struct weir_mapping *b)
-{
-	return a->network == b->network ||
-	       (a->network && b->network && strcmp(a->network, b->network) == 0);
-}
-
 static bool in_use(const struct weir_mapping *mappings, size_t n, const struct weir_mapping *prev)
 {
 	for (size_t i = 0; i < n; i++)
@@ -161,31 +155,10 @@ static bool keep(struct weir_mapping *m, const struct weir_mapping *prev, size_t
 		 const struct weir_mapping *mappings, size_t n)
 {
 	for (size_t i = 0; i < n_prev; i++) {
-		const struct weir_mapping *old = &prev[i];
-		bool fits = same_host(m, old) && same_network(m, old) &&
-			    m->ports.lo == old->ports.lo && m->ports.hi == old->ports.hi &&
-			    (!m->host_ports.lo || (m->host_ports.lo <= old->host_ports.lo &&
-						   old->host_ports.hi <= m->host_ports.hi));
-		if (fits && !in_use(mappings, n, old)) {
-			m->host_ports = old->host_ports;
-			return true;
-		}
-	}
-	return false;
-}
-
-static bool had(const struct weir_mapping *m, const struct weir_mapping *prev, size_t n_prev)
-{
-	size_t lo = 0, hi = n_prev; /* sorted: 10,000 mappings are not compared with 10,000 */
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-		int order = weir_mapping_cmp(&prev[mid], m);
-		if (order == 0)
-			return true;
-		if (order < 0)
-			lo = mid + 1;
-		else
-			hi = mid;
+		if (!weir_mapping_could_be(m, &prev[i]) || in_use(mappings, n, &prev[i]))
+			continue;
+		m->host_ports = prev[i].host_ports;
+		return true;
 	}
 	return false;
 }
@@ -196,7 +169,7 @@ static bool had_ports(const struct weir_mapping *m, const struct weir_mapping *p
 	struct weir_mapping other = *m;
 
 	other.strict = !m->strict;
-	return had(m, prev, n_prev) || had(&other, prev, n_prev);
+	return weir_mappings_hold(prev, n_prev, m) || weir_mappings_hold(prev, n_prev, &other);
 }
 
 int weir_resolve_mappings(struct weir_session *s, const struct weir_mapping *prev, size_t n_prev,

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/nameset.h"
 #include "core/store_db.h"
 
 /* Text of a column in the model's arena; NULL stays NULL. -ENOMEM. */
@@ -296,8 +297,7 @@ static int load_endpoint(struct weir_store *store, const char *name, bool mappin
 /* Names to load, each once. */
 struct names {
 	struct weir_arena arena;
-	const char **items;
-	size_t n;
+	struct weir_nameset set;
 };
 
 static void free_names(struct names *names)
@@ -308,28 +308,19 @@ static void free_names(struct names *names)
 
 static int add_name(struct names *names, const char *name, struct weir_err *err)
 {
-	const char **items = weir_arena_grow(&names->arena, names->items, names->n, sizeof(*items));
-	if (!items)
-		return weir_store_no_memory(err);
-	names->items = items;
-	items[names->n++] = name;
-	return 0;
+	return weir_nameset_add(&names->set, &names->arena, name, err);
 }
 
-static int compare_names(const void *a, const void *b)
+/* The first column of each row. */
+static int add_rows(struct weir_store *store, sqlite3_stmt *row, struct names *names,
+		    struct weir_err *err)
 {
-	return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-static void sort_names(struct names *names)
-{
-	size_t kept = 0;
-	if (names->n)
-		qsort(names->items, names->n, sizeof(*names->items), compare_names);
-	for (size_t i = 0; i < names->n; i++)
-		if (i == 0 || strcmp(names->items[i], names->items[kept - 1]) != 0)
-			names->items[kept++] = names->items[i];
-	names->n = kept;
+	int r = 0;
+	while (r == 0 && (r = weir_store_step(store, row, err)) == 1) {
+		const char *name = weir_arena_strdup(&names->arena, weir_store_text(row, 0));
+		r = name ? add_name(names, name, err) : weir_store_no_memory(err);
+	}
+	return r;
 }
 
 /* The names that are given, or with `all` those that the store has. Sorted. */
@@ -342,13 +333,10 @@ static int collect(struct weir_store *store, enum weir_sql all_sql, bool all, co
 	if (r == 0 && all) {
 		WEIR_CLEAN_QUERY sqlite3_stmt *row = NULL;
 		r = weir_store_query(store, all_sql, &row, err, "");
-		while (r == 0 && (r = weir_store_step(store, row, err)) == 1) {
-			const char *name =
-				weir_arena_strdup(&names->arena, weir_store_text(row, 0));
-			r = name ? add_name(names, name, err) : weir_store_no_memory(err);
-		}
+		if (r == 0)
+			r = add_rows(store, row, names, err);
 	}
-	sort_names(names);
+	weir_nameset_unite(&names->set);
 	return r;
 }
 
@@ -357,11 +345,7 @@ static int add_members(struct weir_store *store, const char *network, struct nam
 {
 	WEIR_CLEAN_QUERY sqlite3_stmt *row = NULL;
 	int r = weir_store_query(store, WEIR_SQL_ATTACHED, &row, err, "t", network);
-	while (r == 0 && (r = weir_store_step(store, row, err)) == 1) {
-		const char *name = weir_arena_strdup(&names->arena, weir_store_text(row, 0));
-		r = name ? add_name(names, name, err) : weir_store_no_memory(err);
-	}
-	return r;
+	return r < 0 ? r : add_rows(store, row, names, err);
 }
 
 static int load_endpoints(struct weir_store *store, const struct weir_scope *scope,
@@ -372,11 +356,12 @@ static int load_endpoints(struct weir_store *store, const struct weir_scope *sco
 			&names, err);
 	for (size_t i = 0; r == 0 && scope->members && i < scope->n_networks; i++)
 		r = add_members(store, scope->networks[i], &names, err);
-	sort_names(&names);
+	weir_nameset_unite(&names.set);
 	const struct weir_model had = *model; /* sorted; what is added now has other names */
-	for (size_t i = 0; r == 0 && i < names.n; i++)
-		if (!weir_model_endpoint(&had, names.items[i]))
-			r = load_endpoint(store, names.items[i], !scope->no_mappings, model, err);
+	for (size_t i = 0; r == 0 && i < names.set.n; i++)
+		if (!weir_model_endpoint(&had, names.set.items[i]))
+			r = load_endpoint(store, names.set.items[i], !scope->no_mappings, model,
+					  err);
 	return r;
 }
 
@@ -389,11 +374,11 @@ static int load_networks(struct weir_store *store, const struct weir_scope *scop
 	for (size_t i = first_endpoint; r == 0 && !scope->all && i < model->n_endpoints; i++)
 		for (size_t j = 0; r == 0 && j < model->endpoints[i].n_attachments; j++)
 			r = add_name(&names, model->endpoints[i].attachments[j].network, err);
-	sort_names(&names);
+	weir_nameset_unite(&names.set);
 	const struct weir_model had = *model; /* as above */
-	for (size_t i = 0; r == 0 && i < names.n; i++)
-		if (!weir_model_network(&had, names.items[i]))
-			r = load_network(store, names.items[i], model, err);
+	for (size_t i = 0; r == 0 && i < names.set.n; i++)
+		if (!weir_model_network(&had, names.set.items[i]))
+			r = load_network(store, names.set.items[i], model, err);
 	return r;
 }
 
