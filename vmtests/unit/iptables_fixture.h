@@ -3,6 +3,7 @@
 #ifndef WEIR_UNIT_IPTABLES_FIXTURE_H
 #define WEIR_UNIT_IPTABLES_FIXTURE_H
 
+#include "vmtests/unit/entries.h"
 #include "vmtests/unit/golden.h"
 
 #include <errno.h>
@@ -25,14 +26,6 @@ static const struct weir_ruleset none = { 0 };
 static uint32_t counter;
 
 /* ---- the sample ---- */
-
-static inline struct weir_addr addr(const char *text)
-{
-	struct weir_addr ret = { 0 };
-	if (text)
-		assert_return_code(weir_addr_parse(text, &ret, NULL), 0);
-	return ret;
-}
 
 static inline void add(struct weir_ruleset *rules, struct weir_entry entry, const char *ifname)
 {
@@ -75,15 +68,7 @@ static inline void add_mapping(struct weir_ruleset *rules, const char *host, enu
 			       uint16_t lo, uint16_t hi, const char *to, uint16_t to_port,
 			       const char *owner)
 {
-	struct weir_entry e = { .kind = WEIR_ENTRY_MAPPING,
-				.addr = addr(host),
-				.to = addr(to),
-				.proto = (uint8_t)proto,
-				.ports = { lo, hi },
-				.to_port = to_port,
-				.owner = owner };
-	e.family = e.to.family;
-	add(rules, e, "");
+	add(rules, mapping(host, proto, lo, hi, to, to_port, owner), "");
 }
 
 static inline void add_trusted(struct weir_ruleset *rules, const char *from, const char *ifname)
@@ -91,11 +76,6 @@ static inline void add_trusted(struct weir_ruleset *rules, const char *from, con
 	struct weir_entry e = { .kind = WEIR_ENTRY_TRUSTED, .owner = "web" };
 	(void)snprintf(e.from_ifname, sizeof(e.from_ifname), "%s", from);
 	add(rules, e, ifname);
-}
-
-static inline void sort(struct weir_ruleset *rules)
-{
-	assert_return_code(weir_ruleset_sort(rules, NULL), 0);
 }
 
 /* ---- doing ---- */

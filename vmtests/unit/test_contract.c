@@ -21,6 +21,7 @@
 #include "backends/memory/memory.h"
 #include "backends/nftables/nftables.h"
 #include "backends/trace.h"
+#include "vmtests/unit/entries.h"
 #include "vmtests/unit/policy_sample.h"
 
 #define OURS "11111111-1111-4111-8111-111111111111"
@@ -168,14 +169,6 @@ static const struct subject subjects[] = {
 
 /* ---- rulesets ---- */
 
-static struct weir_addr addr(const char *text)
-{
-	struct weir_addr parsed = { 0 };
-	if (text)
-		assert_int_equal(weir_addr_parse(text, &parsed, NULL), 0);
-	return parsed;
-}
-
 static void add(struct weir_ruleset *rules, struct weir_entry entry)
 {
 	if (!entry.owner)
@@ -225,38 +218,17 @@ static void add_mapping(struct weir_ruleset *rules, const char *host, enum weir_
 			struct weir_ports ports, const char *to, uint16_t to_port,
 			const char *owner)
 {
-	struct weir_entry e = { .kind = WEIR_ENTRY_MAPPING,
-				.addr = addr(host),
-				.to = addr(to),
-				.proto = (uint8_t)proto,
-				.ports = ports,
-				.to_port = to_port,
-				.owner = owner };
-	e.family = e.to.family;
-	add(rules, e);
+	add(rules, mapping(host, proto, ports.lo, ports.hi, to, to_port, owner));
 }
 
 static void add_strict(struct weir_ruleset *rules, const char *host, struct weir_ports ports)
 {
-	struct weir_entry e = { .kind = WEIR_ENTRY_STRICT,
-				.addr = addr(host),
-				.proto = WEIR_TCP,
-				.ports = ports,
-				.owner = "nginx" };
-	e.family = e.addr.family;
-	add(rules, e);
+	add(rules, strict(host, WEIR_TCP, ports.lo, ports.hi, "nginx"));
 }
 
 static void add_guard(struct weir_ruleset *rules, enum weir_family family)
 {
 	add(rules, (struct weir_entry){ .kind = WEIR_ENTRY_GUARD, .family = family });
-}
-
-static void sort(struct weir_ruleset *rules)
-{
-	struct weir_err err = { 0 };
-	if (weir_ruleset_sort(rules, &err) != 0)
-		fail_msg("the sample contradicts itself: %s", err.text);
 }
 
 /* Every kind, both families, every form of a mapping. */

@@ -14,19 +14,6 @@
 #include "backends/iptables/build.h"
 #include "backends/iptables/table.h"
 
-static void add_strict(struct weir_ruleset *rules, const char *host, enum weir_proto proto,
-		       uint16_t lo, uint16_t hi, const char *owner)
-{
-	struct weir_entry e = { .kind = WEIR_ENTRY_STRICT,
-				.addr = addr(host),
-				.proto = (uint8_t)proto,
-				.ports = { lo, hi },
-				.owner = owner };
-	e.family = e.addr.family;
-	add(rules, e, "");
-}
-
-/* Every kind, both families, every form of a mapping. */
 static void add_random(struct weir_ruleset *rules, const char *subnet, uint8_t len,
 		       enum weir_nat nat, const char *to)
 {
@@ -34,6 +21,7 @@ static void add_random(struct weir_ruleset *rules, const char *subnet, uint8_t l
 	rules->entries[rules->n - 1].flags = WEIR_NAT_RANDOM;
 }
 
+/* Every kind, both families, every form of a mapping. */
 static void fill(struct weir_ruleset *rules)
 {
 	add_network(rules, "wb-web", 0, "web");
@@ -65,10 +53,11 @@ static void fill(struct weir_ruleset *rules)
 		    "nginx 7000-7009:6000-6009");
 	add_mapping(rules, "2001:db8::1", WEIR_TCP, 500, 502, "fd00:88:1::2", 600, "nginx");
 	add_mapping(rules, "2001:db8::1", WEIR_TCP, 700, 702, "fd00:88:1::2", 700, "nginx");
-	add_strict(rules, "127.0.0.1", WEIR_TCP, 8080, 8080, "nginx");
-	add_strict(rules, "192.0.2.1", WEIR_SCTP, 5000, 5009, "nginx 192.0.2.1:5000-5009/sctp");
-	add_strict(rules, "192.0.2.1", WEIR_UDP, 53, 53, "");
-	add_strict(rules, "2001:db8::1", WEIR_TCP, 500, 502, "nginx");
+	add(rules, strict("127.0.0.1", WEIR_TCP, 8080, 8080, "nginx"), "");
+	add(rules, strict("192.0.2.1", WEIR_SCTP, 5000, 5009, "nginx 192.0.2.1:5000-5009/sctp"),
+	    "");
+	add(rules, strict("192.0.2.1", WEIR_UDP, 53, 53, ""), "");
+	add(rules, strict("2001:db8::1", WEIR_TCP, 500, 502, "nginx"), "");
 	add(rules, (struct weir_entry){ .kind = WEIR_ENTRY_GUARD, .family = WEIR_IPV4 }, "");
 	add(rules, (struct weir_entry){ .kind = WEIR_ENTRY_GUARD, .family = WEIR_IPV6 }, "");
 	sort(rules);

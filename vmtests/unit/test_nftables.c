@@ -21,6 +21,7 @@
 #include <cmocka.h>
 
 #include "backends/nftables/nftables.h"
+#include "vmtests/unit/entries.h"
 #include "vmtests/unit/policy_sample.h"
 
 #define OURS "11111111-1111-4111-8111-111111111111"
@@ -33,14 +34,6 @@ static const struct weir_epoch epoch = { OURS, BOOT, 42 };
 static const struct weir_firewall_ops *const ops = &weir_nftables;
 
 /* ---- the sample: every kind of entry, and every set of it ---- */
-
-static struct weir_addr addr(const char *text)
-{
-	struct weir_addr ret = { 0 };
-	if (*text)
-		assert_return_code(weir_addr_parse(text, &ret, NULL), 0);
-	return ret;
-}
 
 static void add(struct weir_ruleset *rules, struct weir_entry entry)
 {
@@ -80,20 +73,6 @@ static void add_subnet(struct weir_ruleset *rules, const char *ifname, const cha
 				    .owner = owner };
 	snprintf(entry.ifname, sizeof(entry.ifname), "%s", ifname);
 	add(rules, entry);
-}
-
-static struct weir_entry mapping(const char *host, enum weir_proto proto, uint16_t lo, uint16_t hi,
-				 const char *to, uint16_t to_port, const char *owner)
-{
-	struct weir_entry entry = { .kind = WEIR_ENTRY_MAPPING,
-				    .addr = addr(host),
-				    .to = addr(to),
-				    .proto = (uint8_t)proto,
-				    .ports = { lo, hi },
-				    .to_port = to_port,
-				    .owner = owner };
-	entry.family = entry.to.family;
-	return entry;
 }
 
 static void add_trusted(struct weir_ruleset *rules, const char *from, const char *ifname)
@@ -190,15 +169,6 @@ static void sample_networks(struct weir_ruleset *to)
 	    (struct weir_entry){ .kind = WEIR_ENTRY_GUARD, .family = WEIR_IPV6, .owner = "weir" });
 }
 
-static void add_strict(struct weir_ruleset *to, const char *host, enum weir_proto proto,
-		       uint16_t lo, uint16_t hi, const char *owner)
-{
-	struct weir_entry entry = mapping(host, proto, lo, hi, host, 0, owner);
-	entry.kind = WEIR_ENTRY_STRICT;
-	entry.to = (struct weir_addr){ 0 };
-	add(to, entry);
-}
-
 static void sample(struct weir_ruleset *to)
 {
 	sample_networks(to);
@@ -219,9 +189,9 @@ static void sample(struct weir_ruleset *to)
 			"nginx [2001:db8::1]:8443:443"));
 	add(to, mapping("2001:db8::1", WEIR_UDP, 100, 200, "fd00:88:1::2", 100,
 			"nginx [2001:db8::1]:100-200:100-200/udp"));
-	add_strict(to, "192.0.2.1", WEIR_TCP, 8080, 8080, "nginx 192.0.2.1:8080:81");
-	add_strict(to, "192.0.2.1", WEIR_TCP, 8081, 8083, "nginx 192.0.2.1:8081-8083:81-83");
-	add_strict(to, "2001:db8::1", WEIR_UDP, 100, 102, "nginx [2001:db8::1]:100-102/udp");
+	add(to, strict("192.0.2.1", WEIR_TCP, 8080, 8080, "nginx 192.0.2.1:8080:81"));
+	add(to, strict("192.0.2.1", WEIR_TCP, 8081, 8083, "nginx 192.0.2.1:8081-8083:81-83"));
+	add(to, strict("2001:db8::1", WEIR_UDP, 100, 102, "nginx [2001:db8::1]:100-102/udp"));
 	assert_return_code(weir_ruleset_sort(to, NULL), 0);
 }
 
