@@ -227,8 +227,10 @@ static void text_endpoint(const struct spot *at)
 		printf("%s%s  %s\n", branch(at->last_network), at->ep->name, kinds[at->ep->netns]);
 		return;
 	}
-	printf("%s%s%s  %s %s%s\n", trunk(at->last_network), branch(at->last_member), at->ep->name,
-	       at->att->ifname, addrs_text(at->att, " ", label), at->ep->forward ? "  router" : "");
+	printf("%s%s%s  %s %s%s%s%s\n", trunk(at->last_network), branch(at->last_member),
+	       at->ep->name, at->att->ifname, addrs_text(at->att, " ", label),
+	       at->ep->forward ? "  router" : "", at->att->isolated ? "  isolated" : "",
+	       at->att->locked ? "  locked" : "");
 }
 
 static void text_mapping(const struct spot *at)

@@ -84,6 +84,10 @@ SCENARIOS.update({
         [["endpoint", "set", "nginx", "--no-rate", "--no-network", "db", "--network",
           "web,ip=10.88.1.3,sysctl=net.core.somaxconn=1000"]]),
 })
+SCENARIOS["endpoint set, isolated"] = Scenario(
+    [["apply", "spec.yaml"], ["endpoint", "set", "api", "--network", "web,isolated"]],
+    ["endpoint", "set", "nginx", "--network", "web,isolated"],
+    [["endpoint", "set", "nginx", "--network", "web,isolated=false"]])
 EXHAUSTIVE = bool(os.environ.get("WEIR_TEST_EXHAUSTIVE"))
 for net, mode in (("lan", "routed"), ("own", "adopted"), ("seg", "macvlan")):
     SCENARIOS["endpoint add, " + mode] = Scenario(OTHERS, another(net), [["endpoint", "rm", "extra"]])

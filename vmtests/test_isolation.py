@@ -189,6 +189,8 @@ def test_isolated_endpoints_of_a_network(world):
     drops = {d["reason"]: d["packets"] for d in world.weir("status", json=True)["drops"]}
     assert drops["isolation"] >= 4, drops
     assert [world.endpoint(name)["attachments"][0]["isolated"] for name in "abc"] == [True, True, False]
+    lines = [line for line in world.weir("graph").out.splitlines() if "eth0" in line]
+    assert ["isolated" in line for line in lines] == [True, True, False], lines
 
 
 @behaviour("P2", "S10", "R3", "C4")
