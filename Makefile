@@ -157,6 +157,7 @@ install: $(BUILD)/weir ## install weir, its man pages, unit and completions belo
 	$(BUILD)/weir completion zsh > $(ZSH_COMPLETION)/_weir
 	install -d $(UNITS)
 	sed 's|@SBINDIR@|$(PREFIX)/sbin|' cli/weir-restore.service.in > $(UNITS)/weir-restore.service
+	chmod 644 $(BASH_COMPLETION)/weir $(ZSH_COMPLETION)/_weir $(UNITS)/weir-restore.service
 
 uninstall: ## remove what install put there
 	rm -f $(DESTDIR)$(PREFIX)/sbin/weir $(DESTDIR)$(PREFIX)/share/man/man8/weir.8 \

@@ -208,8 +208,7 @@ static int unknown_verb(const char **words, size_t n, struct weir_err *err)
 	(void)snprintf(text, sizeof(text), "%.20s%s%.20s", words[0], n > 1 ? " " : "",
 		       n > 1 ? words[1] : "");
 	if (family && n == 1)
-		return weir_err_set(err, EINVAL, "weir %s: what? add, rm, ls or show (weir --help)",
-				    text);
+		return weir_err_set(err, EINVAL, "weir %s: what? (weir %s --help)", text, text);
 	const char *near = weir_spec_nearest(text, names, n_names);
 	if (!near)
 		near = weir_spec_nearest(words[0], names, n_names);

@@ -238,7 +238,9 @@ static int check_own(struct weir_links *links, const struct weir_endpoint *ep, c
 	int r = weir_netns_id_is_set(&ep->netns_id) ? 0 : is_marked(links, ep, &ours, err);
 
 	if (r == 0 && !ours)
-		return weir_err_set(err, EEXIST, "a namespace that is not weir's is at %s", path);
+		return weir_err_set(err, EEXIST,
+				    "a namespace that is not weir's is at %s (--netns %s uses it)",
+				    path, ep->name);
 	return r;
 }
 
