@@ -319,6 +319,16 @@ static int traced_routes(struct weir_links *links, struct weir_arena *arena,
 	return say_count(links, "routes", r, ret_n, &why, err);
 }
 
+static int traced_addresses(struct weir_links *links, const char *ifname, struct weir_arena *arena,
+			    struct weir_addr **ret, size_t *ret_n, struct weir_err *err)
+{
+	struct weir_err why = { 0 };
+
+	weir_trace(links->trace, "> links addresses of %s", ifname);
+	int r = links->inner->addresses(links->handle, ifname, arena, ret, ret_n, &why);
+	return say_count(links, "addresses", r, ret_n, &why, err);
+}
+
 static int traced_ra_uplinks(struct weir_links *links, struct weir_arena *arena,
 			     char (**ret)[WEIR_IFNAME_SIZE], size_t *ret_n, struct weir_err *err)
 {
@@ -465,6 +475,7 @@ struct weir_link_ops weir_trace_links(const struct weir_link_ops *inner)
 				.remove = traced_remove,
 				.list = traced_list,
 				.routes = traced_routes,
+				.addresses = traced_addresses,
 				.ra_uplinks = traced_ra_uplinks,
 				.sockets = traced_sockets,
 				.socket_owner = traced_socket_owner,

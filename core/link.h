@@ -146,6 +146,9 @@ struct weir_link_ops {
 	/* Routes of the host's main table, but not default routes and not those of weir's own bridges. */
 	int (*routes)(struct weir_links *links, struct weir_arena *arena,
 		      struct weir_host_route **ret, size_t *ret_n, struct weir_err *err);
+	/* Addresses that the host has on an interface; none where there is no such interface. */
+	int (*addresses)(struct weir_links *links, const char *ifname, struct weir_arena *arena,
+			 struct weir_addr **ret, size_t *ret_n, struct weir_err *err);
 	/* Interfaces (by name) that learnt a route from router advertisements. */
 	int (*ra_uplinks)(struct weir_links *links, struct weir_arena *arena,
 			  char (**ret)[WEIR_IFNAME_SIZE], size_t *ret_n, struct weir_err *err);

@@ -44,6 +44,55 @@ static int check_room(struct weir_session *s, const struct weir_network *net,
 			   ep->name, net->name, attached, mode->wire ? "p2p network" : "bridge");
 }
 
+/* Is the address the host's own? On a parent's segment, which both are on, nobody else may have it. */
+static int is_hosts(struct weir_session *s, const struct weir_network *net,
+		    const struct weir_addr *addr, bool *ret, struct weir_err *err)
+{
+	const struct weir_mode_traits *mode = weir_mode_traits(net->mode);
+	struct weir_addr *taken = NULL;
+	size_t n = 0;
+	int r = 0;
+
+	*ret = false;
+	if (mode->parent && !mode->device) /* a VLAN is a segment of its own */
+		r = s->engine->links->addresses(s->links, net->parent, &s->arena, &taken, &n, err);
+	for (size_t i = 0; r == 0 && i < n; i++)
+		*ret = *ret || weir_addr_cmp(&taken[i], addr) == 0;
+	return r;
+}
+
+static int check_addr(struct weir_session *s, const struct weir_network *net,
+		      const struct weir_endpoint *ep, const struct weir_attachment *att,
+		      const struct weir_addr *addr, struct weir_err *err)
+{
+	char text[WEIR_ADDR_TEXT];
+	bool hosts = false;
+	int r = weir_ipam_check(s->store, net, ep->name, addr, place_of(att, ep), err);
+
+	if (r == 0)
+		r = is_hosts(s, net, addr, &hosts, err);
+	if (r == 0 && hosts)
+		r = weir_err_at(err, EINVAL, place_of(att, ep),
+				"address %s is the host's own, on %s (ip addr)",
+				weir_addr_text(addr, text), net->parent);
+	return r;
+}
+
+/* The next free one that the host itself has not. */
+static int choose_addr(struct weir_session *s, const struct weir_network *net,
+		       enum weir_family family, struct weir_addr *ret, struct weir_err *err)
+{
+	bool hosts = true;
+	int r = 0;
+
+	while (r == 0 && hosts) {
+		r = weir_ipam_choose(s->store, net, family, ret, err);
+		if (r == 0)
+			r = is_hosts(s, net, ret, &hosts, err);
+	}
+	return r;
+}
+
 /* An address that the user left open stays what it was. */
 static int resolve_addrs(struct weir_session *s, const struct weir_network *net,
 			 const struct weir_endpoint *ep, const struct weir_attachment *prev,
@@ -52,8 +101,7 @@ static int resolve_addrs(struct weir_session *s, const struct weir_network *net,
 	for (enum weir_family family = WEIR_IPV4; family < WEIR_NUM_FAMILIES; family++) {
 		struct weir_addr *addr = &att->addrs[family];
 		if (weir_addr_is_set(addr)) {
-			int r = weir_ipam_check(s->store, net, ep->name, addr, place_of(att, ep),
-						err);
+			int r = check_addr(s, net, ep, att, addr, err);
 			if (r < 0)
 				return r;
 			continue;
@@ -64,7 +112,7 @@ static int resolve_addrs(struct weir_session *s, const struct weir_network *net,
 			*addr = prev->addrs[family];
 			continue;
 		}
-		int r = weir_ipam_choose(s->store, net, family, addr, err);
+		int r = choose_addr(s, net, family, addr, err);
 		if (r < 0) {
 			weir_err_place(err, place_of(att, ep));
 			return weir_err_wrap(err, r, "endpoint \"%s\"", ep->name);

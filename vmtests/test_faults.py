@@ -152,8 +152,10 @@ class Run:
 
     def state(self):
         """What is told apart: everything but the state folder's own files, and the two folders that weir shares
-        with `ip netns`: after a fault, whose they are cannot be known. (Without one they go: L15.)"""
-        shared = re.compile(r"files: . \d+ (/var/lib/.*|/etc/netns|/run/netns)|mounts: \S+ /run/netns")
+        with `ip netns`: after a fault, whose they are cannot be known. (Without one they go: L15.) Nor what a
+        parent is to interfaces on it: those of a namespace that was dropped go in the background."""
+        shared = re.compile(r"files: . \d+ (/var/lib/.*|/etc/netns|/run/netns)|mounts: \S+ /run/netns"
+                            r"|links: \S+ promiscuity=\d+")
         return [line for line in self.world.snapshot() if not shared.fullmatch(line)]
 
     def undo(self):

@@ -63,6 +63,23 @@ def test_a_vlan_of_the_parent(world):
     world.same(before, world.snapshot())
 
 
+@behaviour("L14", "A1", "A2")
+@elsewhere
+@pytest.mark.parametrize("kind", ["macvlan", "ipvlan"])
+def test_the_hosts_own_addresses_are_not_handed_out(world, kind):
+    """They are on the same segment. eth0 has .1 and .11, ::1 and ::11; the lan is the gateway."""
+    needs(world, kind)
+    world.host.run("ip", "addr", "add", "192.0.2.4/24", "dev", "eth0", "valid_lft", "1000", "preferred_lft", "1000")
+    world.apply({"networks": {"lan": on_lan(kind, exclude=[])}})
+    for name in "ab":
+        world.weir("endpoint", "add", name, "--network", "lan")
+    assert [world.address(name) for name in "ab"] == ["192.0.2.3", "192.0.2.5"]
+    assert [world.address(name, 6) for name in "ab"] == ["2001:db8::3", "2001:db8::4"]
+    for address in (V4.other_host, V6.other_host):
+        world.refused(1, "endpoint", "add", "c", "--network", "lan,ip=" + address, says=["the host's own", "eth0"])
+    assert world.ns("a").ping(V4.lan) and world.ns("b").ping(V6.lan)
+
+
 @behaviour("L14", "R2")
 def test_what_is_lost_is_made_anew(world):
     world.apply({"networks": {"lan": on_lan("macvlan")}, "endpoints": {"a": on("lan")}})

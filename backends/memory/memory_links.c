@@ -387,6 +387,21 @@ static int links_routes(struct weir_links *links, struct weir_arena *arena,
 				ret_n, err);
 }
 
+static int links_addresses(struct weir_links *links, const char *ifname, struct weir_arena *arena,
+			   struct weir_addr **ret, size_t *ret_n, struct weir_err *err)
+{
+	int r = weir_memory_step("listing addresses", err);
+
+	(void)links;
+	(void)ifname;
+	(void)arena;
+	if (r == 0) {
+		*ret = NULL; /* this host has none of its own */
+		*ret_n = 0;
+	}
+	return r;
+}
+
 static int links_ra_uplinks(struct weir_links *links, struct weir_arena *arena,
 			    char (**ret)[WEIR_IFNAME_SIZE], size_t *ret_n, struct weir_err *err)
 {
@@ -474,6 +489,7 @@ const struct weir_link_ops weir_memory_links = {
 	.attach_check = attach_check,
 	.network_check = network_check,
 	.routes = links_routes,
+	.addresses = links_addresses,
 	.ra_uplinks = links_ra_uplinks,
 	.sockets = links_sockets,
 	.socket_owner = socket_owner,

@@ -8,6 +8,7 @@
 #include <netlink/attr.h>
 
 #include "backends/netlink/family.h"
+#include "backends/netlink/host.h"
 #include "core/arena.h"
 
 struct present {
@@ -15,9 +16,11 @@ struct present {
 	int index;
 	struct weir_prefix *items;
 	size_t n;
+	bool leased; /* those with an end as well */
 };
 
-static bool parse_address(const struct nlmsghdr *message, int index, struct weir_prefix *ret)
+static bool parse_address(const struct nlmsghdr *message, const struct present *present,
+			  struct weir_prefix *ret)
 {
 	struct nlattr *attrs[IFA_MAX + 1];
 	struct ifaddrmsg header;
@@ -28,7 +31,8 @@ static bool parse_address(const struct nlmsghdr *message, int index, struct weir
 		return false;
 	memcpy(&header, nlmsg_data(message), sizeof(header));
 	uint32_t flags = attrs[IFA_FLAGS] ? nla_get_u32(attrs[IFA_FLAGS]) : header.ifa_flags;
-	if ((int)header.ifa_index != index || !(flags & IFA_F_PERMANENT))
+	if ((int)header.ifa_index != present->index ||
+	    !(present->leased || (flags & IFA_F_PERMANENT)))
 		return false;
 	struct nlattr *attr = attrs[IFA_LOCAL] ? attrs[IFA_LOCAL] : attrs[IFA_ADDRESS];
 	if (!attr)
@@ -65,7 +69,7 @@ static int take_address(const struct nlmsghdr *message, void *ctx)
 		present->n = 0;
 		return 0;
 	}
-	if (!parse_address(message, present->index, &prefix))
+	if (!parse_address(message, present, &prefix))
 		return 0;
 	struct weir_prefix *items =
 		weir_arena_grow(&present->arena, present->items, present->n, sizeof(*items));
@@ -86,6 +90,30 @@ static int read_addresses(struct weir_channel *channel, const struct weir_addres
 	present->index = addresses->index;
 	return weir_request_walk(channel, &request, take_address, present, err,
 				 "address list dev %s", addresses->ifname);
+}
+
+int weir_host_addresses(struct weir_links *links, const char *ifname, struct weir_arena *arena,
+			struct weir_addr **ret, size_t *ret_n, struct weir_err *err)
+{
+	struct present present = { .leased = true };
+	struct weir_iface iface = { 0 };
+	int r = weir_iface_find(&links->host, ifname, &iface, err);
+	const struct weir_addresses of = { .ifname = ifname, .index = iface.index };
+
+	if (r == 0 && iface.index)
+		r = read_addresses(&links->host, &of, &present, err);
+	struct weir_addr *addrs = r < 0 ? NULL
+					: weir_arena_alloc(arena, (present.n + 1) * sizeof(*addrs));
+	if (r == 0 && !addrs)
+		r = weir_err_set(err, ENOMEM, "out of memory");
+	for (size_t i = 0; r == 0 && i < present.n; i++)
+		addrs[i] = present.items[i].addr;
+	if (r == 0) {
+		*ret = addrs;
+		*ret_n = present.n;
+	}
+	weir_arena_free(&present.arena);
+	return r;
 }
 
 static int change_address(struct weir_channel *channel, uint16_t type, uint16_t flags,

@@ -129,6 +129,7 @@ const struct weir_link_ops weir_netlink = {
 	.remove = weir_host_links_remove,
 	.list = weir_host_links_list,
 	.routes = weir_host_routes,
+	.addresses = weir_host_addresses,
 	.ra_uplinks = weir_host_ra_uplinks,
 	.sockets = weir_host_sockets,
 	.socket_owner = weir_host_socket_owner,
