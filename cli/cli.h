@@ -144,11 +144,11 @@ bool weir_cli_option_is_global(enum weir_option_id id);
 
 /* Fills cli->engine; a backend that was asked for is picked and probed. -EPERM without the capability, before anything. */
 int weir_cli_engine(struct weir_cli *cli, struct weir_err *err);
-/* Makes cli->firewall the backend that was asked for, or for "auto" the one that this host's rules are in
+/* ctx is the cli. Makes cli->firewall the backend that was asked for, or for "auto" the one that this host's rules are in
  * already (`stored`; "": none), else the first that this kernel can. The engine calls it by itself. */
-int weir_cli_choose(void *cli, const char *stored, struct weir_err *err);
+int weir_cli_choose(void *ctx, const char *stored, struct weir_err *err);
 /* Makes it the one that the host's rules are in, whatever was asked for; without any it stays as it is. */
-int weir_cli_choose_stored(void *cli, const char *stored, struct weir_err *err);
+int weir_cli_choose_stored(void *ctx, const char *stored, struct weir_err *err);
 /* For looking only: the store's whole model, empty when there is no store, and its meta (zero then). */
 int weir_cli_load(struct weir_cli *cli, const struct weir_scope *scope, struct weir_model *ret,
 		  struct weir_store_meta *ret_meta, struct weir_err *err);

@@ -109,16 +109,16 @@ static bool says_something(const struct weir_cli *cli)
 	return false;
 }
 
-static int set(struct weir_cli *cli, const char *what, struct weir_edit *edit, struct weir_err *err)
+static int set(struct weir_cli *cli, const char *what, struct weir_edit edit, struct weir_err *err)
 {
 	struct edit ctx = { .cli = cli };
-	edit->ctx = &ctx;
+	edit.ctx = &ctx;
 	if (!says_something(cli)) {
 		cli->usage = true;
 		return weir_err_set(err, EINVAL, "weir %s: change what? (weir %s --help)",
 				    cli->verb->name, cli->verb->name);
 	}
-	int r = weir_cli_change(cli, &(struct weir_change){ .edit = edit }, err);
+	int r = weir_cli_change(cli, &(struct weir_change){ .edit = &edit }, err);
 	if (r >= 0 && ctx.declared && !cli->quiet && !cli->json)
 		fprintf(stderr,
 			"weir: %s \"%s\" is declared in a spec: the next apply of it says what "
@@ -130,11 +130,11 @@ static int set(struct weir_cli *cli, const char *what, struct weir_edit *edit, s
 int weir_verb_network_set(struct weir_cli *cli, struct weir_err *err)
 {
 	struct weir_edit edit = { .network = cli->words[0], .fn = edit_network };
-	return set(cli, "network", &edit, err);
+	return set(cli, "network", edit, err);
 }
 
 int weir_verb_endpoint_set(struct weir_cli *cli, struct weir_err *err)
 {
 	struct weir_edit edit = { .endpoint = cli->words[0], .fn = edit_endpoint };
-	return set(cli, "endpoint", &edit, err);
+	return set(cli, "endpoint", edit, err);
 }

@@ -7,8 +7,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* How many bytes the character at `at` has, of `left` that there are; 0 when it is none. */
-size_t weir_utf8_length(const char *at, size_t left);
+/* How many bytes the character at `text` has, of `left` that there are; 0 when it is none. */
+size_t weir_utf8_length(const char *text, size_t left);
 
 /* Is all of it well-formed, without control characters (those beyond ASCII included)? */
 bool weir_utf8_is_plain(const char *text);
