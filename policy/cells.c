@@ -128,7 +128,7 @@ static bool add_cell(struct flattening *f, const struct weir_entry *cell)
 /* A range is added when the next one says something else; `any` says it already: it is not. */
 static bool flatten_protocol(struct flattening *f, enum weir_l4 l4, const struct weir_entry *any)
 {
-	struct weir_entry run = { 0 };
+	struct weir_entry run = { .owner = "" };
 	uint32_t max = number_max(l4);
 
 	find_cuts(f, l4);
