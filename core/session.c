@@ -57,7 +57,7 @@ static int open_store(struct weir_session *s, struct weir_err *err)
 	if (r < 0)
 		return r;
 	s->dirty = s->lock.dirty;
-	return weir_store_open(engine->state_dir, true, &s->store, err);
+	return weir_store_open(engine->state_dir, !s->dry_run, &s->store, err);
 }
 
 static int check_backend(struct weir_session *s, struct weir_err *err)

@@ -46,7 +46,8 @@ struct weir_session {
 };
 
 /* Takes the lock, opens the store and both backends, and checks that the store belongs to this
- * namespace. A dry run on a host without a store works on an empty one in memory and makes nothing. */
+ * namespace. A dry run on a host without a store works on an empty one in memory and makes nothing; an older one
+ * it does not migrate: -ESTALE. */
 int weir_session_open(const struct weir_engine *engine, bool dry_run, struct weir_session *ret,
 		      struct weir_err *err);
 void weir_session_close(struct weir_session *s);

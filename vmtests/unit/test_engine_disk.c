@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A change whose store cannot be written or read: what was done in the kernel is taken back, the store says
- * what it said before, of the packet filter in charge as well, and the error has its words.
+ * what it said before, of the packet filter in charge as well, and the error has its words. A plan writes nothing.
  *
  * How it works: this program defines the calls with which SQLite writes, and fails one of them. */
 #include <sys/syscall.h>
@@ -79,19 +79,34 @@ static void test_no_backend_is_bound(void **state)
 	assert_true(refused > 0);
 }
 
+static void exec_sql(const struct host *h, const char *sql)
+{
+	char path[128];
+	sqlite3 *db = NULL;
+	(void)snprintf(path, sizeof(path), "%s/weir.db", h->state);
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_close(db), SQLITE_OK);
+}
+
 /* A table that is gone stands for a page that cannot be read. */
 static void test_an_unreadable_mapping_is_told(void **state)
 {
 	struct host *h = *state;
-	char path[128];
-	sqlite3 *db = NULL;
 	OK(h, apply(h, WEB "endpoints: {a: {networks: [web]}}"));
-	(void)snprintf(path, sizeof(path), "%s/weir.db", h->state);
-	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
-	assert_int_equal(sqlite3_exec(db, "DROP TABLE mapping", NULL, NULL, NULL), SQLITE_OK);
-	assert_int_equal(sqlite3_close(db), SQLITE_OK);
+	exec_sql(h, "DROP TABLE mapping");
 	assert_int_equal(add_port(h, "a", "8080:80"), -EUCLEAN);
 	assert_non_null(strstr(h->err.text, "mapping"));
+}
+
+/* Or the weir that was there before could not read it any more. */
+static void test_a_plan_does_not_migrate(void **state)
+{
+	struct host *h = *state;
+	OK(h, apply(h, WEB));
+	exec_sql(h, "PRAGMA user_version=1");
+	assert_int_equal(plan(h, WEB), -ESTALE);
+	assert_non_null(strstr(h->err.text, "weir repair"));
 }
 
 int main(void)
@@ -99,6 +114,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_no_backend_is_bound),
 		HOST_TEST(test_an_unreadable_mapping_is_told),
+		HOST_TEST(test_a_plan_does_not_migrate),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
