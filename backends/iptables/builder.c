@@ -61,6 +61,14 @@ void weir_ipt_put_goto(struct weir_ipt_builder *b, size_t chain, const char *tar
 	weir_ipt_put(b, chain, WEIR_IPT_RULE(.verdict = WEIR_IPT_GOTO, .target = target));
 }
 
+void weir_ipt_put_established(struct weir_ipt_builder *b, size_t chain,
+			      enum weir_ipt_verdict verdict)
+{
+	weir_ipt_put(b, chain,
+		     WEIR_IPT_RULE(.states = WEIR_IPT_ESTABLISHED | WEIR_IPT_RELATED,
+				   .verdict = (uint8_t)verdict));
+}
+
 void weir_ipt_put_drop(struct weir_ipt_builder *b, size_t chain, enum weir_drop why,
 		       struct weir_ipt_rule rule)
 {
@@ -120,4 +128,21 @@ void weir_ipt_make_networks(struct weir_ipt_builder *b, const struct weir_ipt_tr
 		weir_ipt_item_ifname(&items[n++], net->ifname);
 	}
 	weir_ipt_tree_make(b->image, tree, items, n);
+}
+
+static int compare_numbers(const void *a, const void *b)
+{
+	uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b;
+	return (left > right) - (left < right);
+}
+
+size_t weir_ipt_distinct(uint64_t *numbers, size_t n)
+{
+	size_t kept = 0;
+	if (n)
+		qsort(numbers, n, sizeof(*numbers), compare_numbers);
+	for (size_t i = 0; i < n; i++)
+		if (!kept || numbers[kept - 1] != numbers[i])
+			numbers[kept++] = numbers[i];
+	return kept;
 }

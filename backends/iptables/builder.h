@@ -28,6 +28,9 @@ void weir_ipt_builder_free(struct weir_ipt_builder *b);
 void weir_ipt_put(struct weir_ipt_builder *b, size_t chain, const struct weir_ipt_rule *rule);
 void weir_ipt_put_jump(struct weir_ipt_builder *b, size_t chain, const char *target);
 void weir_ipt_put_goto(struct weir_ipt_builder *b, size_t chain, const char *target);
+/* What is established or related. */
+void weir_ipt_put_established(struct weir_ipt_builder *b, size_t chain,
+			      enum weir_ipt_verdict verdict);
 /* "drop: REASON" */
 void weir_ipt_put_drop(struct weir_ipt_builder *b, size_t chain, enum weir_drop why,
 		       struct weir_ipt_rule rule);
@@ -43,6 +46,9 @@ void weir_ipt_set_ifname(char to[WEIR_IFNAME_SIZE], const char *from);
 const struct weir_entry *weir_ipt_next_entry(const struct weir_ipt_builder *b,
 					     enum weir_entry_kind kind, const char *ifname,
 					     size_t *i);
+
+/* Sorts numbers and leaves each only once. Returns how many are left. */
+size_t weir_ipt_distinct(uint64_t *numbers, size_t n);
 
 /* What a tree of networks does with one of them; false: it is not for this one. */
 typedef bool (*weir_ipt_network_rule)(struct weir_ipt_builder *b, const struct weir_entry *net,

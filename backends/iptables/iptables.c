@@ -18,7 +18,7 @@
 
 /* How it works
  * rule.c is a rule in weir's words, entry.c, matches.c and targets.c its kernel structures; image.c is what
- * weir has in a table, filter.c, nat.c and tree.c what it should have, build.c reads entries back;
+ * weir has in a table, filter.c (and network.c), nat.c and tree.c what it should have, build.c reads entries back;
  * table.c, iptc.c and modules.c speak to the kernel, kernel.c holds all four tables, transaction.c
  * changes them. This file holds the handle and its states together.
  *

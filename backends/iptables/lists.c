@@ -157,12 +157,6 @@ static void put_cell(struct weir_ipt_builder *b, size_t chain, const struct weir
 	put_line(b, chain, cell, rule, comment_of(b, cell));
 }
 
-static int compare_numbers(const void *a, const void *b)
-{
-	uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b;
-	return (left > right) - (left < right);
-}
-
 static void make_list(struct weir_ipt_builder *b, uint64_t list, size_t *i)
 {
 	const char *name = weir_ipt_image_text(b->image, WEIR_IPT_LIST "%016" PRIx64, list);
@@ -186,10 +180,8 @@ void weir_ipt_build_lists(struct weir_ipt_builder *b)
 	}
 	for (size_t i = first; i < b->rules->n; i++)
 		lists[n++] = b->rules->entries[i]->list;
-	if (n)
-		qsort(lists, n, sizeof(*lists), compare_numbers);
+	n = weir_ipt_distinct(lists, n);
 	for (size_t i = 0, cell = 0; i < n; i++)
-		if (i == 0 || lists[i] != lists[i - 1])
-			make_list(b, lists[i], &cell);
+		make_list(b, lists[i], &cell);
 	free(lists);
 }

@@ -110,12 +110,6 @@ static void make_receivers(struct weir_ipt_builder *b, uint64_t class, bool outs
 			   b->items, n);
 }
 
-static int compare_numbers(const void *a, const void *b)
-{
-	uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b;
-	return (left > right) - (left < right);
-}
-
 /* Every class that anything speaks of, in either family, so that nothing leads nowhere. */
 static void make_classes(struct weir_ipt_builder *b)
 {
@@ -127,11 +121,8 @@ static void make_classes(struct weir_ipt_builder *b)
 	}
 	for (size_t i = b->first[WEIR_ENTRY_CLASS]; i < end; i++)
 		classes[n++] = b->rules->entries[i]->class;
-	if (n)
-		qsort(classes, n, sizeof(*classes), compare_numbers);
+	n = weir_ipt_distinct(classes, n);
 	for (size_t i = 0, pair = 0; i < n; i++) {
-		if (i && classes[i] == classes[i - 1])
-			continue;
 		make_receivers(b, classes[i], false, &pair);
 		make_receivers(b, classes[i], true, &pair);
 	}
@@ -252,10 +243,8 @@ static void put_neighbours(struct weir_ipt_builder *b, size_t chain, enum weir_i
 static void make_host_side(struct weir_ipt_builder *b, const char *chain, const char *root,
 			   const char *stem, bool from_host)
 {
-	struct weir_ipt_rule established = { .states = WEIR_IPT_ESTABLISHED | WEIR_IPT_RELATED,
-					     .verdict = WEIR_IPT_RETURN };
 	size_t at = weir_ipt_image_chain(b->image, chain);
-	weir_ipt_put(b, at, &established);
+	weir_ipt_put_established(b, at, WEIR_IPT_RETURN);
 	put_neighbours(b, at, WEIR_IPT_RETURN);
 	weir_ipt_put_goto(b, at, root);
 	make_host_pairs(b, root, stem, from_host);
