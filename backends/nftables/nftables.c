@@ -95,7 +95,7 @@ struct listing {
 	struct weir_err why;
 };
 
-/* -EINTR: somebody wrote meanwhile. */
+/* -EINTR: somebody wrote meanwhile, or sets are growing. */
 static int list_once(struct weir_nft_wire *wire, struct listing *ret, struct weir_err *err)
 {
 	struct weir_err why = { 0 };

@@ -44,7 +44,7 @@ int weir_nft_read_frame(struct weir_nft_wire *wire, struct weir_nft_drops *drops
 			struct weir_nft_items *items, struct weir_err *err);
 
 /* All elements of all sets, and of those of the classes that are in ret already, which it sorts. -ESTALE: some are not of weir's making or contradict each other; what
- * could be read is in ret all the same. -EINTR: somebody wrote meanwhile. */
+ * could be read is in ret all the same. -EINTR: somebody wrote meanwhile, or the kernel's own tables are growing. */
 int weir_nft_read_items(struct weir_nft_wire *wire, struct weir_nft_items *ret,
 			struct weir_err *err);
 
