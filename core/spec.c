@@ -117,6 +117,12 @@ int weir_spec_from_tree(const struct weir_spec_node *root, const char *file,
 	return check_twins(model, err);
 }
 
+static int too_large(const char *file, struct weir_err *err)
+{
+	return weir_err_set(err, EFBIG, "%s is larger than %d MiB", file,
+			    WEIR_SPEC_MAX_BYTES / 1024 / 1024);
+}
+
 int weir_spec_parse(const char *text, size_t len, const char *file, struct weir_model *model,
 		    struct weir_err *err)
 {
@@ -124,8 +130,7 @@ int weir_spec_parse(const char *text, size_t len, const char *file, struct weir_
 	struct weir_spec_node *root = NULL;
 
 	if (len > WEIR_SPEC_MAX_BYTES)
-		return weir_err_set(err, EFBIG, "%s is larger than %d MiB", file,
-				    WEIR_SPEC_MAX_BYTES / 1024 / 1024);
+		return too_large(file, err);
 	int r = weir_spec_tree_read(text, len, file, &tree, &root, err);
 	return r < 0 || !root ? r : weir_spec_from_tree(root, file, model, err);
 }
@@ -173,12 +178,6 @@ static int read_all(int fd, char **ret, size_t *ret_len)
 	*ret_len = len;
 	text = NULL;
 	return 0;
-}
-
-static int too_large(const char *file, struct weir_err *err)
-{
-	return weir_err_set(err, EFBIG, "%s is larger than %d MiB", file,
-			    WEIR_SPEC_MAX_BYTES / 1024 / 1024);
 }
 
 int weir_spec_tree_file(const char *file, struct weir_arena *arena, struct weir_spec_node **ret,
