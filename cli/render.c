@@ -49,8 +49,9 @@ int weir_verb_render(struct weir_cli *cli, struct weir_err *err)
 	int r = weir_cli_load(cli, &all, &model, &meta, err);
 	if (r == 0)
 		r = find_backend(cli, meta.backend, &firewall, err);
-	if (r == 0)
-		r = weir_compile(&model, &rules, err);
+	if (r < 0 || !firewall)
+		return r;
+	r = weir_compile(&model, &rules, err);
 	if (r == 0)
 		r = add_guards(cli, &rules, err);
 	if (r == 0)
