@@ -4,6 +4,7 @@
 #include <linux/rtnetlink.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "backends/netlink/address.h"
 #include "backends/netlink/attach.h"
@@ -13,6 +14,8 @@
 #include "backends/netlink/sysctl.h"
 #include "backends/netns.h"
 #include "core/sysctl.h"
+
+enum { UP_TRIES = 150 }; /* 3 s: the kernel clears a namespace away in some hundred ms */
 
 static struct weir_iface_want inside_want(const struct weir_attach *a)
 {
@@ -133,6 +136,21 @@ static int sysctls_check(const struct weir_attach *a, struct weir_err *err)
 	return a->att->n_sysctls ? weir_netns_run(a->inside->fd, see_to_sysctls, &asked, err) : 0;
 }
 
+/* On a parent no two have one MAC: the one before may still be going, with a namespace that was dropped. */
+static int set_up(const struct weir_attach *a, struct weir_err *err)
+{
+	const struct timespec pause = { .tv_nsec = 20000000 };
+	struct weir_err why = { 0 };
+	int r = weir_iface_set_up(&a->inside->channel, a->att->ifname, true, &why);
+
+	for (int tries = 0; r == -EADDRINUSE && tries < UP_TRIES; tries++) {
+		(void)nanosleep(&pause, NULL); /* woken early, it asks early */
+		why = (struct weir_err){ 0 };
+		r = weir_iface_set_up(&a->inside->channel, a->att->ifname, true, &why);
+	}
+	return weir_request_allow(r, 0, &why, err);
+}
+
 int weir_inside_end_ensure(const struct weir_attach *a, bool fresh, bool *changed,
 			   struct weir_err *err)
 {
@@ -154,7 +172,7 @@ int weir_inside_end_ensure(const struct weir_attach *a, bool fresh, bool *change
 		r = sysctls_ensure(a, changed, err);
 	if (r == 0 && !now.up) {
 		*changed = true;
-		r = weir_iface_set_up(&a->inside->channel, a->att->ifname, true, err);
+		r = set_up(a, err);
 	}
 	if (r < 0)
 		return r;
