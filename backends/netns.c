@@ -207,16 +207,12 @@ static int folder_make(struct folder *folder, struct weir_err *err)
 {
 	if (mkdir("/run", 0755) < 0 && errno != EEXIST)
 		return weir_err_errno(err, errno, "making /run");
-	folder->made = mkdir(WEIR_NETNS_DIR, 0755) == 0;
+	folder->made = mkdir(WEIR_NETNS_DIR, MADE_BY_WEIR) == 0;
 	if (!folder->made && errno != EEXIST)
 		return weir_err_errno(err, errno, "making " WEIR_NETNS_DIR);
-	int r = 0;
-	if (folder->made && chmod(WEIR_NETNS_DIR, MADE_BY_WEIR) < 0)
-		r = weir_err_errno(err, errno, "making " WEIR_NETNS_DIR);
-	if (r == 0 && folder_is_mounted())
+	if (folder_is_mounted())
 		return 0;
-	if (r == 0)
-		r = share_folder(err);
+	int r = share_folder(err);
 	if (r < 0)
 		folder_undo(folder);
 	else

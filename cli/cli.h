@@ -104,6 +104,7 @@ struct weir_cli {
 	const char *backend; /* "auto" or a name */
 	const char *state_dir;
 	unsigned timeout_ms;
+	mode_t umask; /* the caller's, for the command that exec becomes */
 	struct weir_arena arena;
 	struct weir_engine engine;	   /* after weir_cli_engine() */
 	struct weir_firewall_ops firewall; /* what it points to: traced ones with -vv */

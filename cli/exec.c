@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "backends/netns.h"
@@ -47,6 +48,7 @@ int weir_verb_exec(struct weir_cli *cli, struct weir_err *err)
 	if (r < 0)
 		return r;
 	(void)signal(SIGPIPE, SIG_DFL); /* main() ignores it; the command need not */
+	(void)umask(cli->umask);
 	execvp(command[0], command);
 	int why = errno;
 	fprintf(stderr, "weir: cannot run %s: %s\n", command[0], strerror(why));

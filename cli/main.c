@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cli/cli.h"
@@ -221,6 +222,7 @@ int main(int argc, char **argv)
 {
 	struct weir_cli cli = { 0 };
 	fill_descriptors();
+	cli.umask = umask(022); /* everybody in a namespace reads its hosts and resolv.conf */
 	(void)signal(SIGPIPE,
 		     SIG_IGN); /* a reader that goes away must not stop a change half-way */
 	int code = start(argc, argv, &cli);

@@ -391,5 +391,8 @@ static int mend(struct weir_session *s, const char *networks, const char *text, 
 
 int weir_hosts_mend(struct weir_session *s, const struct weir_model *model, struct weir_err *err)
 {
-	return walk_files(s, model, mend, NULL, err);
+	int r = walk_files(s, model, mend, NULL, err);
+
+	/* nobody's file is never there, but folders of a change that was killed may be */
+	return r < 0 ? r : ops_of(s)->hosts_write(s->links, "", NULL, err);
 }

@@ -45,6 +45,18 @@ def test_endpoints_know_those_of_their_networks(world):
 
 
 @behaviour("L2")
+def test_everybody_may_read_names_whatever_the_umask(world):
+    (world.folder / "spec.yaml").write_text("endpoints: {job: {networks: [web], dns: [192.0.2.53]}}\nnetworks: {web: {}}\n")
+    world.host.run("sh", "-c", "umask 077 && exec %s --backend %s apply spec.yaml" % (world.place.weir, world.backend))
+    for name in ("hosts", "resolv.conf"):
+        assert world.host.run("stat", "-Lc", "%a", "/etc/netns/job/" + name).out == "644\n"
+    umask = world.host.run("sh", "-c", "umask 077 && exec %s exec job -- sh -c umask" % world.place.weir).out
+    assert umask == "0077\n", "the command's own"
+    world.weir("delete", "--all")
+    assert not world.exists("/etc/netns")
+
+
+@behaviour("L2")
 def test_names_follow_what_comes_goes_and_moves(world):
     world.apply(SPEC)
     # what has the file open or bound sees the change: it is the same one

@@ -142,12 +142,9 @@ static int write_file(const char *path, const char *text, size_t size, struct we
 
 int weir_names_make_folder(const char *path, struct weir_err *err)
 {
-	if (mkdir(path, 0755) == 0) {
-		if (chmod(path, MADE_BY_WEIR) < 0)
-			return weir_err_errno(err, errno, "making %s", path);
-		return 0;
-	}
-	return errno == EEXIST ? 0 : weir_err_errno(err, errno, "making %s", path);
+	if (mkdir(path, MADE_BY_WEIR) < 0 && errno != EEXIST)
+		return weir_err_errno(err, errno, "making %s", path);
+	return 0;
 }
 
 /* Only one that weir has made; it stays when something else is in it. */

@@ -240,6 +240,18 @@ static int receive_answer(struct nl_sock *sock, struct nl_cb *cb, struct exchang
 	return exchange->error;
 }
 
+/* The rest of an answer that could not be received: the kernel begins no other dump before this one's end
+ * is read. What a request is answered by is there when sending returns. */
+static void throw_away(struct nl_sock *sock)
+{
+	char scrap[64];
+
+	do
+		errno = 0;
+	while (recv(nl_socket_get_fd(sock), scrap, sizeof(scrap), MSG_DONTWAIT) > 0 ||
+	       errno == ENOBUFS || errno == EINTR);
+}
+
 /* One try; -EINTR: a dump was disturbed. */
 static int run_exchange(struct weir_channel *channel, struct weir_request *request,
 			struct exchange *exchange)
@@ -262,6 +274,8 @@ static int run_exchange(struct weir_channel *channel, struct weir_request *reque
 	}
 	if (r == 0)
 		r = receive_answer(channel->sock, cb, exchange);
+	if (r < 0 && !exchange->finished)
+		throw_away(channel->sock);
 	nl_cb_put(cb);
 	return r;
 }
