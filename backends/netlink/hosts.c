@@ -176,13 +176,38 @@ static int write_all(int fd, const char *text, size_t size)
 	return ftruncate(fd, (off_t)size) < 0 ? errno : 0;
 }
 
+/* A new one has no name before it is whole, where the file system knows of such files: what a change that
+ * is killed leaves then goes with it. */
+static int open_file(const char *path, bool *ret_nameless)
+{
+	int fd = open(path, O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
+
+	*ret_nameless = false;
+	if (fd >= 0 || errno != ENOENT)
+		return fd;
+	fd = open(WEIR_HOSTS_FOLDER, O_WRONLY | O_TMPFILE | O_CLOEXEC, 0644);
+	*ret_nameless = fd >= 0;
+	return fd >= 0 ? fd : open(path, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644);
+}
+
+static int name_file(int fd, const char *path)
+{
+	char self[32];
+
+	(void)snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
+	return linkat(AT_FDCWD, self, AT_FDCWD, path, AT_SYMLINK_FOLLOW) < 0 ? errno : 0;
+}
+
 static int write_file(const char *path, const char *text, size_t size, struct weir_err *err)
 {
-	int fd = open(path, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644);
+	bool nameless;
+	int fd = open_file(path, &nameless);
 
 	if (fd < 0)
 		return weir_err_errno(err, errno, "making %s", path);
 	int e = write_all(fd, text, size);
+	if (e == 0 && nameless)
+		e = name_file(fd, path);
 	if (close(fd) < 0 && e == 0)
 		e = errno;
 	return e == 0 ? 0 : weir_err_errno(err, e, "writing %s", path);

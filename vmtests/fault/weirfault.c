@@ -330,6 +330,8 @@ WRAP(int, mkdir, (const char *path, mode_t mode), (path, mode), kind_of_path(pat
 WRAP(int, rmdir, (const char *path), (path), kind_of_path(path), path)
 WRAP(int, unlink, (const char *path), (path), kind_of_path(path), path)
 WRAP(int, rename, (const char *from, const char *to), (from, to), kind_of_path(to), to)
+WRAP(int, linkat, (int from_dir, const char *from, int to_dir, const char *to, int flags),
+     (from_dir, from, to_dir, to, flags), kind_of_path(to), to)
 WRAP(int, mount,
      (const char *from, const char *to, const char *type, unsigned long flags, const void *data),
      (from, to, type, flags, data), FILES, to)
