@@ -36,6 +36,8 @@ def pytest_addoption(parser):
                      help="comma-separated backends (nftables)")
     parser.addoption("--kernel", default=os.environ.get("WEIR_TEST_KERNELS", "host"),
                      help="comma-separated kernels: host, or versions that vm/kernels.py knows (host)")
+    parser.addoption("--slice", action="store_true",
+                     help="those that carry @elsewhere; of the bridge-netfilter switches the two extremes")
     parser.addoption("--part", default="1/1", help="N/M: every Mth test, from the Nth on")
 
 
@@ -74,6 +76,9 @@ def pytest_collection_modifyitems(config, items):
     """Which tests there are, before -k takes some out: the record forgets those that are no more."""
     if not any("::" in arg for arg in config.args):
         known.update(_name(item) for item in items)
+    if config.getoption("slice"):
+        items[:] = [item for item in items if item.get_closest_marker("elsewhere")
+                    and getattr(item, "callspec", None) and item.callspec.params.get("bridge_netfilter") != "on"]
     part, parts = map(int, config.getoption("part").split("/"))
     items[:] = [item for number, item in enumerate(items) if number % parts == part - 1]
     ran.update(kernel=config.getoption("kernel").split(","), backend=config.getoption("backend").split(",") + [""])

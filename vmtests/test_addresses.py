@@ -224,7 +224,6 @@ def test_many_at_once(world, mode, count):
 
 
 @behaviour("A4", "R4", "L14")
-@elsewhere
 @each_mode
 def test_exhausted_at_once(world, mode):
     world.apply({"networks": {"web": modes.network(world, mode, ["10.88.1.0/29"])}})
@@ -240,7 +239,6 @@ def test_exhausted_at_once(world, mode):
 
 
 @behaviour("A5", "L14")
-@elsewhere
 @each_mode
 def test_large_pool_costs_no_more(world, mode):
     """The same system calls in a /24 and a /8, a /120 and a /64, also with most addresses excluded."""

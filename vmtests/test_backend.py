@@ -19,6 +19,7 @@ from world import FAMILIES, V4, wait_until
 OTHER = {"nftables": "iptables", "iptables": "nftables"}
 SLOW_MS = 4
 PAUSE_US = 2000
+EMULATED = 5  # times slower, that floods leave an emulated processor time for the streams
 
 Way = collections.namedtuple("Way", "source there at here")  # as nft says it where it leaves, and where it arrives
 
@@ -101,6 +102,7 @@ class Traffic:
 
     def __init__(self, world):
         self.world, self.streams, self.floods, self.never = world, {}, [], set()
+        self.slower = EMULATED if world.place.emulated else 1
         self.ways, self.plan = {}, [("127.0.0.1", world.host, "tcp", "127.0.0.1", 9000)]
         self.nginx, self.r, self.pg, self.lan = *(world.ns(name) for name in ("nginx", "r", "pg")), world.lan
         for ns, port in ((self.nginx, 80), (self.r, 80), (self.lan, 7000)):
@@ -154,7 +156,7 @@ class Traffic:
         """Neighbours are known by now: no packet waits for them."""
         for number, (ns, addr, port) in enumerate(self.floods):
             self.streams["flood %d" % number] = self.world.machine.popen(
-                [self.world.place.probe, "flood", addr, port, PAUSE_US], ns.path)
+                [self.world.place.probe, "flood", addr, port, PAUSE_US * self.slower], ns.path)
 
     def sending(self, since=None):
         """Has each way been gone some times since then?"""
@@ -197,8 +199,8 @@ def traffic(world):
 def test_move_of_a_running_host(world):
     """There and back: nothing that goes on is lost, nothing passes that must not."""
     world.apply(running())
-    slow = world.faults("netlink,xtables", 0, "slow:%d" % SLOW_MS, world.folder / "calls")
     with traffic(world) as going:
+        slow = world.faults("netlink,xtables", 0, "slow:%d" % (SLOW_MS * going.slower), world.folder / "calls")
         for _ in range(2):
             before, sent = going.answered(), going.count.now()
             move(world, env=slow)

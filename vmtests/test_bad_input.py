@@ -44,7 +44,6 @@ LATE = {"an interface of the host's", "no such parent"}  # nobody looks at the h
 
 
 @behaviour("R1", "R7", "U1")
-@elsewhere
 @pytest.mark.parametrize("page, line, says", [page[1:] for page in PAGES], ids=[page[0] for page in PAGES])
 def test_pages_that_cannot_be(world, request, page, line, says):
     (world.folder / "spec.yaml").write_text(page)
