@@ -17,7 +17,7 @@ class Frame:
         self.ifname, self.data = ifname, data
         self.to_mac, self.from_mac = _mac_text(data[0:6]), _mac_text(data[6:12])
         self.ethertype = int.from_bytes(data[12:14], "big")
-        self.proto = self.src = self.dst = self.ttl = self.sport = self.dport = None
+        self.proto = self.src = self.dst = self.ttl = self.sport = self.dport = self.flags = None
         rest = b""
         if self.ethertype == IPV4 and len(data) >= 34:
             self.ttl, self.proto = data[22], data[23]
@@ -31,6 +31,8 @@ class Frame:
             rest = data[54:]
         if self.proto in (TCP, UDP, SCTP) and len(rest) >= 4:
             self.sport, self.dport = struct.unpack("!HH", rest[:4])
+        if self.proto == TCP and len(rest) >= 14:
+            self.flags = rest[13]
 
     def __repr__(self):
         return "<%s %s > %s %04x %s %s:%s > %s:%s>" % (

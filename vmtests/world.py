@@ -384,7 +384,9 @@ class World:
         said = source.connect(addr, port, proto, src=src, ms=ATTEMPT_MS)
         assert said.outcome in answers, "%s reached %s:%s at %s: %s" % (source.name, addr, port, at.name, said)
         seen = self.until_marker(at, marker or at.addresses(ifname)[0])
-        arrived = [f for f in seen if f.proto == frames.PROTOCOLS[proto] and f.dport == port_there]
+        # an earlier connection may still say goodbye: an attempt begins with a SYN
+        arrived = [f for f in seen if f.proto == frames.PROTOCOLS[proto] and f.dport == port_there
+                   and (f.flags is None or f.flags & frames.SYN)]
         assert not arrived, "%s must not arrive at %s: %s" % (addr, at.name, arrived)
         return said.outcome
 
