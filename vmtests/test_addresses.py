@@ -20,7 +20,6 @@ each_mode = pytest.mark.parametrize("mode", modes.WITH_GATEWAY)
 
 
 @behaviour("A1", "L14")
-@elsewhere
 @each_mode
 def test_next_free_address(world, mode):
     world.apply({"networks": {"web": modes.network(world, mode, ["10.88.1.0/28"],
