@@ -280,6 +280,16 @@ void weir_nft_batch_element(struct weir_nft_batch *batch, bool add, const struct
 	batch->len = batch->open + message->nlmsg_len;
 }
 
+void weir_nft_batch_flush_rules(struct weir_nft_batch *batch)
+{
+	struct nlmsghdr *message =
+		start_object(batch, NFT_MSG_DELRULE, 0, "flush table", "inet " WEIR_NFT_TABLE);
+	if (!message)
+		return;
+	mnl_attr_put_strz(message, NFTA_RULE_TABLE, WEIR_NFT_TABLE);
+	finish_object(batch, message);
+}
+
 void weir_nft_batch_flush(struct weir_nft_batch *batch, const struct weir_nft_set *set)
 {
 	struct nlmsghdr *message =

@@ -64,6 +64,8 @@ void weir_nft_batch_add_rule(struct weir_nft_batch *batch, struct nftnl_rule *ru
 /* Elements of one set in a row share a message. entry: to blame, may be NULL. */
 void weir_nft_batch_element(struct weir_nft_batch *batch, bool add, const struct weir_nft_set *set,
 			    const struct weir_nft_element *element, const struct weir_entry *entry);
+/* Deletes all rules of the table. */
+void weir_nft_batch_flush_rules(struct weir_nft_batch *batch);
 /* Deletes all elements of a set. */
 void weir_nft_batch_flush(struct weir_nft_batch *batch, const struct weir_nft_set *set);
 

@@ -146,16 +146,40 @@ static void put_epoch(struct weir_nft_batch *batch, const struct weir_epoch *epo
 		   weir_nft_epoch_set.name, epoch->counter, element.comment);
 }
 
+static bool removes_all(const struct weir_nft_change *change)
+{
+	return change->whole && change->delta.n_added == 0;
+}
+
+/* While the kernel takes a table away, its chains go on for a moment with rules whose maps are empty
+ * already (nf_tables_commit() in the kernel's net/netfilter/nf_tables_api.c): what only an element of a
+ * map allows is dropped. Where another packet filter says the same, the rules therefore go first; with
+ * the epoch, so that nobody takes the rest for whole. */
+static bool stops_rules(const struct weir_nft_change *change)
+{
+	return removes_all(change) && change->covered && change->old.present;
+}
+
+void weir_nft_build_before(const struct weir_nft_change *change, struct weir_nft_batch *ret)
+{
+	if (!stops_rules(change))
+		return;
+	weir_nft_batch_begin(ret, change->old.generation);
+	weir_nft_batch_flush_rules(ret);
+	weir_nft_batch_flush(ret, &weir_nft_epoch_set);
+	weir_nft_batch_end(ret);
+}
+
 int weir_nft_build(const struct weir_nft_change *change, struct weir_nft_batch *ret,
 		   struct weir_err *err)
 {
 	const struct weir_delta *delta = &change->delta;
-	bool remove_all = change->whole && delta->n_added == 0;
+	bool remove_all = removes_all(change);
 	bool make_frame = !remove_all && (change->whole || !change->old.present);
 	int r = 0;
 	if (remove_all && !change->old.present)
 		return 0;
-	weir_nft_batch_begin(ret, change->old.generation);
+	weir_nft_batch_begin(ret, stops_rules(change) ? 0 : change->old.generation);
 	if (change->whole && change->old.present)
 		weir_nft_batch_delete_table(ret);
 	if (make_frame)

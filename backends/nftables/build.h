@@ -10,6 +10,7 @@
 struct weir_nft_change {
 	struct weir_delta delta; /* arena unused */
 	bool whole;
+	bool covered; /* as WEIR_FW_COVERED says */
 	struct weir_firewall_state old;
 	struct weir_epoch epoch;
 };
@@ -18,5 +19,8 @@ struct weir_nft_change {
  * -EINVAL: an entry that nftables cannot hold, at its origin. */
 int weir_nft_build(const struct weir_nft_change *change, struct weir_nft_batch *ret,
 		   struct weir_err *err);
+
+/* What goes before it, in a transaction of its own; no messages: nothing. */
+void weir_nft_build_before(const struct weir_nft_change *change, struct weir_nft_batch *ret);
 
 #endif

@@ -271,7 +271,7 @@ static int nft_prepare(struct weir_firewall *fw, const struct weir_delta *delta,
 	if (!whole && !old->present && delta->n_removed)
 		return weir_err_set(err, ESTALE,
 				    "table inet " WEIR_NFT_TABLE " is gone (weir repair)");
-	fw->change = (struct weir_nft_change){ *delta, whole, *old, *epoch };
+	fw->change = (struct weir_nft_change){ *delta, whole, how & WEIR_FW_COVERED, *old, *epoch };
 	fw->batch = (struct weir_nft_batch){ .trace = fw->trace };
 	r = weir_nft_build(&fw->change, &fw->batch, err);
 	if (r == 0 && fw->batch.no_memory)
@@ -355,13 +355,28 @@ static bool has_taken(struct weir_firewall *fw)
 	       change->old.epoch.counter != change->epoch.counter;
 }
 
+/* *generation is the one compared with; 0: whichever, from now on. */
+static int send_before(struct weir_firewall *fw, uint32_t *generation, struct weir_err *err)
+{
+	struct weir_nft_batch batch WEIR_CLEAN_NFT_BATCH = { .trace = fw->trace };
+	const struct weir_nft_message *failed = NULL;
+	weir_nft_build_before(&fw->change, &batch);
+	if (batch.n == 0 && !batch.no_memory)
+		return 0;
+	*generation = 0;
+	int r = weir_nft_batch_send(&batch, &fw->wire, false, &failed, err);
+	return r < 0 && failed ? blame(failed, r, err) : r;
+}
+
 static int nft_commit(struct weir_firewall *fw, uint32_t *ret_generation, struct weir_err *err)
 {
 	assert(fw->prepared);
 	uint32_t generation = fw->change.old.generation;
 	bool moved = fw->batch.n > 0;
 	struct weir_err why = { 0 };
-	int r = send_prepared(fw, false, &why);
+	int r = send_before(fw, &generation, &why);
+	if (r == 0)
+		r = send_prepared(fw, false, &why);
 	if (r < 0 && r != -EAGAIN && moved && has_taken(fw))
 		r = 0;
 	nft_abort(fw);
