@@ -50,14 +50,18 @@ static const char *subnets_text(const struct weir_network *net, const char *betw
 	return label;
 }
 
-static const char *addrs_text(const struct weir_attachment *att, const char *between,
-			      char label[LABEL])
+static const char *attachment_text(const struct weir_attachment *att, const char *between,
+				   char label[LABEL])
 {
 	char addr[WEIR_ADDR_TEXT];
 	label[0] = '\0';
 	for (int family = WEIR_IPV4; family < WEIR_NUM_FAMILIES; family++)
 		if (weir_addr_is_set(&att->addrs[family]))
 			append(label, between, weir_addr_text(&att->addrs[family], addr));
+	if (att->isolated)
+		append(label, between, "isolated");
+	if (att->locked)
+		append(label, between, "locked");
 	return label;
 }
 
@@ -227,10 +231,9 @@ static void text_endpoint(const struct spot *at)
 		printf("%s%s  %s\n", branch(at->last_network), at->ep->name, kinds[at->ep->netns]);
 		return;
 	}
-	printf("%s%s%s  %s %s%s%s%s\n", trunk(at->last_network), branch(at->last_member),
-	       at->ep->name, at->att->ifname, addrs_text(at->att, " ", label),
-	       at->ep->forward ? "  router" : "", at->att->isolated ? "  isolated" : "",
-	       at->att->locked ? "  locked" : "");
+	printf("%s%s%s  %s %s%s\n", trunk(at->last_network), branch(at->last_member), at->ep->name,
+	       at->att->ifname, attachment_text(at->att, " ", label),
+	       at->ep->forward ? "  router" : "");
 }
 
 static void text_mapping(const struct spot *at)
@@ -274,7 +277,7 @@ static void dot_endpoint(const struct spot *at)
 	char label[LABEL];
 	if (at->net)
 		printf("\t\"network %s\" -- \"endpoint %s\" [label=\"%s\\n%s\"];\n", at->net->name,
-		       at->ep->name, at->att->ifname, addrs_text(at->att, "\\n", label));
+		       at->ep->name, at->att->ifname, attachment_text(at->att, "\\n", label));
 }
 
 static void dot_mapping(const struct spot *at)
@@ -324,7 +327,7 @@ static void mermaid_endpoint(const struct spot *at)
 	char label[LABEL];
 	if (at->net)
 		printf("\tn%zu -- \"%s %s\" --- e%zu\n", network_number(at), at->att->ifname,
-		       addrs_text(at->att, " ", label), endpoint_number(at));
+		       attachment_text(at->att, " ", label), endpoint_number(at));
 }
 
 static void mermaid_mapping(const struct spot *at)

@@ -12,7 +12,7 @@ host
 ├─ back  bridge wb-back  10.88.2.0/24  internal
 │  └─ pg  eth0 10.88.2.10
 ├─ front  bridge wb-front  10.88.1.0/24 fd00:88:1::/64  masquerade
-│  ├─ api  eth0 10.88.1.2 fd00:88:1::2
+│  ├─ api  eth0 10.88.1.2 fd00:88:1::2 isolated
 │  └─ nginx  eth0 10.88.1.3 fd00:88:1::3
 │     ├─ published 8080/tcp → 80
 │     └─ published 127.0.0.1:8443/tcp → 443
@@ -29,7 +29,7 @@ SPEC = {
     "endpoints": {
         "nginx": {"networks": {"front": {"ip": ["10.88.1.3", "fd00:88:1::3"]}},
                   "publish": ["8080:80", "127.0.0.1:8443:443"]},
-        "api": {"networks": {"front": {"ip": ["10.88.1.2", "fd00:88:1::2"]}}},
+        "api": {"networks": {"front": {"ip": ["10.88.1.2", "fd00:88:1::2"], "isolated": True}}},
         "pg": {"networks": {"back": {"ip": "10.88.2.10"}}},
         "router": {"networks": {"left": {"ip": "10.88.3.1"}}, "forward": True},
         "lonely": {"mode": "none"},
@@ -59,6 +59,7 @@ def test_graphviz_reads_what_is_drawn(world):
     # each attachment, each mapping, and the one network that the host translates for
     assert sum(line.startswith("edge ") for line in plain) == 4 + 2 + 1
     assert '"endpoint nginx"' in drawn and "8080/tcp → 80" in drawn
+    assert drawn.count("\\nisolated\"]") == 1
 
 
 @behaviour("U2")
@@ -71,6 +72,7 @@ def test_mermaid_names_and_joins_everything(world):
     assert sum(" --- e" in line for line in lines) == 4
     assert sum(" --> e" in line for line in lines) == 2
     assert sum(" -. " in line for line in lines) == 1
+    assert sum("fd00:88:1::2 isolated\" --- e" in line for line in lines) == 1
     world.refused(2, "graph", "--format", "svg", says=["text, dot or mermaid", "svg"])
 
 
