@@ -117,6 +117,16 @@ def test_contradictions_are_told_with_their_place(world, network, says):
     world.refused(1, "apply", world.spec(spec), says=["spec.yaml:", says])
 
 
+@behaviour("L14", "A3")
+@words_only
+@pytest.mark.parametrize("network", [{"mode": "macvlan"}, {"mode": "vlan", "vlan": 5}])
+def test_a_parent_too_narrow_for_ipv6(world, network):
+    world.host.run("ip", "link", "set", "eth0", "mtu", "1000")
+    subnets = {"subnets": ["10.9.0.0/24", "fd00:9::/64"], "parent": "eth0", **network}
+    world.refused(1, "apply", world.spec({"networks": {"lan": subnets}, "endpoints": {"a": on("lan")}}),
+                  says=["spec.yaml:3:4", "parent eth0", "mtu 1000", "IPv6 needs 1280"])
+
+
 @behaviour("L14")
 def test_publishing_is_refused_where_the_host_is_not_on_the_way(world):
     spec = {"networks": {"lan": on_lan("macvlan")}, "endpoints": {"a": on("lan", publish=["8080:80"])}}

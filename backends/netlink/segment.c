@@ -9,6 +9,7 @@
 
 #include "backends/netlink/bridge.h"
 #include "backends/netlink/refusal.h"
+#include "core/model_check.h"
 
 /* ---- parents ---- */
 
@@ -20,6 +21,20 @@ static int find_parent(struct weir_links *links, const struct weir_network *net,
 	if (r == 0 && ret->index == 0)
 		r = weir_err_set(err, ENOENT, "network \"%s\": parent %s is not there (ip link)",
 				 net->name, net->parent);
+	return r;
+}
+
+/* What takes its MTU from the parent is as narrow. */
+static int find_wide_parent(struct weir_links *links, const struct weir_network *net,
+			    struct weir_iface *ret, struct weir_err *err)
+{
+	struct weir_err why = { 0 };
+	int r = find_parent(links, net, ret, err);
+
+	if (r == 0 && !net->mtu &&
+	    weir_mtu_check(ret->mtu, weir_network_subnet(net, WEIR_IPV6) != NULL, &why) < 0)
+		r = weir_err_set(err, EINVAL, "network \"%s\": parent %s: %s", net->name,
+				 net->parent, why.text);
 	return r;
 }
 
@@ -106,7 +121,7 @@ static int ensure_vlan(struct weir_links *links, const struct weir_network *net,
 	struct weir_iface_want want = vlan_want(links, net, alias);
 	struct weir_iface now, parent;
 
-	int r = find_parent(links, net, &parent, err);
+	int r = find_wide_parent(links, net, &parent, err);
 	if (r == 0)
 		r = weir_iface_find(&links->host, net->ifname, &now, err);
 	if (r < 0)
@@ -174,7 +189,7 @@ int weir_segment_ensure(struct weir_links *links, const struct weir_network *net
 	else if (net->mode == WEIR_MODE_VLAN)
 		r = ensure_vlan(links, net, &changed, err);
 	else if (weir_mode_traits(net->mode)->parent)
-		r = find_parent(links, net, &parent, err);
+		r = find_wide_parent(links, net, &parent, err);
 	if (r == 0 && ret_changed)
 		*ret_changed = changed;
 	return r;
