@@ -145,9 +145,9 @@ def test_mac_of_choice_and_its_change(world):
     def caches():
         known = {n["dst"]: n.get("lladdr") for n in world.ns("api").ip("neigh", "show", "dev", "eth0")}
         return all(known.get(world.address("nginx", f.version)) == "02:00:00:00:02:11" for f in FAMILIES)
-    wait_until(caches, "the neighbour's caches", 2)
+    wait_until(caches, "the neighbour's caches")
     for family in FAMILIES:
-        assert world.ns("api").ping(world.address("nginx", family.version), seconds=0.5) == 64
+        assert world.ns("api").ping(world.address("nginx", family.version)) == 64
 
 
 @behaviour("L6")
@@ -206,7 +206,7 @@ def test_first_packet_passes_at_once(world):
     for number, family in enumerate(FAMILIES):
         name = "e%d" % number
         world.weir("endpoint", "add", name, "--network", "web")
-        assert world.ns(name).ping(family.outside, seconds=0.5) == 63
+        assert world.ns(name).ping(family.outside) == 63
 
 
 @behaviour("L8")

@@ -120,8 +120,8 @@ def test_a_new_address_is_told(world, verb):
     def caches():
         known = {n["dst"]: n.get("lladdr") for n in world.ns("peer").ip("neigh", "show", "dev", "eth0")}
         return all(known.get(a) == mac for a in addresses)
-    wait_until(caches, "the neighbour's caches", 2)
-    assert [world.ns("peer").ping(a, seconds=0.5) for a in addresses] == [64, 64]
+    wait_until(caches, "the neighbour's caches")
+    assert [world.ns("peer").ping(a) for a in addresses] == [64, 64]
     assert world.weir("status", json=True)["in_sync"]
 
 

@@ -193,7 +193,7 @@ class Namespace:
     def raw(self, ifname, frame):
         assert self.agent.ask("raw", ifname, frame.hex()) == "ok"
 
-    def ping(self, addr, seconds=1.0, size=None, src=None):
+    def ping(self, addr, seconds=5, size=None, src=None):
         """The reply's TTL; None without a reply."""
         argv = ["ping", "-n", "-c", "1", "-W", str(seconds)]
         argv += ["-s", str(size), "-M", "do"] if size else []

@@ -13,11 +13,11 @@ static void test_attach(void **state)
 	make_endpoint(bench, bench->a);
 	make_endpoint(bench, bench->b);
 	/* usable at once, both families, the first packet included */
-	assert_int_equal(sh("ip netns exec a ping -c1 -W1 -q 10.88.1.3 >/dev/null"), 0);
-	assert_int_equal(sh("ip netns exec a ping -c1 -W1 -q fd00:88:1::3 >/dev/null"), 0);
-	assert_int_equal(sh("ip netns exec b ping -c1 -W1 -q fd00:88:1::1 >/dev/null"), 0);
-	assert_int_equal(sh("ping -c1 -W1 -q 10.88.1.2 >/dev/null"), 0);
-	assert_int_equal(sh("ping -c1 -W1 -q fd00:88:1::2 >/dev/null"), 0);
+	assert_int_equal(sh("ip netns exec a ping -c1 -W10 -q 10.88.1.3 >/dev/null"), 0);
+	assert_int_equal(sh("ip netns exec a ping -c1 -W10 -q fd00:88:1::3 >/dev/null"), 0);
+	assert_int_equal(sh("ip netns exec b ping -c1 -W10 -q fd00:88:1::1 >/dev/null"), 0);
+	assert_int_equal(sh("ping -c1 -W10 -q 10.88.1.2 >/dev/null"), 0);
+	assert_int_equal(sh("ping -c1 -W10 -q fd00:88:1::2 >/dev/null"), 0);
 	assert_shows("ip -n a route", "default via 10.88.1.1 dev eth0 proto 119");
 	assert_shows("ip -n a -6 route", "default via fd00:88:1::1 dev eth0 proto 119");
 	assert_shows("ip -d link show wv-a-web", "addrgenmode none");
@@ -52,7 +52,7 @@ static void drift_of_attachment(struct bench *bench, const char *command, const 
 		  ops->attach_ensure(bench->links, bench->web, bench->a, att, NULL, &bench->err));
 	assert_ok(bench, ops->attach_up(bench->links, &bench->model, bench->a, att, &bench->err));
 	check_all(bench, bench->a);
-	assert_int_equal(sh("ping -c1 -W1 -q 10.88.1.2 >/dev/null"), 0);
+	assert_int_equal(sh("ping -c1 -W10 -q 10.88.1.2 >/dev/null"), 0);
 }
 
 static void test_attach_drift(void **state)
@@ -145,8 +145,8 @@ static void test_change_in_place(void **state)
 	make_network(bench, bench->web);
 	make_endpoint(bench, bench->a);
 	make_endpoint(bench, bench->b);
-	assert_int_equal(sh("ip netns exec b ping -c1 -W1 -q 10.88.1.2 >/dev/null"), 0);
-	assert_int_equal(sh("ip netns exec b ping -c1 -W1 -q fd00:88:1::2 >/dev/null"), 0);
+	assert_int_equal(sh("ip netns exec b ping -c1 -W10 -q 10.88.1.2 >/dev/null"), 0);
+	assert_int_equal(sh("ip netns exec b ping -c1 -W10 -q fd00:88:1::2 >/dev/null"), 0);
 	assert_shows("ip -n b neigh", "10.88.1.2 dev eth0 lladdr 02:77:0a:58:01:02");
 	assert_int_equal(weir_mac_parse("02:00:00:00:02:10", &att->mac, NULL), 0);
 	assert_ok(bench, ops->attach_ensure(bench->links, bench->web, bench->a, att, &changed,
@@ -161,7 +161,7 @@ static void test_change_in_place(void **state)
 	assert_ok(bench, ops->attach_ensure(bench->links, bench->web, bench->a, att, &changed,
 					    &bench->err));
 	assert_ok(bench, ops->attach_up(bench->links, &bench->model, bench->a, att, &bench->err));
-	assert_int_equal(sh("ip netns exec b ping -c1 -W1 -q 10.88.1.77 >/dev/null"), 0);
+	assert_int_equal(sh("ip netns exec b ping -c1 -W10 -q 10.88.1.77 >/dev/null"), 0);
 	assert_hides("ip -n a addr", "10.88.1.2/24");
 	assert_shows("ip -n a route", "default via 10.88.1.1");
 	assert_shows("ip -n a link show eth0", "mtu 1400");
@@ -180,8 +180,8 @@ static void test_address_used_again(void **state)
 	assert_int_equal(weir_mac_parse("02:00:00:00:00:0b", &att->mac, NULL), 0);
 	make_endpoint(bench, bench->a);
 	make_endpoint(bench, bench->b);
-	assert_int_equal(sh("ping -c1 -W1 -q 10.88.1.2 >/dev/null && "
-			    "ping -c1 -W1 -q fd00:88:1::2 >/dev/null"),
+	assert_int_equal(sh("ping -c1 -W10 -q 10.88.1.2 >/dev/null && "
+			    "ping -c1 -W10 -q fd00:88:1::2 >/dev/null"),
 			 0);
 	assert_ok(bench, ops->remove(bench->links, names, 1, &bench->err));
 	assert_shows("ip neigh", "10.88.1.2 dev wb-web lladdr 02:77:0a:58:01:02");
@@ -215,7 +215,7 @@ static void test_ipv4_only(void **state)
 	make_network(bench, bench->v4only);
 	make_endpoint(bench, bench->c);
 	check_all(bench, bench->c);
-	assert_int_equal(sh("ip netns exec c ping -c1 -W1 -q 10.88.2.1 >/dev/null"), 0);
+	assert_int_equal(sh("ip netns exec c ping -c1 -W10 -q 10.88.2.1 >/dev/null"), 0);
 	assert_hides("ip -n c addr show eth0", "inet6");
 	assert_shows("ip netns exec c cat /proc/sys/net/ipv6/conf/eth0/disable_ipv6", "1");
 	clear_all(bench);
@@ -267,7 +267,7 @@ static void test_wire(void **state)
 	assert_shows("ip -d link show wv-a-wire", "state DOWN"); /* parked */
 	make_endpoint(bench, bench->b);
 	assert_hides("ip link", "wv-");
-	assert_int_equal(sh("ip netns exec a ping -c1 -W1 -q 10.88.3.2 >/dev/null"), 0);
+	assert_int_equal(sh("ip netns exec a ping -c1 -W10 -q 10.88.3.2 >/dev/null"), 0);
 	check_all(bench, bench->a);
 	check_all(bench, bench->b);
 	bool changed = true;

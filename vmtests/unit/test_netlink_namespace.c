@@ -17,7 +17,7 @@ static void test_namespace(void **state)
 	assert_true(changed);
 	assert_shows("ip netns list", "a");
 	assert_shows("ip netns exec a ip link show lo", "UP");
-	assert_int_equal(sh("ip netns exec a ping -c1 -W1 -q 127.0.0.1 >/dev/null"), 0);
+	assert_int_equal(sh("ip netns exec a ping -c1 -W10 -q 127.0.0.1 >/dev/null"), 0);
 	assert_shows("ip netns exec a cat /proc/sys/net/ipv4/ip_forward", "1");
 	assert_shows("ip netns exec a cat /proc/sys/net/ipv6/conf/all/forwarding", "1");
 	assert_ok(bench, ops->netns_taken(bench->links, bench->a, &taken, &bench->err));
