@@ -2,8 +2,9 @@
 /* The floor that weir is measured against: the netlink and netfilter work of one attach or detach,
  * written down for one case, and nothing else. No store, no plan, no question that a program which
  * knows the answer would not ask, no way back. What it leaves in the kernel is what weir leaves:
- * interfaces with alias and group, rules with what names them, an epoch; and a detach forgets
- * the connections of the endpoint, which only a listing of all connections finds.
+ * interfaces with alias and group, a guard of the endpoint's addresses on its port, rules with what names
+ * them, an epoch; and a detach forgets the connections of the endpoint, which only a listing of all
+ * connections finds.
  *
  *	floor attach NAME ADDRESS NUMBER PORT COUNT [BRIDGE]	endpoint NAME at ADDRESS (10.99.x.y), COUNT
  *							host ports from PORT on, all to port 80
@@ -17,10 +18,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/ethtool.h>
+#include <linux/filter.h>
+#include <linux/if_ether.h>
 #include <linux/if_link.h>
 #include <linux/ip.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netfilter/nfnetlink_conntrack.h>
+#include <linux/pkt_cls.h>
+#include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
 #include <linux/sockios.h>
 #include <linux/veth.h>
@@ -183,6 +188,57 @@ static void add_default_route(struct mnl_socket *nl, unsigned index)
 	send_request(nl, nlh, "route");
 }
 
+/* tc qdisc add dev HOST_END clsact */
+static void add_clsact(struct mnl_socket *nl, unsigned index)
+{
+	char buf[256];
+	struct nlmsghdr *nlh = start_request(buf, RTM_NEWQDISC, NLM_F_CREATE | NLM_F_EXCL);
+	struct tcmsg *tcm = mnl_nlmsg_put_extra_header(nlh, sizeof(*tcm));
+	tcm->tcm_ifindex = (int)index;
+	tcm->tcm_handle = TC_H_MAKE(TC_H_CLSACT, 0);
+	tcm->tcm_parent = TC_H_CLSACT;
+	mnl_attr_put_strz(nlh, TCA_KIND, "clsact");
+	send_request(nl, nlh, "clsact");
+}
+
+/* tc filter add dev HOST_END ingress bpf da bytecode …: its own MAC address, and as IPv4 or in ARP its
+ * own address; nothing else */
+static void add_guard(struct mnl_socket *nl, const struct job *job, unsigned index)
+{
+	enum { PASS = 11, DROP = 12 };
+	uint32_t mac_high = (uint32_t)job->mac[0] << 24 | (uint32_t)job->mac[1] << 16 |
+			    (uint32_t)job->mac[2] << 8 | job->mac[3];
+	uint16_t mac_low = (uint16_t)(job->mac[4] << 8 | job->mac[5]);
+	const struct sock_filter program[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, ETH_ALEN),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, mac_high, 0, DROP - 2),
+		BPF_STMT(BPF_LD | BPF_H | BPF_ABS, ETH_ALEN + 4),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, mac_low, 0, DROP - 4),
+		BPF_STMT(BPF_LD | BPF_H | BPF_ABS, 2 * ETH_ALEN),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ETH_P_IP, 0, 2),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, ETH_HLEN + 12),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ntohl(job->addr_be), PASS - 8, DROP - 8),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ETH_P_ARP, 0, DROP - 9),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, ETH_HLEN + 14),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ntohl(job->addr_be), 0, DROP - 11),
+		BPF_STMT(BPF_RET | BPF_K, (uint32_t)TC_ACT_UNSPEC),
+		BPF_STMT(BPF_RET | BPF_K, TC_ACT_SHOT),
+	};
+	char buf[512];
+	struct nlmsghdr *nlh = start_request(buf, RTM_NEWTFILTER, NLM_F_CREATE | NLM_F_EXCL);
+	struct tcmsg *tcm = mnl_nlmsg_put_extra_header(nlh, sizeof(*tcm));
+	tcm->tcm_ifindex = (int)index;
+	tcm->tcm_parent = TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS);
+	tcm->tcm_info = TC_H_MAKE(1U << 16, htons(ETH_P_ALL));
+	mnl_attr_put_strz(nlh, TCA_KIND, "bpf");
+	struct nlattr *options = mnl_attr_nest_start(nlh, TCA_OPTIONS);
+	mnl_attr_put_u16(nlh, TCA_BPF_OPS_LEN, sizeof(program) / sizeof(program[0]));
+	mnl_attr_put(nlh, TCA_BPF_OPS, sizeof(program), program);
+	mnl_attr_put_u32(nlh, TCA_BPF_FLAGS, TCA_BPF_FLAG_ACT_DIRECT);
+	mnl_attr_nest_end(nlh, options);
+	send_request(nl, nlh, "guard");
+}
+
 static void delete_link(struct mnl_socket *nl, const char *ifname)
 {
 	char buf[256];
@@ -336,6 +392,8 @@ static void attach(const struct job *job)
 	add_veth(nl, job, netns);
 	unsigned host_end = if_nametoindex(job->host_end);
 	configure(nl, job, host_end, true);
+	add_clsact(nl, host_end);
+	add_guard(nl, job, host_end);
 	configure_inside(job, netns, host);
 	floor_rules(job, true);
 	set_up(nl, host_end);
