@@ -8,35 +8,41 @@ import difflib
 import json
 import re
 
+# Where programs start slowly each counts: few of them, each for all there is.
+INSIDE = r"""
+printf 'addr show\nroute show table all\n' | ip -d -j -batch -
+echo "@$1tc"
+tc qdisc show | {
+	while read -r line; do
+		echo "$line"
+		dev=${line#* dev } dev=${dev%% *}
+		case $line in "qdisc clsact "*) set -- "$@" "qdisc show dev $dev" "filter show dev $dev ingress";; esac
+	done
+	shift
+	[ $# = 0 ] || printf '%s\n' "$@" | tc -batch -
+}
+echo "@$1keys"
+for key in /proc/sys/net/core/somaxconn /proc/sys/net/ipv4/conf/*/arp_ignore; do
+	read -r value <$key && echo "$key $value"
+done
+"""
 SCRIPT = r"""
-echo @links; ip -d -j addr show
-echo @routes4; ip -j -4 route show table all
-echo @routes6; ip -j -6 route show table all
+inside=$(cat)
+echo @links; sh -c "$inside" sh ''
 echo @nft; nft -s list ruleset
-for t in $(cat /proc/net/ip_tables_names 2>/dev/null); do
-	echo "@legacy4 $t"; iptables-legacy-save -t "$t"; done
-for t in $(cat /proc/net/ip6_tables_names 2>/dev/null); do
-	echo "@legacy6 $t"; ip6tables-legacy-save -t "$t"; done
-echo @tc; tc qdisc show | grep -v noqueue
-for d in $(tc qdisc show | sed -n 's/^qdisc clsact .* dev \([^ ]*\) .*/\1/p'); do
-	tc filter show dev "$d" ingress | sed "s/^/$d /"; done
+[ ! -e /proc/net/ip_tables_names ] || while read -r t; do
+	echo "@legacy4 $t"; iptables-legacy-save -t "$t"; done </proc/net/ip_tables_names
+[ ! -e /proc/net/ip6_tables_names ] || while read -r t; do
+	echo "@legacy6 $t"; ip6tables-legacy-save -t "$t"; done </proc/net/ip6_tables_names
 echo @files; find /run /etc/netns /var/lib -printf '%y %m %p\n' 2>/dev/null
 echo @texts; grep -rs '' /etc/netns
-echo @mounts; cut -d' ' -f4,5 /proc/self/mountinfo
-echo @sysctls; grep -rs '' /proc/sys/net
+echo @mounts; while read -r _ _ _ root at _; do echo "$root $at"; done </proc/self/mountinfo
+echo @sysctls; grep -rs --exclude-dir=neigh '' /proc/sys/net
 for ns in /run/netns/*; do
 	[ -e "$ns" ] || continue
-	nsenter --net="$ns" true 2>/dev/null || continue
-	echo "@inside-links $ns"; nsenter --net="$ns" ip -d -j addr show
-	echo "@inside-routes4 $ns"; nsenter --net="$ns" ip -j -4 route show table all
-	echo "@inside-routes6 $ns"; nsenter --net="$ns" ip -j -6 route show table all
-	echo "@inside-more $ns"; nsenter --net="$ns" sh -c '
-		grep -s "" /proc/sys/net/core/somaxconn /proc/sys/net/ipv4/conf/*/arp_ignore
-		tc qdisc show | grep -v noqueue | while read -r line; do
-			echo "$line"
-			case $line in "qdisc clsact "*) d=${line##* dev }; tc filter show dev "${d%% *}" ingress;; esac
-		done'
+	echo "@inside-links $ns"; nsenter --net="$ns" sh -c "$inside" sh "inside-$ns-" 2>/dev/null
 done
+exit 0
 """
 
 # Keys of ip's JSON that say when or in which order, not what.
@@ -57,13 +63,18 @@ COUNTERS = re.compile(r" \[\d+:\d+\]")
 
 
 def take(run):
-    """run(argv) gives the output of a command where weir lives."""
-    lines, section = [], ""
-    for line in run(["sh", "-c", SCRIPT]).splitlines():
+    """run(argv, stdin) gives the output of a command where weir lives."""
+    lines, section, ports = [], "", []
+    for line in run(["sh", "-c", SCRIPT], INSIDE).splitlines():
         if line.startswith("@"):
-            section = line[1:]
-        else:
+            section, ports = line[1:], []
+        elif line.startswith("qdisc clsact") and " dev " in line:
+            ports.append(line.split(" dev ")[1].split()[0])
             lines += _normal(section, line)
+        elif line.startswith("qdisc clsact"):  # it goes on with the filters of the next of them
+            ports.append(ports.pop(0))
+        elif not line.startswith("qdisc noqueue"):
+            lines += _normal(section, "%s %s" % (ports[-1], line) if line.startswith("filter ") else line)
     return sorted(set(lines))
 
 
@@ -77,7 +88,7 @@ def _normal(section, line):
     if kind == "nft":
         return ["nft: " + NSFS.sub("net:[]", EPOCH.sub("EPOCH", UUID.sub("UUID", part)))
                 for part in _elements(line)]
-    if kind.endswith(("links", "routes4", "routes6")):
+    if kind.endswith("links"):
         return ["%s: %s" % (section, text) for item in json.loads(line or "[]") for text in _object(item)]
     if kind == "sysctls" and VOLATILE_SYSCTLS.match(line):
         return []

@@ -366,7 +366,7 @@ class World:
         return self.host.run("sh", "-c", self.filter.list, record=False).out
 
     def snapshot(self):
-        return snapshot.take(lambda argv: self.machine.run(argv, record=False).out)
+        return snapshot.take(lambda argv, stdin: self.machine.run(argv, stdin=stdin, record=False).out)
 
     def same(self, before, after, why=""):
         diff = snapshot.difference(before, after)

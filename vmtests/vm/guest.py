@@ -43,7 +43,7 @@ WARM = """nf_tables nft_ct nft_nat nft_masq nft_chain_nat nft_fib nft_fib_inet n
 nft_reject_inet nft_limit nft_log nft_counter nft_redir nft_hash nft_numgen nft_socket nft_objref nft_compat nft_meta_bridge
 nft_reject_bridge nf_conntrack nf_conntrack_netlink nf_nat nfnetlink nfnetlink_log nf_log_syslog veth bridge tun macvlan
 x_tables xt_conntrack xt_MASQUERADE xt_nat xt_addrtype xt_comment xt_mark xt_tcpudp xt_multiport xt_physdev xt_LOG xt_limit
-xt_NFLOG ipt_REJECT ip6t_REJECT sch_tbf sch_ingress cls_u32 cls_bpf act_gact overlay af_packet""".split()
+inet_diag tcp_diag udp_diag xt_NFLOG ipt_REJECT ip6t_REJECT sch_tbf sch_ingress cls_u32 cls_bpf act_gact overlay af_packet""".split()
 
 SET_ADDRESS = "ip link set eth%d address 02:%02x:%s\n"
 # A card that is plugged into nothing is taken out of the driver's hands, and its name is free.
