@@ -62,9 +62,9 @@ def pytest_generate_tests(metafunc):
                 for value in values], **more)
 
     def unfit(kernel):
-        return mark("machines") and "needs machines of its own" if kernel == "host" else here and here.args[0]
+        return kernel == "host" and mark("machines") and "needs machines of its own"
 
-    only, here = mark("only"), mark("here")
+    only = mark("only")
     parametrize("somewhere", metafunc.config.getoption("kernel").split(","), unfit, indirect=True, scope="session")
     parametrize("backend", metafunc.config.getoption("backend").split(","),
                 lambda name: only and name not in only.args and "about %s itself" % ", ".join(only.args))
@@ -79,6 +79,10 @@ def pytest_collection_modifyitems(config, items):
     if config.getoption("slice"):
         items[:] = [item for item in items if item.get_closest_marker("elsewhere")
                     and getattr(item, "callspec", None) and item.callspec.params.get("bridge_netfilter") != "on"]
+    for item in items:
+        here, parameters = item.get_closest_marker("here"), getattr(item, "callspec", None)
+        if here and parameters and parameters.params.get("somewhere", "host") != "host":
+            item.add_marker(pytest.mark.skip(reason=here.args[0]))
     part, parts = map(int, config.getoption("part").split("/"))
     items[:] = [item for number, item in enumerate(items) if number % parts == part - 1]
     ran.update(kernel=config.getoption("kernel").split(","), backend=config.getoption("backend").split(",") + [""])

@@ -9,6 +9,7 @@ slow = pytest.mark.slow
 only = pytest.mark.only
 here = pytest.mark.here
 words_only = here("about words, whatever the kernel")
+reckoned = here("about what weir reckons and keeps, whatever the kernel")
 elsewhere = pytest.mark.elsewhere
 across = pytest.mark.across
 machines = pytest.mark.machines

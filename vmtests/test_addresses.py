@@ -6,7 +6,7 @@ import pytest
 
 import modes
 import snapshot
-from marks import behaviour, elsewhere
+from marks import behaviour, elsewhere, reckoned
 from specs import dual, on
 from world import apart_from_store
 
@@ -35,6 +35,7 @@ def test_next_free_address(world, mode):
 
 
 @behaviour("A1")
+@reckoned
 def test_gateway_of_choice_is_not_handed_out(world):
     world.apply({"networks": {"web": {"subnet": "10.88.1.0/29", "gateway": "10.88.1.3"}}})
     assert [add(world, "e%d" % i) for i in range(5)] == ["10.88.1.%d" % n for n in (1, 2, 4, 5, 6)]
@@ -72,6 +73,7 @@ def test_ipv6_addresses_in_order(world, mode):
 
 
 @behaviour("A1")
+@reckoned
 def test_address_is_kept(world):
     spec = {"networks": {"web": dual(1)}, "endpoints": {"a": on("web"), "b": on("web")}}
     world.apply(spec)
@@ -97,6 +99,7 @@ def test_fixed_address(world):
     ("10.88.1.77", "nginx"), ("10.88.2.5", "10.88.2.5"), ("10.88.1.1", "gateway"), ("10.88.1.0", "10.88.1.0"),
     ("10.88.1.255", "broadcast"), ("fd00:88:1::77", "nginx"), ("fd00:88:1::1", "gateway"),
     ("fd00:88:1::", "fd00:88:1::"), ("fd00:88:2::5", "fd00:88:2::5")])
+@reckoned
 def test_fixed_address_that_cannot_be(world, address, says):
     world.apply({"networks": {"web": dual(1)},
                  "endpoints": {"nginx": {"networks": {"web": {"ip": ["10.88.1.77", "fd00:88:1::77"]}}}}})
@@ -151,6 +154,7 @@ def test_subnets_in_each_mode(world, mode):
     ("192.0.2.0/25", "eth0"), ("2001:db8::/48", "eth0"), ("10.88.9.1/24", "10.88.9.0/24"),
     ("0.0.0.0/0", "0.0.0.0/0"), ("127.0.0.0/24", "127.0.0.0/24"), ("224.0.0.0/24", "224.0.0.0/24"),
     ("10.88.9.0/33", "10.88.9.0/33"), ("fe80::/64", "fe80::/64"), ("10.88.9.0", "10.88.9.0")])
+@reckoned
 def test_subnet_that_cannot_be(world, subnet, says):
     world.weir("network", "add", "web", "--subnet", "10.88.1.0/24", "--subnet", "fd00:88:1::/64")
     before = world.snapshot()
@@ -162,6 +166,7 @@ def test_subnet_that_cannot_be(world, subnet, says):
 
 
 @behaviour("A3")
+@reckoned
 def test_subnets_of_one_change_that_overlap(world):
     before = world.snapshot()
     for networks in ({"a": {"subnets": ["10.88.1.0/24", "10.88.1.64/26"]}},
@@ -190,6 +195,7 @@ def test_automatic_subnets(world):
 
 
 @behaviour("A3")
+@reckoned
 def test_pools_of_choice(world):
     spec = {"pools": [{"prefix": "10.200.0.0/23", "size": 24}, {"prefix": "fd00:200::/63", "size": 64}],
             "networks": {"a": {}, "b": {}}}
@@ -203,6 +209,7 @@ def test_pools_of_choice(world):
 @pytest.mark.parametrize("mode, count", [
     (mode, 100 if mode in ("bridge", "routed") else 20) for mode in modes.WITH_GATEWAY])
 def test_many_at_once(world, mode, count):
+    count = min(count, 20) if world.place.emulated else count
     world.apply({"networks": {"web": modes.network(world, mode)}})
     publish = mode not in modes.KINDS
     started = [world.start("endpoint", "add", "e%d" % i, "--network", "web", "-q",

@@ -3,7 +3,7 @@
 host is as it was."""
 import pytest
 
-from marks import behaviour, elsewhere
+from marks import behaviour, elsewhere, words_only
 from modes import can
 from specs import dual, on
 
@@ -45,6 +45,7 @@ LATE = {"an interface of the host's", "no such parent"}  # nobody looks at the h
 
 @behaviour("R1", "R7", "U1")
 @pytest.mark.parametrize("page, line, says", [page[1:] for page in PAGES], ids=[page[0] for page in PAGES])
+@words_only
 def test_pages_that_cannot_be(world, request, page, line, says):
     (world.folder / "spec.yaml").write_text(page)
     late = any(name in request.node.name for name in LATE)
@@ -54,6 +55,7 @@ def test_pages_that_cannot_be(world, request, page, line, says):
 
 
 @behaviour("R1", "L11")
+@words_only
 def test_circle_that_is_closed_later(world):
     """By a page of its own, by a verb and by a priority."""
     (world.folder / "circle.yaml").write_text(CIRCLE)

@@ -19,7 +19,7 @@ import pytest
 import frames
 import modes
 import snapshot
-from marks import behaviour, slow
+from marks import behaviour, reckoned, slow
 from specs import dual, on
 from world import FAMILIES
 
@@ -182,11 +182,14 @@ class Run:
 
 
 KILLED = "netlink,xtables,store,files"
+# The others go through the same code; where a kernel is emulated each takes minutes.
+scenarios = pytest.mark.parametrize("name", [
+    name if name in ("apply", "backend use", "others apply") else pytest.param(name, marks=reckoned) for name in SCENARIOS])
 
 
 @slow
 @behaviour("R1")
-@pytest.mark.parametrize("name", SCENARIOS)
+@scenarios
 def test_each_call_fails_once(world, name):
     run = Run(world, name)
     for kind, error in FAULTS.items():
@@ -213,7 +216,7 @@ def fail_once(run, kind, at, error):
 
 @slow
 @behaviour("R2")
-@pytest.mark.parametrize("name", SCENARIOS)
+@scenarios
 def test_killed_before_each_call(world, name):
     run = Run(world, name)
     for at in run.kills(5):
@@ -244,6 +247,7 @@ def kill_once(run, at):
 
 @slow
 @behaviour("R2")
+@reckoned
 @pytest.mark.parametrize("name", ["apply", "endpoint add", "endpoint rm", "backend use"])
 def test_next_command_converges_without_repair(world, name):
     """Killed, and then simply run again."""

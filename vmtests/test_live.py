@@ -137,6 +137,7 @@ def test_a_new_address_is_told(world, verb):
     (["network", "set", "web", "--mtu", "5"], ["--mtu"]),
     (["network", "set", "nowhere", "--internal"], ["nowhere", "weir network ls"]),
 ])
+@words_only
 def test_what_cannot_be_leaves_all_as_it_was(world, words, says):
     world.apply(web())
     before = world.snapshot()
@@ -194,6 +195,7 @@ def test_sysctls_of_an_attachment(world):
     ("net.ipv4.conf.IFNAME.forwarding", "1", "forward: true"), ("net.ipv6.conf.IFNAME.accept_ra", "2", "weir's"),
     ("net.ipv4.conf.IFNAME.arp_ignore", "1\n2", "single spaces"), ("net.core.somaxconn", "", "expected"),
     ("net.ipv4.conf.IFNAME.no_such_thing", "1", "no_such_thing"), ("net.core.somaxconn", "many", "somaxconn")])
+@words_only
 def test_sysctls_that_cannot_be(world, key, value, says):
     world.apply({"networks": {"web": dual(1)}})
     before = world.snapshot()

@@ -70,6 +70,7 @@ BAD = {
 
 @behaviour("N4")
 @pytest.mark.parametrize("word", GOOD)
+@words_only
 def test_good_word(world, word):
     host, proto, host_ports, ports = GOOD[word]
     world.weir("network", "add", "web", "--subnet", "10.88.1.0/24", "--subnet", "fd00:88:1::/64")
@@ -135,6 +136,7 @@ def test_bad_word_in_a_spec(world):
 
 
 @behaviour("N4")
+@words_only
 def test_loopback_of_ipv6_is_refused_with_its_reason(world):
     world.weir("network", "add", "web", "--subnet", "10.88.1.0/24")
     result = world.weir("endpoint", "add", "a", "--network", "web", "-p", "[::1]:8080:80", check=False)
@@ -142,6 +144,7 @@ def test_loopback_of_ipv6_is_refused_with_its_reason(world):
 
 
 @behaviour("N4")
+@words_only
 def test_unquoted_words_in_yaml(world):
     """80 is a number and 8080:80 could be base sixty to an old reader of YAML: both are ports here."""
     world.spec("networks:\n  web: {subnet: 10.88.1.0/24}\n"

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from marks import behaviour, elsewhere, words_only
+from marks import behaviour, elsewhere, reckoned, words_only
 from specs import dual, everything, on, web
 from world import V4, apart_from_store, wait_until
 
@@ -43,6 +43,7 @@ def test_second_endpoint_add(world):
 
 
 @behaviour("R3")
+@reckoned
 def test_order_in_the_file_does_not_matter(world):
     spec = web()
     spec["endpoints"]["nginx"]["publish"] = ["8080:80", "8081:81", "53:53/udp"]
@@ -54,6 +55,7 @@ def test_order_in_the_file_does_not_matter(world):
 
 
 @behaviour("R3", "U1")
+@reckoned
 def test_prune(world):
     spec = web()
     world.apply(spec)
@@ -68,6 +70,7 @@ def test_prune(world):
 
 
 @behaviour("R4")
+@reckoned
 def test_lock_has_a_limit(world):
     """Whoever waits too long is told who holds the lock; readers do not wait."""
     world.apply(web())
@@ -142,6 +145,7 @@ def damage(world, how, copies):
 
 @behaviour("R5")
 @pytest.mark.parametrize("how", ["half", "short", "header", "text", "newer"])
+@reckoned
 def test_damaged_store_is_not_reset(world, how, tmp_path):
     world.apply(web())
     world.ns("nginx").serve(80)
@@ -168,6 +172,7 @@ def test_store_that_cannot_be_written(world):
 
 
 @behaviour("R5")
+@reckoned
 def test_store_on_a_full_disk(world):
     world.host.run("mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", "/var/lib")
     before = world.snapshot()
@@ -178,6 +183,7 @@ def test_store_on_a_full_disk(world):
 
 
 @behaviour("R5")
+@reckoned
 def test_status_without_a_store(world):
     before = world.snapshot()
     for words in (["status"], ["endpoint", "ls"], ["network", "ls"], ["port", "ls"]):
@@ -386,6 +392,7 @@ def twenty(world):
 @behaviour("R1", "U1")
 @pytest.mark.parametrize("words", ["", "-v", "--json"])
 @pytest.mark.parametrize("reader", ["head -1", "true"])
+@reckoned
 def test_reader_that_goes_away(world, words, reader):
     line = "%s %s apply %s 2>&1 | %s" % (world.place.weir, words, twenty(world), reader)
     world.host.run("sh", "-c", line, env={"WEIR_BACKEND": world.backend})

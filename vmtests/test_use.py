@@ -35,6 +35,7 @@ def test_plan_shows_and_does_nothing(world):
     ["network", "add", "new", "--subnet", "10.88.9.0/24"], ["endpoint", "add", "new", "--network", "web"],
     ["endpoint", "rm", "nginx"], ["port", "add", "nginx", "9090:90"], ["port", "rm", "nginx", "8080:80"],
     ["network", "rm", "empty"], ["delete", "--all"], ["delete", "spec.yaml"]])
+@words_only
 def test_dry_run_everywhere(world, argv):
     spec = web()
     spec["networks"]["empty"] = dual(3)
@@ -48,6 +49,7 @@ def test_dry_run_everywhere(world, argv):
 
 
 @behaviour("U1")
+@words_only
 def test_changes_are_told_and_quiet_is_quiet(world):
     spec = web()
     said = world.apply(spec).out
@@ -147,6 +149,7 @@ def test_json_shapes(world):
 
 
 @behaviour("U2")
+@words_only
 def test_json_of_changes(world):
     said = world.weir("network", "add", "web", "--subnet", "10.88.1.0/24", json=True)
     assert [(c["action"], c["object"], c["name"]) for c in said["changes"]] == [("add", "network", "web")]
