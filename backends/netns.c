@@ -40,7 +40,10 @@ static int open_at_path(const char *path, int *ret_fd, struct weir_err *err)
 	CLEAN_FD int place = open(path, O_PATH | O_CLOEXEC);
 	struct statfs fs;
 	char again[32];
+	long pid;
 
+	if (place < 0 && errno == ENOENT && sscanf(path, "/proc/%ld/ns/net", &pid) == 1)
+		return weir_err_set(err, ENOENT, "there is no process %ld", pid);
 	if (place < 0)
 		return weir_err_errno(err, errno, "opening namespace %s", path);
 	if (fstatfs(place, &fs) < 0)

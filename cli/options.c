@@ -398,8 +398,11 @@ int weir_cli_blame(struct weir_err *err, int code, enum weir_option_id id, const
 {
 	char word[128];
 	unsigned column = err->at.column ? err->at.column : 1;
-	(void)snprintf(word, sizeof(word), defs[id].letter ? "-%.1s" : "--%s",
-		       defs[id].letter ? &defs[id].letter : defs[id].name);
+	if (id == OPT_BACKEND && value == getenv("WEIR_BACKEND")) /* where no option says it */
+		(void)snprintf(word, sizeof(word), "WEIR_BACKEND");
+	else
+		(void)snprintf(word, sizeof(word), defs[id].letter ? "-%.1s" : "--%s",
+			       defs[id].letter ? &defs[id].letter : defs[id].name);
 	(void)weir_err_wrap(err, code, "%s %s", word, *value ? value : "\"\"");
 	err->at = weir_place_make(value, 0, column);
 	return code;

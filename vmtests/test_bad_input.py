@@ -86,6 +86,15 @@ def test_interface_name_that_somebody_has(world):
         world.refused(1, verb, "spec.yaml", says=["spec.yaml:2:", "br7", '"web"'])
 
 
+@behaviour("R1", "U2")
+@words_only
+def test_process_and_backend_that_are_not_there(world):
+    world.weir("network", "add", "web")
+    world.refused(1, "endpoint", "add", "x", "--network", "web", "--pid", "4194304", says=['"x"', "no process 4194304"])
+    world.refused(2, "--backend", "nosuch", "status", says=["--backend nosuch", "nftables"])
+    world.refused(2, "status", env={"WEIR_BACKEND": "nosuch"}, says=["WEIR_BACKEND nosuch", "nftables"])
+
+
 @behaviour("R1", "L14")
 @elsewhere
 @pytest.mark.parametrize("kind", ["macvlan", "ipvlan", "vlan"])
