@@ -8,6 +8,7 @@
 
 #include "backends/netlink/address.h"
 #include "backends/netlink/attach.h"
+#include "backends/netlink/family.h"
 #include "backends/netlink/neighbour.h"
 #include "backends/netlink/port.h"
 #include "backends/netlink/route.h"
@@ -40,8 +41,7 @@ static struct weir_iface_want inside_want(const struct weir_attach *a)
 
 /* ---- addresses ---- */
 
-static size_t wanted_addresses(const struct weir_attach *a,
-			       struct weir_prefix want[WEIR_NUM_FAMILIES])
+static size_t wanted_addresses(const struct weir_attach *a, struct weir_prefix *want)
 {
 	size_t n = 0;
 
@@ -56,6 +56,17 @@ static size_t wanted_addresses(const struct weir_attach *a,
 					: (uint8_t)weir_family_bits(family);
 	}
 	return n;
+}
+
+/* The link-local address too, which is the kernel's to make: one that is there before the carrier is announced
+ * to nobody in the moment of the carrier, when every port of the bridge would hear it and weir wait for them
+ * (3 ms, among 1,000 ports 7). The kernel's other announcements come within a second; an adopted bridge
+ * may let nothing pass to whom it has not heard. */
+static void add_link_local(const struct weir_attach *a, const struct weir_iface_want *iface,
+			   struct weir_prefix *want, size_t *n)
+{
+	if (weir_mode_traits(a->net->mode)->host && !a->net->adopt && iface->ipv6.disable_ipv6 == 0)
+		want[(*n)++] = (struct weir_prefix){ weir_link_local(&iface->mac), 64 };
 }
 
 static struct weir_addresses addresses_of(const struct weir_attach *a,
@@ -155,7 +166,7 @@ int weir_inside_end_ensure(const struct weir_attach *a, bool fresh, bool *change
 			   struct weir_err *err)
 {
 	struct weir_iface_want want = inside_want(a);
-	struct weir_prefix addrs[WEIR_NUM_FAMILIES];
+	struct weir_prefix addrs[WEIR_NUM_FAMILIES + 1];
 	size_t n_addrs = wanted_addresses(a, addrs);
 	struct weir_iface now;
 	char difference[160];
@@ -176,6 +187,8 @@ int weir_inside_end_ensure(const struct weir_attach *a, bool fresh, bool *change
 	}
 	if (r < 0)
 		return r;
+	if (fresh)
+		add_link_local(a, &want, addrs, &n_addrs);
 	struct weir_addresses addresses = addresses_of(a, addrs, n_addrs, now.index);
 	const struct weir_port port = weir_port_inside(a, now.index);
 	r = weir_addresses_ensure(&a->inside->channel, &addresses, fresh, &moved, err);
