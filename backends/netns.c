@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
+#include <linux/mount.h>
 #include <linux/nsfs.h>
 #include <sched.h>
 #include <stdio.h>
@@ -19,6 +20,7 @@
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -123,11 +125,14 @@ bool weir_netns_id_is_set(const struct weir_netns_id *id)
 	return id->ino != 0;
 }
 
+static bool away; /* the thread is in another namespace than it came from */
+
 /* Nothing that is done in the wrong namespace can be right, so a passing failure is outlived. */
 enum { TRIES_BACK = 8 };
 
 static int go_back(int home, int r, struct weir_err *err)
 {
+	away = false;
 	for (int i = 0; i < TRIES_BACK; i++)
 		if (setns(home, CLONE_NEWNET) == 0)
 			return r;
@@ -145,7 +150,28 @@ int weir_netns_run(int fd, weir_netns_work work, void *ctx, struct weir_err *err
 		return r;
 	if (setns(fd, CLONE_NEWNET) < 0)
 		return weir_err_errno(err, errno, "entering a network namespace");
+	away = true;
 	return go_back(home, work(ctx, err), err);
+}
+
+/* fsopen(2) and its kin, which older C libraries have no names for. */
+static int mount_proc(void)
+{
+	CLEAN_FD int fs = (int)syscall(SYS_fsopen, "proc", FSOPEN_CLOEXEC);
+
+	if (fs < 0 || syscall(SYS_fsconfig, fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+		return -1;
+	return (int)syscall(SYS_fsmount, fs, FSMOUNT_CLOEXEC, 0);
+}
+
+int weir_netns_proc(void)
+{
+	enum { NOT_TRIED = -2 };
+	static int own = NOT_TRIED;
+
+	if (away && own == NOT_TRIED)
+		own = mount_proc(); /* where it is not allowed, the host's does */
+	return away ? own : -1;
 }
 
 int weir_netns_enter(int fd, struct weir_err *err)
@@ -282,6 +308,7 @@ static int make_and_return(struct making *making, struct weir_err *err)
 		return r;
 	if (unshare(CLONE_NEWNET) < 0)
 		return weir_err_errno(err, errno, "making a network namespace");
+	away = true;
 	return go_back(home, make_inside(making, err), err);
 }
 

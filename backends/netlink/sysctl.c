@@ -9,6 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "backends/netns.h"
+
 enum { PATH_SIZE = 256, TEXT_SIZE = 64 };
 
 /* Each part of the key is one plain path component. Interface names may have dots in them, and the
@@ -35,10 +37,12 @@ static bool key_is_safe(const char *key)
 static int open_key(const char *key, int flags, int *ret_fd, struct weir_err *err)
 {
 	char path[PATH_SIZE];
+	int proc = weir_netns_proc();
+	const char *root = proc < 0 ? "/proc/" : "";
 
-	if (!key_is_safe(key) || snprintf(path, sizeof(path), "/proc/sys/%s", key) >= PATH_SIZE)
+	if (!key_is_safe(key) || snprintf(path, sizeof(path), "%ssys/%s", root, key) >= PATH_SIZE)
 		return weir_err_set(err, EINVAL, "\"%s\" is no network sysctl", key);
-	int fd = open(path, flags | O_CLOEXEC);
+	int fd = openat(proc, path, flags | O_CLOEXEC);
 	if (fd < 0)
 		return weir_err_errno(err, errno, "sysctl %s", key);
 	*ret_fd = fd;
