@@ -187,6 +187,23 @@ def test_sysctls_of_an_attachment(world):
     assert world.ns("nginx").ping(V4.host) == 64
 
 
+@behaviour("L11", "S11")
+def test_settings_without_a_procfs_of_its_own(world):
+    """Where the kernel has no fsopen(2), or somebody forbids it: those of the endpoint, none of the host's."""
+    bare = {"LD_PRELOAD": str(world.place.fault), "WEIR_FAULT_HIDE": "fsopen"}
+    keys = ["net/ipv4/conf/all/arp_ignore", "net/core/somaxconn"]
+    before = [world.sysctl(key) for key in keys]
+    words = "web,sysctl=net.ipv4.conf.IFNAME.arp_ignore=2,sysctl=net.core.somaxconn=1234"
+    world.apply({"networks": {"web": dual(1)}})
+    for name, env in (("own", {}), ("shared", bare)):
+        world.weir("endpoint", "add", name, "--network", words, env=env)
+        assert inside(world, name, "net/ipv4/conf/eth0/arp_ignore") == ["2"]
+        assert inside(world, name, "net/core/somaxconn") == ["1234"]
+        assert inside(world, name, "net/ipv6/conf/eth0/accept_ra") == ["0"]
+        assert world.weir("status", json=True, env=env)["in_sync"]
+    assert [world.sysctl(key) for key in keys] == before
+
+
 @behaviour("L11", "S11", "R1")
 @pytest.mark.parametrize("key, value, says", [
     ("kernel.hostname", "x", "not one that may be set"), ("net.ipv4.ip_forward", "1", "not one that may be set"),

@@ -6,7 +6,7 @@
  *	WEIR_FAULT_DO   fail:ERRNO (by name: fail:ENOMEM), kill (before the call), kill-after,
  *			slow:MS (before every call)
  *	WEIR_FAULT_LOG  a file: every counted call, a line each
- *	WEIR_FAULT_HIDE what this kernel is not to have, with commas: parts of paths, and nfnetlink
+ *	WEIR_FAULT_HIDE what this kernel is not to have, with commas: parts of paths, nfnetlink and fsopen
  *	WEIR_FAULT_MEDDLE  a command for the shell, run before every commit of rules, whose number is $1
  *
  * How it works: each wrapper says which kind its call is of. netlink is what is sent on netlink
@@ -286,7 +286,7 @@ static bool is_hidden(const char *path)
 		return failing ? -1 : result;                                         \
 	}
 
-/* bpf(2), which has no other name in libc; all else goes on as it is. */
+/* bpf(2), which has no other name in libc, and fsopen(2); all else goes on as it is. */
 long syscall(long number, ...)
 {
 	long a[6], result;
@@ -300,6 +300,10 @@ long syscall(long number, ...)
 	struck = number == SYS_bpf && strikes(BPF, "bpf", a[0] == BPF_PROG_LOAD ? "load" : "map");
 	if (before(struck))
 		return -1;
+	if (number == SYS_fsopen && is_hidden("fsopen")) {
+		errno = ENOSYS;
+		return -1;
+	}
 	result = REAL(syscall)(number, a[0], a[1], a[2], a[3], a[4], a[5]);
 	after(struck);
 	return result;
