@@ -58,10 +58,10 @@ static size_t wanted_addresses(const struct weir_attach *a, struct weir_prefix *
 	return n;
 }
 
-/* The link-local address too, which is the kernel's to make: one that is there before the carrier is announced
- * to nobody in the moment of the carrier, when every port of the bridge would hear it and weir wait for them
- * (3 ms, among 1,000 ports 7). The kernel's other announcements come within a second; an adopted bridge
- * may let nothing pass to whom it has not heard. */
+/* The kernel makes a link-local address when the carrier comes, and has every port of the bridge hear of it
+ * at once: an attach waits 3 ms for that, 7 ms among 1,000 ports. Of one that was there before they hear
+ * within a second, by timers. Not on somebody else's bridge, which may wait to hear (with a querier,
+ * multicast goes where it was asked for). */
 static void add_link_local(const struct weir_attach *a, const struct weir_iface_want *iface,
 			   struct weir_prefix *want, size_t *n)
 {
