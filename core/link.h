@@ -75,8 +75,9 @@ struct weir_link_ops {
 			  struct weir_err *err);
 
 	/* The endpoint's namespace: made under /run/netns (own), or found and identified (path). Loopback
-	 * up, forwarding set as ep->forward. Fills ret_id. -ENOENT: not there; -EEXIST: a foreign
-	 * namespace has the name; -ESTALE: another namespace than ep->netns_id (when that is set). */
+	 * up, forwarding set as ep->forward: of a found one when its attachments come up. Fills ret_id.
+	 * -ENOENT: not there; -EEXIST: a foreign namespace has the name; -ESTALE: another namespace than
+	 * ep->netns_id (when that is set). */
 	int (*netns_ensure)(struct weir_links *links, const struct weir_endpoint *ep,
 			    struct weir_netns_id *ret_id, bool *ret_changed, struct weir_err *err);
 	/* Is there something under the name of an own namespace? */
@@ -100,8 +101,8 @@ struct weir_link_ops {
 	int (*attach_ensure)(struct weir_links *links, const struct weir_network *net,
 			     const struct weir_endpoint *ep, const struct weir_attachment *att,
 			     bool *ret_changed, struct weir_err *err);
-	/* Host end up, routed: with the host's routes to the endpoint; then the endpoint's routes (default route, extra ones that lie in the attachment),
-	 * neighbours told (gratuitous ARP, unsolicited neighbour advertisement). Idempotent. model holds
+	/* The settings of a namespace that was found; host end up, routed: with the host's routes to the
+	 * endpoint; then the endpoint's routes (default route, extra ones that lie in the attachment), neighbours told (gratuitous ARP, unsolicited neighbour advertisement). Idempotent. model holds
 	 * the endpoint's networks: routes are chosen by weir_endpoint_default(). */
 	int (*attach_up)(struct weir_links *links, const struct weir_model *model,
 			 const struct weir_endpoint *ep, const struct weir_attachment *att,

@@ -263,6 +263,28 @@ def test_existing_namespace(world, how):
     assert how == "pid" or world.exists("/run/netns/foreign")
 
 
+@behaviour("L10", "R1")
+def test_refused_a_foreign_namespace_is_as_it_was(world):
+    """What weir switches on there it never switches off, so it is last."""
+    theirs = world.netns("foreign")
+    def settings():
+        up = "UP" in theirs.ip("link", "show", "dev", "lo")[0]["flags"]
+        return up, theirs.run("cat", "/proc/sys/net/ipv4/ip_forward").out.strip()
+    theirs.run("ip", "link", "set", "lo", "down")
+    theirs.run("ip", "link", "add", "eth1", "type", "veth", "peer", "name", "other")
+    spec = {"networks": {"web": dual(1), "db": dual(2)}, "endpoints": {"nginx": {
+        "netns": "foreign", "forward": True, "networks": ["web", "db"]}}}
+    world.refused(1, "apply", world.spec(spec), says=["eth1", "not weir's"])
+    assert settings() == (False, "0")
+    theirs.run("ip", "link", "del", "eth1")
+    world.apply(spec)
+    assert settings() == (True, "1")
+    theirs.run("ip", "link", "set", "lo", "down")
+    assert "loopback is down" in world.weir("status", check=False).out
+    world.weir("repair")
+    assert settings() == (True, "1") and world.weir("status", json=True)["in_sync"]
+
+
 @behaviour("L10")
 @pytest.mark.parametrize("words, says", [
     (["--netns", "absent"], "absent"),

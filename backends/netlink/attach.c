@@ -182,6 +182,8 @@ int weir_attach_up(struct weir_links *links, const struct weir_model *model,
 	/* Our questions before the carrier: with it the kernel sends IPv6's first messages, which on a
 	 * bridge of 1,000 ports keeps everybody waiting for 6 ms. */
 	if (r == 0)
+		r = weir_namespace_up(links, ep, err);
+	if (r == 0)
 		r = weir_inside_end_up(&a, model, err);
 	if (r == 0)
 		r = weir_neighbours_may_be_wrong(&a, &tell, err);

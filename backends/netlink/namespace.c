@@ -280,7 +280,7 @@ int weir_namespace_ensure(struct weir_links *links, const struct weir_endpoint *
 		r = ensure_own(links, ep, &preparing, err);
 	} else {
 		r = open_known(links, ep, err);
-		if (r == 0)
+		if (r == 0 && !ep->n_attachments)
 			r = ensure_settings(&preparing, err);
 	}
 	if (r < 0)
@@ -289,6 +289,14 @@ int weir_namespace_ensure(struct weir_links *links, const struct weir_endpoint *
 	if (ret_changed)
 		*ret_changed = preparing.changed;
 	return 0;
+}
+
+int weir_namespace_up(struct weir_links *links, const struct weir_endpoint *ep,
+		      struct weir_err *err)
+{
+	struct preparing preparing = { .links = links, .ep = ep };
+
+	return ep->netns == WEIR_NETNS_OWN ? 0 : ensure_settings(&preparing, err);
 }
 
 int weir_namespace_check(struct weir_links *links, const struct weir_endpoint *ep,
