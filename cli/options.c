@@ -398,7 +398,8 @@ int weir_cli_blame(struct weir_err *err, int code, enum weir_option_id id, const
 {
 	char word[128];
 	unsigned column = err->at.column ? err->at.column : 1;
-	if (id == OPT_BACKEND && value == getenv("WEIR_BACKEND")) /* where no option says it */
+	const char *backend = getenv("WEIR_BACKEND");
+	if (id == OPT_BACKEND && backend && value == backend) /* where no option says it */
 		(void)snprintf(word, sizeof(word), "WEIR_BACKEND");
 	else
 		(void)snprintf(word, sizeof(word), defs[id].letter ? "-%.1s" : "--%s",

@@ -91,7 +91,8 @@ static void give_back(struct weir_arena *arena, const void *items, size_t size)
 {
 	if (size < LARGEST_BLOCK)
 		return;
-	for (struct weir_arena_block **at = &arena->blocks; *at; at = &(*at)->next) {
+	/* the first block holds what it was moved to */
+	for (struct weir_arena_block **at = &arena->blocks->next; *at; at = &(*at)->next) {
 		struct weir_arena_block *block = *at;
 		if ((const void *)block->data != items)
 			continue;

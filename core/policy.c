@@ -6,7 +6,7 @@
 #include <string.h>
 
 #define NAMES(table, count) \
-	static_assert(sizeof(table) / sizeof(table[0]) == (count), "a name for each")
+	static_assert(sizeof(table) / sizeof((table)[0]) == (count), "a name for each")
 
 static const char *const actions[] = {
 	[WEIR_ALLOW] = "allow",

@@ -110,7 +110,7 @@ static bool copy_selector(struct weir_arena *arena, struct weir_selector *sel)
 
 static bool copy_selectors(struct weir_arena *arena, struct weir_selector *sels, size_t n)
 {
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; sels && i < n; i++)
 		if (!copy_selector(arena, &sels[i]))
 			return false;
 	return true;
