@@ -102,7 +102,8 @@ struct weir_link_ops {
 			     const struct weir_endpoint *ep, const struct weir_attachment *att,
 			     bool *ret_changed, struct weir_err *err);
 	/* The settings of a namespace that was found; host end up, routed: with the host's routes to the
-	 * endpoint; then the endpoint's routes (default route, extra ones that lie in the attachment), neighbours told (gratuitous ARP, unsolicited neighbour advertisement). Idempotent. model holds
+	 * endpoint; then the endpoint's routes (default route, extra ones that lie in the attachment),
+	 * neighbours told (gratuitous ARP, unsolicited neighbour advertisement). Idempotent. model holds
 	 * the endpoint's networks: routes are chosen by weir_endpoint_default(). */
 	int (*attach_up)(struct weir_links *links, const struct weir_model *model,
 			 const struct weir_endpoint *ep, const struct weir_attachment *att,

@@ -179,10 +179,10 @@ int weir_attach_up(struct weir_links *links, const struct weir_model *model,
 	bool tell = false;
 	int r = open_in_model(&a, model, err);
 
-	/* Our questions before the carrier: with it the kernel sends IPv6's first messages, which on a
-	 * bridge of 1,000 ports keeps everybody waiting for 6 ms. */
 	if (r == 0)
 		r = weir_namespace_up(links, ep, err);
+	/* Our questions before the carrier: with it the kernel may send IPv6's first messages, which on a
+	 * bridge of 1,000 ports keeps everybody waiting for 6 ms. */
 	if (r == 0)
 		r = weir_inside_end_up(&a, model, err);
 	if (r == 0)

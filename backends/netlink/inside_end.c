@@ -65,7 +65,8 @@ static size_t wanted_addresses(const struct weir_attach *a, struct weir_prefix *
 static void add_link_local(const struct weir_attach *a, const struct weir_iface_want *iface,
 			   struct weir_prefix *want, size_t *n)
 {
-	if (weir_mode_traits(a->net->mode)->host && !a->net->adopt && iface->ipv6.disable_ipv6 == 0)
+	if (weir_mode_traits(a->net->mode)->host && !a->net->adopt &&
+	    iface->ipv6.disable_ipv6 == 0 && weir_mac_is_set(&iface->mac))
 		want[(*n)++] = (struct weir_prefix){ weir_link_local(&iface->mac), 64 };
 }
 
