@@ -10,10 +10,12 @@ import subprocess
 import tempfile
 
 import place
+import world
 from vm import guest, kernels
 
 RUN_TIMEOUT = 120  # seconds; emulated, and on a busy host
 FOLDER = "/root/world"
+HOST, LAN = "/proc/1/ns/net", "/root/lan"
 ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
 # The kernel's own watchdogs are off: how long a processor stands still tells how busy its host is. For the same
 # reason packets may wait for it in any number; and connections be followed in as many as on a host of some size.
@@ -26,6 +28,7 @@ echo 100000 >/proc/sys/net/core/netdev_max_backlog
 echo 262144 >/proc/sys/net/netfilter/nf_conntrack_max
 echo 1 >/sys/module/rcupdate/parameters/rcu_cpu_stall_suppress
 """ % FOLDER
+WIRED = "touch {0}\nunshare --net={0} true\n".format(LAN) + world.wiring(HOST, LAN)
 # What a kernel says when something in it is broken.
 COMPLAINT = re.compile(r"BUG|WARNING|Oops|general protection|Call Trace|refcount|scheduling while atomic|possible .* deadlock"
                        r"|suspicious RCU|Unable to handle|leaked|double free")
@@ -58,13 +61,12 @@ class Process:
 
 class Machine(place.Machine):
     """A clone of a kernel's template."""
-    folder = FOLDER
+    folder, host = FOLDER, HOST
+    holder = None  # its namespace stays without
 
-    def __init__(self, where, clone):
+    def __init__(self, where, clone, lan=None):
         super().__init__(where)
-        self.guest = clone
-        self.holder = self.agent(None, "host")
-        self.host = "/proc/1/ns/net"
+        self.guest, self.lan = clone, lan
 
     def popen(self, argv, net=None, env=None, talk=False):
         process = self.guest.spawn([str(word) for word in argv], env={**ENVIRONMENT, **(env or {})}, net=net, cwd=FOLDER)
@@ -112,6 +114,13 @@ def furnish(machine, files):
     machine.exec(["sh", "-c", FURNISH])  # some kernels lack one or the other
 
 
+def wire(machine):
+    """Most tests find their lan there."""
+    code, _, err = machine.exec(["sh", "-ec", WIRED])
+    if code:
+        raise guest.Dead("its lan cannot be wired: %s" % err.decode(errors="replace"))
+
+
 class Kernel:
     """One of Debian's kernels, in QEMU."""
     run_timeout = RUN_TIMEOUT
@@ -129,12 +138,13 @@ class Kernel:
                  self.program("exchange"): stripped(place.program("exchange"))}
         key = hashlib.sha256(repr((FURNISH, sorted((str(path), data) for path, data in files.items()))).encode()).hexdigest()
         self.furnished = self.template.prepared(key, lambda machine: furnish(machine, files))
+        self.wired = self.furnished.prepared(WIRED, wire)
 
     def program(self, name):
         return "/usr/local/bin/" + name
 
     def machine(self, _):
-        return Machine(self, self.furnished.clone())
+        return Machine(self, self.wired.clone(), LAN)
 
     def pair(self, _):
         """A machine and its neighbour's."""

@@ -135,9 +135,10 @@ class Machine:
     """A host's namespaces and files, wherever it is; paths given to it are paths inside. What a place adds: popen,
     inode, read, write, unlink, and the folder in which commands run."""
     folder = "/"
+    lan = None  # the path of the lan's namespace, where it is there and wired already
 
     def __init__(self, place):
-        self.place, self.agents, self.history = place, [], []
+        self.place, self.agents, self.history, self.ran = place, [], [], 0
 
     def agent(self, net, name, before=()):
         """A probe in that network namespace; None: the host's."""
@@ -155,6 +156,7 @@ class Machine:
         self.agents.remove(agent)
 
     def finish(self, process, argv, stdin=None, timeout=None):
+        self.ran += 1
         return Result(argv, *process.finish(stdin, timeout or self.place.run_timeout))
 
     def run(self, argv, net=None, env=None, check=True, stdin=None, record=True, timeout=None):

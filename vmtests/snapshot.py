@@ -35,9 +35,9 @@ echo @nft; nft -s list ruleset
 [ ! -e /proc/net/ip6_tables_names ] || while read -r t; do
 	echo "@legacy6 $t"; ip6tables-legacy-save -t "$t"; done </proc/net/ip6_tables_names
 echo @files; find /run /etc/netns /var/lib -printf '%y %m %p\n' 2>/dev/null
-echo @texts; grep -rs '' /etc/netns
+echo @texts; $1 texts /etc/netns
 echo @mounts; while read -r _ _ _ root at _; do echo "$root $at"; done </proc/self/mountinfo
-echo @sysctls; grep -rs --exclude-dir=neigh '' /proc/sys/net
+echo @sysctls; $1 texts /proc/sys/net neigh
 for ns in /run/netns/*; do
 	[ -e "$ns" ] || continue
 	echo "@inside-links $ns"; nsenter --net="$ns" sh -c "$inside" sh "inside-$ns-" 2>/dev/null
@@ -62,10 +62,10 @@ PROGRAM = re.compile(r" id \d+ name")  # of a tc filter: when it was loaded
 COUNTERS = re.compile(r" \[\d+:\d+\]")
 
 
-def take(run):
-    """run(argv, stdin) gives the output of a command where weir lives."""
+def take(run, probe):
+    """run(argv, stdin) gives the output of a command where weir lives, and probe is a program there."""
     lines, section, ports = [], "", []
-    for line in run(["sh", "-c", SCRIPT], INSIDE).splitlines():
+    for line in run(["sh", "-c", SCRIPT, "sh", probe], INSIDE).splitlines():
         if line.startswith("@"):
             section, ports = line[1:], []
         elif line.startswith("qdisc clsact") and " dev " in line:

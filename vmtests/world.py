@@ -94,6 +94,20 @@ nsenter --net={path} ip -batch - <<'EOF'
 {lines}EOF
 """
 
+
+
+def cable(host, neighbour, here, at_host, at_neighbour):
+    """A script: a wire between two network namespaces (paths), and what is at its ends."""
+    batches = ((host, WIRE), (neighbour, NEIGHBOUR + at_neighbour), (host, HOST + at_host))
+    return "".join(BATCH.format(path=path, lines=text.format(v4=V4, v6=V6, here=here, there=neighbour))
+                   for path, text in batches)
+
+
+def wiring(host, lan):
+    """A script: the least of a world, with the bridge-netfilter switches off."""
+    return BRIDGE_NETFILTER.format(on=0) + cable(host, lan, "eth0", HOST1, LAN)
+
+
 Answer = collections.namedtuple("Answer", "outcome server client client_port port")
 
 
@@ -218,10 +232,16 @@ class World:
         self.machine, self.other = place.pair(folder) if across else (place.machine(folder), None)
         self.folder = self.machine.path(self.machine.folder)  # where commands run
         self._endpoints = {}
+        self._refusal = None, None  # the last one: how many commands had been run, and what the machine was like
         self.host = Namespace(self, "host", agent=self.machine.holder)
-        self.lan = Namespace(self, "lan", machine=self.other) if self.other else self._neighbour("lan")
+        self.lan = self._lan()
         self.lan2 = self._neighbour("lan2") if lan2 else None
         self._wire()
+
+    def _lan(self):
+        if self.other:
+            return Namespace(self, "lan", machine=self.other)
+        return Namespace(self, "lan", self.machine.lan) if self.machine.lan else self._neighbour("lan")
 
     def _neighbour(self, name):
         agent, path = self.machine.netns(name)
@@ -229,23 +249,23 @@ class World:
 
     def _wire(self):
         """In one go: where programs start slowly, each counts."""
-        script = BRIDGE_NETFILTER.format(on=int(self.bridge_netfilter == "global"))
-        script += self._card() if self.other else self._cable(self.lan, "eth0", HOST1, LAN)
+        script = ""
+        if self.other:
+            script += BRIDGE_NETFILTER.format(on=0) + self._card()
+        elif not self.machine.lan:
+            script += wiring(self.machine.host, self.lan.path)
         if self.lan2:
-            script += self._cable(self.lan2, "eth1", HOST2, LAN2)
-        self.machine.run(["sh", "-ec", script], record=False)
+            script += cable(self.machine.host, self.lan2.path, "eth1", HOST2, LAN2)
+        if self.bridge_netfilter == "global":
+            script += BRIDGE_NETFILTER.format(on=1)
+        if script:
+            self.machine.run(["sh", "-ec", script], record=False)
 
     def _card(self):
         """The neighbour is at the other end of a real wire, and gets its addresses now."""
         names = {"v4": V4, "v6": V6, "here": "eth0"}
         self.lan.run("sh", "-ec", BATCH.format(path=self.other.host, lines=(NEIGHBOUR + LAN).format(**names)), record=False)
         return BATCH.format(path=self.machine.host, lines=(CARD + HOST + HOST1).format(**names))
-
-    def _cable(self, neighbour, here, at_host, at_neighbour):
-        batches = ((self.machine.host, WIRE), (neighbour.path, NEIGHBOUR + at_neighbour),
-                   (self.machine.host, HOST + at_host))
-        return "".join(BATCH.format(path=path, lines=text.format(v4=V4, v6=V6, here=here, there=neighbour.agent.pid))
-                       for path, text in batches)
 
     # -- weir ---------------------------------------------------------------------------------------
 
@@ -318,12 +338,16 @@ class World:
     def refused(self, code, *argv, says=(), **more):
         """weir must fail with this exit code, these words, and leave everything as it was (an empty store may
         stay: the folder is where the lock is)."""
-        before = self.snapshot()
+        ran, before = self._refusal
+        if ran != self.machine.ran:  # one refusal after another needs to look once
+            before = self.snapshot()
         result = self.weir(*argv, check=False, **more)
         assert result.code == code, "exit code %d expected: %s" % (code, result)
         for words in [says] if isinstance(says, str) else says:
             assert words in result.err + result.out, "expected %r in: %s" % (words, result)
-        self.same(apart_from_store(before), apart_from_store(self.snapshot()), result)
+        after = self.snapshot()
+        self.same(apart_from_store(before), apart_from_store(after), result)
+        self._refusal = self.machine.ran, after
         return result
 
     # -- the world ----------------------------------------------------------------------------------
@@ -366,7 +390,8 @@ class World:
         return self.host.run("sh", "-c", self.filter.list, record=False).out
 
     def snapshot(self):
-        return snapshot.take(lambda argv, stdin: self.machine.run(argv, stdin=stdin, record=False).out)
+        return snapshot.take(lambda argv, stdin: self.machine.run(argv, stdin=stdin, record=False).out,
+                             str(self.place.probe))
 
     def same(self, before, after, why=""):
         diff = snapshot.difference(before, after)

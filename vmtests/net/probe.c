@@ -72,20 +72,16 @@ static bool read_commands(void)
 
 static void loop(void)
 {
-	static struct pollfd fds[PROBE_SOCKETS + 16];
+	struct pollfd fds[16] = { { .fd = STDIN_FILENO, .events = POLLIN }, { .events = POLLIN } };
 
 	for (;;) {
-		size_t max = sizeof(fds) / sizeof(fds[0]);
-		size_t n_served, n;
-
-		fds[0] = (struct pollfd){ .fd = STDIN_FILENO, .events = POLLIN };
-		n_served = probe_serve_poll(fds + 1, PROBE_SOCKETS);
-		n = 1 + n_served;
-		n += probe_frames_poll(fds + n, max - n);
-		if (poll(fds, n, -1) < 0)
+		fds[1].fd = probe_serve_fd();
+		if (poll(fds, 2 + probe_frames_poll(fds + 2, sizeof(fds) / sizeof(fds[0]) - 2),
+			 -1) < 0)
 			continue;
 		probe_frames_ready();
-		probe_serve_ready(fds + 1, n_served);
+		if (fds[1].revents)
+			probe_serve_ready();
 		if (fds[0].revents && !read_commands())
 			return;
 	}
@@ -99,10 +95,13 @@ int main(int argc, char **argv)
 		return probe_flood(argv + 2); /* argv ends with NULL */
 	if (argc == 5 && strcmp(argv[1], "stream") == 0)
 		return probe_stream(argv + 2);
+	if ((argc == 3 || argc == 4) && strcmp(argv[1], "texts") == 0)
+		return probe_texts(argv + 2);
 	if (argc != 2) {
 		fprintf(stderr,
 			"usage: probe NAME | probe enter MOUNTS NETWORK FOLDER COMMAND... | "
-			"probe flood ADDR PORT [PAUSE-US] | probe stream PROTO ADDR PORT\n");
+			"probe flood ADDR PORT [PAUSE-US] | probe stream PROTO ADDR PORT | "
+			"probe texts FOLDER [EXCEPT]\n");
 		return 2;
 	}
 	probe_name = argv[1];

@@ -29,7 +29,7 @@
 enum {
 	PROBE_WORDS = 10,
 	PROBE_LINE = 8192,   /* a raw frame in hexadecimal fits */
-	PROBE_SOCKETS = 4096 /* a range of a thousand ports, their connections, held ones */
+	PROBE_STREAMS = 4096 /* those of a range of a thousand ports, and held ones */
 };
 
 union probe_addr {
@@ -47,12 +47,13 @@ socklen_t probe_addr_len(const union probe_addr *addr);
 void probe_addr_text(const union probe_addr *addr, char *buf, size_t size, unsigned *ret_port);
 int probe_socket(const char *proto, int family, int flags);
 
-/* serve.c: listening sockets and what they accepted, polled by the main loop. */
+/* serve.c: listening sockets and what they accepted, behind one descriptor for the main loop to poll;
+ * -1 before there is any. */
 void probe_serve(char **words);
 void probe_shout(char **words);
 void probe_hangup(char **words);
-size_t probe_serve_poll(struct pollfd *fds, size_t max);
-void probe_serve_ready(const struct pollfd *fds, size_t n);
+int probe_serve_fd(void);
+void probe_serve_ready(void);
 
 /* connect.c */
 void probe_connect(char **words);
@@ -76,5 +77,9 @@ int probe_enter(int argc, char **argv);
 /* flood.c: datagrams, a new flow each, until it is killed; and one flow that goes on. */
 int probe_flood(char **words);
 int probe_stream(char **words);
+
+/* texts.c: FOLDER [EXCEPT]: the lines of every file below, each behind its path; but for what is in
+ * folders of that name. */
+int probe_texts(char **words);
 
 #endif

@@ -6,24 +6,49 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <unistd.h>
 
 enum kind { LISTENER, DATAGRAM, STREAM };
 
-struct service {
-	int fd;
-	enum kind kind;
-};
+static int epoll_fd = -1;
+static int streams[PROBE_STREAMS];
+static size_t n_streams;
 
-static struct service services[PROBE_SOCKETS];
-static size_t n_services;
+int probe_serve_fd(void)
+{
+	return epoll_fd;
+}
 
 static bool add_service(int fd, enum kind kind)
 {
-	if (n_services == PROBE_SOCKETS)
+	struct epoll_event event = { .events = EPOLLIN,
+				     .data.u64 = (uint64_t)kind << 32 | (unsigned)fd };
+
+	if (epoll_fd < 0)
+		epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (kind == STREAM && n_streams == PROBE_STREAMS) {
+		errno = ENFILE;
 		return false;
-	services[n_services++] = (struct service){ fd, kind };
+	}
+	if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &event) != 0)
+		return false;
+	if (kind == STREAM)
+		streams[n_streams++] = fd;
 	return true;
+}
+
+/* Taken out by name: a child may still have it open. */
+static void end_stream(int fd)
+{
+	size_t i = 0;
+
+	while (i < n_streams && streams[i] != fd)
+		i++;
+	if (i < n_streams)
+		streams[i] = streams[--n_streams];
+	(void)epoll_ctl(epoll_fd, EPOLL_CTL_DEL, fd, NULL);
+	close(fd);
 }
 
 static unsigned local_port(int fd)
@@ -155,9 +180,8 @@ static bool echo_one(int fd)
 /* shout WORD: the servers' ends of all streams say it, unasked. */
 void probe_shout(char **words)
 {
-	for (size_t i = 0; i < n_services; i++)
-		if (services[i].kind == STREAM)
-			(void)!write(services[i].fd, words[1], strlen(words[1]));
+	for (size_t i = 0; i < n_streams; i++)
+		(void)!write(streams[i], words[1], strlen(words[1]));
 	printf("ok\n");
 }
 
@@ -167,38 +191,29 @@ void probe_hangup(char **words)
 	const struct linger at_once = { .l_onoff = 1 };
 
 	(void)words;
-	for (size_t i = n_services; i-- > 0;) {
-		if (services[i].kind != STREAM)
-			continue;
-		(void)setsockopt(services[i].fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
-		close(services[i].fd);
-		services[i] = services[--n_services];
+	while (n_streams > 0) {
+		int fd = streams[n_streams - 1];
+
+		(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+		end_stream(fd);
 	}
 	printf("ok\n");
 }
 
-size_t probe_serve_poll(struct pollfd *fds, size_t max)
+void probe_serve_ready(void)
 {
-	size_t n = n_services < max ? n_services : max;
+	struct epoll_event events[64];
+	int n = epoll_wait(epoll_fd, events, sizeof(events) / sizeof(events[0]), 0);
 
-	for (size_t i = 0; i < n; i++)
-		fds[i] = (struct pollfd){ .fd = services[i].fd, .events = POLLIN };
-	return n;
-}
+	for (int i = 0; i < n; i++) {
+		int fd = (int)(uint32_t)events[i].data.u64;
+		enum kind kind = (enum kind)(events[i].data.u64 >> 32);
 
-/* fds are as probe_serve_poll() wrote them. Backwards, so that removal by the last one is safe. */
-void probe_serve_ready(const struct pollfd *fds, size_t n)
-{
-	for (size_t i = n; i-- > 0;) {
-		if (fds[i].revents == 0)
-			continue;
-		if (services[i].kind == LISTENER) {
-			accept_one(fds[i].fd);
-		} else if (services[i].kind == DATAGRAM) {
-			answer_one(fds[i].fd);
-		} else if (!echo_one(fds[i].fd)) {
-			close(fds[i].fd);
-			services[i] = services[--n_services];
-		}
+		if (kind == LISTENER)
+			accept_one(fd);
+		else if (kind == DATAGRAM)
+			answer_one(fd);
+		else if (!echo_one(fd))
+			end_stream(fd);
 	}
 }
