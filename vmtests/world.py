@@ -95,7 +95,6 @@ nsenter --net={path} ip -batch - <<'EOF'
 """
 
 
-
 def cable(host, neighbour, here, at_host, at_neighbour):
     """A script: a wire between two network namespaces (paths), and what is at its ends."""
     batches = ((host, WIRE), (neighbour, NEIGHBOUR + at_neighbour), (host, HOST + at_host))
@@ -251,9 +250,9 @@ class World:
         """In one go: where programs start slowly, each counts."""
         script = ""
         if self.other:
-            script += BRIDGE_NETFILTER.format(on=0) + self._card()
+            script = BRIDGE_NETFILTER.format(on=0) + self._card()
         elif not self.machine.lan:
-            script += wiring(self.machine.host, self.lan.path)
+            script = wiring(self.machine.host, self.lan.path)
         if self.lan2:
             script += cable(self.machine.host, self.lan2.path, "eth1", HOST2, LAN2)
         if self.bridge_netfilter == "global":
