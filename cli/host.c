@@ -39,6 +39,8 @@ int weir_cli_tell(struct weir_cli *cli, int r, const struct weir_plan *plan, con
 	if (r < 0)
 		return r;
 	weir_print_plan(cli, plan, nothing);
+	if (plan->n_unmended)
+		return WEIR_EXIT_FAILED;
 	return cli->dry_run && (plan->n_steps || plan->n_drift) ? WEIR_EXIT_CHANGES
 								: WEIR_EXIT_DONE;
 }

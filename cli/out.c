@@ -94,12 +94,14 @@ void weir_print_plan(const struct weir_cli *cli, const struct weir_plan *plan, c
 					  weir_json_warnings(plan->warnings, plan->n_warnings)));
 		return;
 	}
-	if (cli->quiet)
+	if (cli->quiet && !plan->n_unmended)
 		return;
-	print_steps(plan->drift, plan->n_drift, cli->dry_run ? "to mend " : "mended ");
-	print_steps(plan->steps, plan->n_steps, "");
-	if (!plan->n_steps && !plan->n_drift)
-		puts(nothing);
+	if (!cli->quiet) {
+		print_steps(plan->drift, plan->n_drift, cli->dry_run ? "to mend " : "mended ");
+		print_steps(plan->steps, plan->n_steps, "");
+		if (!plan->n_steps && !plan->n_drift && !plan->n_unmended)
+			puts(nothing);
+	}
 	print_warnings(plan->warnings, plan->n_warnings);
 }
 

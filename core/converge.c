@@ -4,7 +4,11 @@
  * How it works: everything wanted is loaded, everything there is read back, and what differs is mended
  * in the order of any change: links down, rules in one transaction, connections forgotten, links up,
  * what is too much removed. Nothing is undone on failure: the mark stays, and the next command
- * converges again from wherever this one stopped. */
+ * converges again from wherever this one stopped.
+ *
+ * A network or an endpoint that cannot be mended is told and left, and so is the mark: root inside one
+ * endpoint can see to that, and must not keep the others, nor the rules, from being mended. Rules allow
+ * what the store says whether or not a link is there for it. */
 #include "core/converge.h"
 
 #include <errno.h>
@@ -30,6 +34,7 @@ struct work {
 	struct weir_delta delta; /* have -> want, as far as the kernel's rules could be read */
 	bool whole;
 	struct weir_nameset orphans; /* interfaces of ours that nobody wants */
+	bool left;		     /* something could not be mended */
 };
 
 static void free_work(struct work *w)
@@ -49,6 +54,25 @@ static int drift(struct work *w, enum weir_action action, const char *object, co
 		 const char *detail)
 {
 	return weir_plan_add_drift(w->plan, action, object, name, detail, w->err);
+}
+
+/* An error of one object's, by which the others need not suffer. */
+static bool is_its_own(int r)
+{
+	return r < 0 && r != -ENOMEM && r != -ENOTRECOVERABLE;
+}
+
+/* 0 when the rest can go on without this object. */
+static int leave(struct work *w, int r, const char *object, const char *name,
+		 const struct weir_err *why)
+{
+	if (is_its_own(r)) {
+		w->left = true;
+		return weir_plan_add_unmended(w->plan, object, name, why->text, w->err);
+	}
+	if (r < 0 && w->err)
+		*w->err = *why;
+	return r;
 }
 
 /* ---- a predecessor's mark ---- */
@@ -168,6 +192,7 @@ static int read_rules(struct work *w)
 		r = weir_session_refuse_foreign(s, w->err);
 	if (r < 0)
 		return r;
+	w->whole |= s->kernel.present && !s->kernel.epoch.store[0];
 	if (w->whole && s->kernel.present)
 		r = try_whole(w);
 	if (r < 0)
@@ -201,7 +226,7 @@ static int compare_networks(struct work *w)
 		struct weir_err why = { 0 };
 		const struct weir_network *net = &w->want.networks[i];
 		r = ops_of(w)->network_check(w->s->links, net, &why);
-		if (r == -ESTALE) {
+		if (is_its_own(r)) {
 			w->network_differs[i] = true;
 			r = drift(w, WEIR_ACTION_CHANGE, "network", net->name, why.text);
 		} else if (r < 0 && w->err) {
@@ -217,7 +242,7 @@ static bool in_changed_network(const struct work *w, const struct weir_attachmen
 	return w->network_differs[net - w->want.networks];
 }
 
-/* 0 same, -ESTALE differs, -ENOENT its foreign namespace is gone */
+/* 0 same, -ENOENT its foreign namespace is gone, else it differs (but see is_its_own()) */
 static int compare_endpoint(struct work *w, const struct weir_endpoint *ep, struct weir_err *why)
 {
 	int r = ops_of(w)->netns_check(w->s->links, ep, why);
@@ -258,7 +283,7 @@ static int compare_endpoints(struct work *w)
 		bool past = is_past(w, ep, &why);
 		r = past ? -ENOENT : compare_endpoint(w, ep, &why);
 		bool gone = past || (r == -ENOENT && ep->netns == WEIR_NETNS_PATH);
-		if (gone || r == -ESTALE) {
+		if (gone || is_its_own(r)) {
 			w->endpoint_differs[i] = !gone;
 			r = gone ? note_gone(w, ep) : 0;
 			if (r == 0)
@@ -336,38 +361,39 @@ static int look(struct work *w)
 
 /* An own namespace that is not the one we know may still be ours, by its mark: a predecessor made it anew
  * and did not live to write it down. */
-static int ensure_netns(struct work *w, const struct weir_endpoint *ep, struct weir_netns_id *ret)
+static int ensure_netns(struct work *w, const struct weir_endpoint *ep, struct weir_netns_id *ret,
+			struct weir_err *err)
 {
 	struct weir_err why = { 0 };
 	struct weir_endpoint marked = *ep;
 	int r = ops_of(w)->netns_ensure(w->s->links, ep, ret, NULL, &why);
 	marked.netns_id = (struct weir_netns_id){ 0 };
 	if (r == -ESTALE && ep->netns == WEIR_NETNS_OWN)
-		return ops_of(w)->netns_ensure(w->s->links, &marked, ret, NULL, w->err);
-	if (r < 0 && w->err)
-		*w->err = why;
+		return ops_of(w)->netns_ensure(w->s->links, &marked, ret, NULL, err);
+	if (r < 0)
+		*err = why;
 	return r;
 }
 
-static int mend_endpoint(struct work *w, struct weir_endpoint *ep)
+static int mend_endpoint(struct work *w, struct weir_endpoint *ep, struct weir_err *err)
 {
 	struct weir_netns_id id = { 0 };
-	int r = ensure_netns(w, ep, &id);
+	int r = ensure_netns(w, ep, &id, err);
 	if (r < 0)
 		return r;
 	if (!weir_netns_id_equal(&id, &ep->netns_id)) {
 		ep->netns_id = id;
-		r = weir_store_set_netns_id(w->s->store, ep->name, &id, w->err);
+		r = weir_store_set_netns_id(w->s->store, ep->name, &id, err);
 	}
 	if (r == 0)
-		r = ops_of(w)->names_ensure(w->s->links, ep, NULL, w->err);
+		r = ops_of(w)->names_ensure(w->s->links, ep, NULL, err);
 	for (size_t i = 0; r == 0 && i < ep->n_attachments; i++) {
 		const struct weir_attachment *att = &ep->attachments[i];
 		r = ops_of(w)->attach_ensure(w->s->links,
 					     weir_model_network(&w->want, att->network), ep, att,
-					     NULL, w->err);
+					     NULL, err);
 	}
-	return r < 0 ? weir_err_wrap(w->err, r, "endpoint \"%s\"", ep->name) : 0;
+	return r;
 }
 
 static int mend_links(struct work *w)
@@ -375,13 +401,22 @@ static int mend_links(struct work *w)
 	int r = w->orphans.n
 			? ops_of(w)->remove(w->s->links, w->orphans.items, w->orphans.n, w->err)
 			: 0;
-	for (size_t i = 0; r == 0 && i < w->want.n_networks; i++)
+	for (size_t i = 0; r == 0 && i < w->want.n_networks; i++) {
+		const struct weir_network *net = &w->want.networks[i];
+		struct weir_err why = { 0 };
 		if (w->network_differs[i])
-			r = ops_of(w)->network_ensure(w->s->links, &w->want.networks[i], NULL,
-						      w->err);
-	for (size_t i = 0; r == 0 && i < w->want.n_endpoints; i++)
+			r = ops_of(w)->network_ensure(w->s->links, net, NULL, &why);
+		w->network_differs[i] &= r == 0;
+		r = leave(w, r, "network", net->name, &why);
+	}
+	for (size_t i = 0; r == 0 && i < w->want.n_endpoints; i++) {
+		struct weir_endpoint *ep = &w->want.endpoints[i];
+		struct weir_err why = { 0 };
 		if (w->endpoint_differs[i])
-			r = mend_endpoint(w, &w->want.endpoints[i]);
+			r = mend_endpoint(w, ep, &why);
+		w->endpoint_differs[i] &= r == 0;
+		r = leave(w, r, "endpoint", ep->name, &why);
+	}
 	return r;
 }
 
@@ -444,14 +479,20 @@ static int forget(struct work *w)
 static int bring_up(struct work *w)
 {
 	int r = 0;
-	for (size_t i = 0; r == 0 && i < w->want.n_networks; i++)
+	for (size_t i = 0; r == 0 && i < w->want.n_networks; i++) {
+		const struct weir_network *net = &w->want.networks[i];
+		struct weir_err why = { 0 };
 		if (w->network_differs[i])
-			r = ops_of(w)->network_up(w->s->links, &w->want.networks[i], w->err);
+			r = ops_of(w)->network_up(w->s->links, net, &why);
+		r = leave(w, r, "network", net->name, &why);
+	}
 	for (size_t i = 0; r == 0 && i < w->want.n_endpoints; i++) {
 		const struct weir_endpoint *ep = &w->want.endpoints[i];
+		struct weir_err why = { 0 };
 		for (size_t k = 0; r == 0 && w->endpoint_differs[i] && k < ep->n_attachments; k++)
 			r = ops_of(w)->attach_up(w->s->links, &w->want, ep, &ep->attachments[k],
-						 w->err);
+						 &why);
+		r = leave(w, r, "endpoint", ep->name, &why);
 	}
 	return r;
 }
@@ -484,8 +525,9 @@ static int mend(struct work *w)
 	if (r < 0)
 		weir_store_rollback(s->store);
 	else
-		s->dirty = s->new_boot = false;
-	s->undo = NULL; /* converging is not undone */
+		s->new_boot = false;
+	s->dirty = r < 0 || w->left; /* the next command tries again */
+	s->undo = NULL;		     /* converging is not undone */
 	return r;
 }
 

@@ -379,6 +379,8 @@ static int run_change(struct weir_session *s, const struct weir_change *wanted, 
 	int r = weir_session_is_fresh(s, &fresh, err);
 	if (r == 0 && (!fresh || wanted->converge))
 		r = weir_converge(s, plan, NULL, err);
+	if (!wanted->converge)
+		plan->n_unmended = 0; /* it was not asked for */
 	if (r == 0 && change.edit)
 		r = edit_object(s, &change, &edited, err);
 	if (r == 0)

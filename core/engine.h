@@ -104,6 +104,7 @@ struct weir_plan {
 	struct weir_step
 		*warnings; /* what is done, and may not be what is meant; action says nothing */
 	size_t n_warnings;
+	size_t n_unmended; /* of the warnings: objects that stay as they are, though the rest was mended */
 	struct weir_model after; /* the objects that were made or changed, with what was chosen */
 };
 void weir_plan_free(struct weir_plan *plan);
@@ -118,7 +119,8 @@ int weir_engine_change(const struct weir_engine *engine, const struct weir_chang
 		       bool dry_run, struct weir_plan *ret, struct weir_err *err);
 
 /* Makes the kernel what the store says, whatever it is now. Endpoints whose foreign namespace is gone
- * are dropped from the store. ret->drift tells what was mended (dry_run: is to be mended). */
+ * are dropped from the store. ret->drift tells what was mended (dry_run: is to be mended); a network or
+ * endpoint that cannot be is warned of, and the rest mended. */
 int weir_engine_repair(const struct weir_engine *engine, bool dry_run, struct weir_plan *ret,
 		       struct weir_err *err);
 

@@ -71,6 +71,20 @@ int weir_plan_add_warning(struct weir_plan *plan, const struct weir_step *step,
 	return add(plan, &plan->warnings, &plan->n_warnings, step, err);
 }
 
+int weir_plan_add_unmended(struct weir_plan *plan, const char *object, const char *name,
+			   const char *why, struct weir_err *err)
+{
+	const struct weir_step step = { .object = object, .name = name, .detail = why };
+	size_t n = 0;
+	for (size_t i = 0; i < plan->n_drift; i++)
+		if (strcmp(plan->drift[i].object, object) != 0 ||
+		    strcmp(plan->drift[i].name, name) != 0)
+			plan->drift[n++] = plan->drift[i];
+	plan->n_drift = n;
+	plan->n_unmended++;
+	return weir_plan_add_warning(plan, &step, err);
+}
+
 /* ---- what differs ---- */
 
 /* a, b: the object before and after, one of them NULL when it comes or goes. */

@@ -19,6 +19,9 @@ int weir_plan_add_drift(struct weir_plan *plan, enum weir_action action, const c
 /* One more thing to look at again; step's words are copied, its action says nothing. */
 int weir_plan_add_warning(struct weir_plan *plan, const struct weir_step *step,
 			  struct weir_err *err);
+/* What differed and could not be mended: a warning that says why, instead of drift. */
+int weir_plan_add_unmended(struct weir_plan *plan, const char *object, const char *name,
+			   const char *why, struct weir_err *err);
 /* Warnings about a policy among everybody that it may pick (policy_warn.c). */
 int weir_plan_warn_policy(struct weir_plan *plan, const struct weir_model *all,
 			  const struct weir_policy *policy, struct weir_err *err);

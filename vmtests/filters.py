@@ -23,6 +23,7 @@ class Nftables:
         "all rules": "nft flush ruleset",
         "our table": "nft delete table inet weir",
         "a chain's rules": "nft flush chain inet weir forward",
+        "the owner's mark": "nft flush set inet weir epoch",
         "a mapping": "nft delete element inet weir published4 { tcp . 8080 }",
     }
     # something of weir's name that weir did not make
@@ -45,6 +46,7 @@ class Iptables:
         "all rules": LEGACY_FLUSH,
         "our table": "ip6tables-legacy -t nat -F; ip6tables-legacy -t nat -X",
         "a chain's rules": "iptables-legacy -F WEIR-FORWARD",
+        "the owner's mark": "iptables-legacy -F WEIR-STATE",
         "a mapping": "iptables-legacy -t nat -D WEIR-TCP 1",
     }
     foreign = "iptables-legacy -N WEIR-MINE"

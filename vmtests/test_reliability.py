@@ -316,6 +316,7 @@ BREAK = {
     "an endpoint's address": "ip -n nginx addr flush dev eth0 scope global",
     "an endpoint's route": "ip -n nginx route del default",
     "a mapping": None,
+    "the owner's mark": None,
 }
 
 
@@ -337,6 +338,44 @@ def test_repair(world, what):
     assert world.weir("status", json=True)["in_sync"]
     world.ns("nginx").serve(80)
     assert world.lan.connect(V4.host, 8080).server == "nginx"
+
+
+# What root inside an endpoint, or the owner of an interface, can do at any time.
+HOSTAGE = {
+    "another alias": ("api", "ip -n api link set eth0 alias mine"),
+    "another eth0": ("api", "ip -n api link set eth0 down; ip -n api link set eth0 name lan0;"
+                            " ip -n api link add eth0 type veth peer name p0"),
+    "no parent": ("macs", "ip link del dum"),
+}
+
+
+@behaviour("R2", "C4", "S2")
+@elsewhere
+@pytest.mark.parametrize("what", HOSTAGE)
+def test_what_cannot_be_mended_holds_nothing_up(world, what):
+    """It is told, and stays as it is; the rules and everything else are mended, and it can be removed."""
+    spec = web()
+    spec["networks"]["macs"] = {**dual(3), "mode": "macvlan", "parent": "dum"}
+    world.host.run("sh", "-c", "ip link add dum type veth peer name mud; ip link set dum up")
+    world.apply(spec)
+    name, trick = HOSTAGE[what]
+    world.host.run("sh", "-c", trick + "\n" + world.filter.spoil["all rules"] + "\nip -n nginx route del default")
+    status = world.weir("status", json=True, check=False)
+    assert not status["in_sync"] and any(name in line for line in status["drift"]), status
+    for argv in (["repair"], ["apply", "spec.yaml"]):
+        again = world.weir(*argv, check=False)
+        assert again.code == 1 and '"%s"' % name in again.err, str(again)
+        assert name not in again.out, "it was not mended"
+    world.ns("nginx").serve(80)
+    assert world.lan.connect(V4.host, 8080).server == "nginx"
+    world.denied(world.lan, world.address("nginx"), 80, world.ns("nginx"))
+    world.host.run("sh", "-c", world.filter.spoil["all rules"])
+    added = world.weir("endpoint", "add", "new", "--network", "web")
+    assert "warning" in added.err and '"%s"' % name in added.err, str(added)
+    world.weir("port", "rm", "nginx", "8080:80")
+    world.weir("endpoint" if name == "api" else "network", "rm", name)
+    assert world.weir("status", json=True)["in_sync"]
+    world.weir("delete", "--all")
 
 
 @behaviour("R2", "R3")

@@ -229,6 +229,18 @@ static void test_killed_at_each_call(void **state)
 	}
 }
 
+/* A call that failed is told, or one that only looked, and all is well. */
+static void was_told(struct host *h, bool fired, int r, const char *want)
+{
+	if (r == 0 && h->plan.n_unmended == 0) {
+		char *now = dump(h);
+		SAME(want, now, "repair said that all was well\n");
+		free(now);
+	} else {
+		assert_true(fired && (r == -EIO || r == 0));
+	}
+}
+
 /* Converging from damage fails at each call too: the next one goes on from there. */
 static void test_repair_fails_at_each_call(void **state)
 {
@@ -244,7 +256,7 @@ static void test_repair_fails_at_each_call(void **state)
 		int r = repair(h);
 		bool fired = weir_memory_calls() >= n;
 		weir_memory_fail_at(0, 0);
-		assert_true(fired ? r == -EIO : r == 0);
+		was_told(h, fired, r, want);
 		OK(h, repair(h));
 		char *now = dump(h);
 		SAME(want, now, "repair after call %u failed\n", n);
@@ -271,7 +283,7 @@ static void test_the_next_change_ends_a_repair(void **state)
 		int r = repair(h);
 		fired = weir_memory_calls() >= n;
 		weir_memory_fail_at(0, 0);
-		assert_true(fired ? r == -EIO : r == 0);
+		was_told(h, fired, r, want);
 		char *left = dump(h);
 		bool begun = fired && strcmp(hurt, left) != 0;
 		half_way += begun;
