@@ -351,7 +351,7 @@ static int look(struct work *w)
 	if (r == 0)
 		r = weir_hosts_compare(w->s, &w->want, w->plan, w->err);
 	if (r == 0)
-		r = weir_forwarding_mend(w->s, &sysctl, w->err);
+		r = weir_forwarding_compare(w->s, &sysctl, w->err);
 	if (r == 0 && sysctl)
 		r = drift(w, WEIR_ACTION_CHANGE, "sysctl", sysctl, "has another value");
 	return r;
@@ -514,6 +514,8 @@ static int mend(struct work *w)
 		r = weir_asides_clear(s, w->err);
 	if (r == 0)
 		r = weir_forwarding_switch_on(s, &w->fwd, w->err);
+	if (r == 0)
+		r = weir_forwarding_mend(s, w->err);
 	if (r == 0)
 		r = forget(w);
 	if (r == 0)

@@ -203,25 +203,45 @@ int weir_forwarding_forget(struct weir_session *s, struct weir_err *err)
 	return r;
 }
 
-int weir_forwarding_mend(struct weir_session *s, const char **ret_drift, struct weir_err *err)
+/* 1: somebody has given it another value; 0: it is as weir left it, or its interface is gone. */
+static int has_drifted(struct weir_session *s, const struct weir_stored_sysctl *sysctl,
+		       struct weir_err *err)
+{
+	long now = sysctl->set;
+	int r = s->engine->links->sysctl_get(s->links, sysctl->key, &now, err);
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
+	return now != sysctl->set;
+}
+
+int weir_forwarding_compare(struct weir_session *s, const char **ret_drift, struct weir_err *err)
 {
 	struct weir_stored_sysctl *sysctls = NULL;
 	size_t n = 0;
 	const char *drift = NULL;
 	int r = load_sysctls(s, &sysctls, &n, err);
-	for (size_t i = 0; r == 0 && i < n; i++) {
-		long now = sysctls[i].set;
-		r = s->engine->links->sysctl_get(s->links, sysctls[i].key, &now, err);
-		if (r == -ENOENT)
+	for (size_t i = 0; r == 0 && !drift && i < n; i++) {
+		r = has_drifted(s, &sysctls[i], err);
+		if (r == 1) {
+			drift = sysctls[i].key;
 			r = 0;
-		if (r < 0 || now == sysctls[i].set)
-			continue;
-		drift = drift ? drift : sysctls[i].key;
-		if (!s->dry_run)
-			r = s->engine->links->sysctl_set(s->links, sysctls[i].key, sysctls[i].set,
-							 err);
+		}
 	}
 	if (r == 0)
 		*ret_drift = drift;
+	return r;
+}
+
+int weir_forwarding_mend(struct weir_session *s, struct weir_err *err)
+{
+	struct weir_stored_sysctl *sysctls = NULL;
+	size_t n = 0;
+	int r = load_sysctls(s, &sysctls, &n, err);
+	for (size_t i = 0; r == 0 && i < n; i++) {
+		r = has_drifted(s, &sysctls[i], err);
+		if (r == 1)
+			r = s->engine->links->sysctl_set(s->links, sysctls[i].key, sysctls[i].set,
+							 err);
+	}
 	return r;
 }

@@ -423,6 +423,24 @@ def test_forwarding_is_switched_on_again(world):
     assert [world.sysctl(key) for key in keys] == ["0", "0"]
 
 
+@behaviour("S5", "S10", "C4")
+def test_no_forwarding_before_the_rules(world):
+    """The rules are gone and forwarding is off; repair is killed before each of its commits in turn."""
+    keys = ("net/ipv4/ip_forward", "net/ipv6/conf/all/forwarding")
+    world.apply(web())
+    for at in range(1, 20):
+        world.host.run("sh", "-c", world.filter.spoil["all rules"])
+        for key in keys:
+            world.set_sysctl(key, 0)
+        env = {"LD_PRELOAD": world.place.fault, "WEIR_FAULT_MEDDLE": "test $1 -lt %d || kill -9 $PPID" % at}
+        if world.weir("repair", check=False, env=env).code == 0:
+            break
+        assert [world.sysctl(key) for key in keys] == ["0", "0"], at
+    assert at > 1
+    assert [world.sysctl(key) for key in keys] == ["1", "1"]
+    world.denied(world.lan, world.address("nginx"), 80, world.ns("nginx"))
+
+
 def twenty(world):
     return world.spec({"networks": {"web": dual(1)}, "endpoints": {
         "e%d" % i: on("web", publish=["%d:80" % (8000 + i)]) for i in range(20)}})

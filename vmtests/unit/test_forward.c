@@ -173,6 +173,25 @@ static void test_repair_switches_on_again(void **state)
 	assert_int_equal(get(IPV4), 0);
 }
 
+/* The rules are gone, and repair fails at each call in turn: nothing is forwarded past a guard. */
+static void test_repair_does_not_forward_without_rules(void **state)
+{
+	struct host *h = *state;
+	OK(h, apply(h, web));
+	for (unsigned n = 1;; n++) {
+		weir_memory_damage(WEIR_MEMORY_FLUSHED);
+		set(IPV4, 0);
+		weir_memory_fail_from(n, EIO);
+		int r = repair(h);
+		weir_memory_fail_at(0, 0);
+		assert_true(!get(IPV4) || guards() == 1u << WEIR_IPV4);
+		OK(h, repair(h));
+		assert_int_equal(get(IPV4), 1);
+		if (r == 0)
+			break;
+	}
+}
+
 /* Somebody else had it on and switches it off: the next repair needs it, records it and guards it. */
 static void test_needed_and_switched_off_by_others(void **state)
 {
@@ -260,6 +279,7 @@ int main(void)
 		HOST_TEST(test_uplinks_keep_their_routes),
 		HOST_TEST(test_an_uplink_that_is_gone),
 		HOST_TEST(test_repair_switches_on_again),
+		HOST_TEST(test_repair_does_not_forward_without_rules),
 		HOST_TEST(test_needed_and_switched_off_by_others),
 		HOST_TEST(test_given_back_and_switched_on_again),
 		HOST_TEST(test_what_an_earlier_boot_recorded_is_void),
