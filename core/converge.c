@@ -33,6 +33,8 @@ struct work {
 	struct weir_ruleset want_rules, have_rules;
 	struct weir_delta delta; /* have -> want, as far as the kernel's rules could be read */
 	bool whole;
+	struct weir_flow_match *flows; /* what the delta cuts */
+	size_t n_flows;
 	struct weir_nameset orphans; /* interfaces of ours that nobody wants */
 	bool left;		     /* something could not be mended */
 };
@@ -451,23 +453,23 @@ static int mend_rules(struct work *w)
 static int judge(struct work *w)
 {
 	struct weir_session *s = w->s;
-	bool any = false;
-	if (!s->engine->refuses || (!s->lock.dirty && rules_are_so(w)))
+	if (!s->engine->refuses || !w->want_rules.n || (!s->lock.dirty && rules_are_so(w)))
 		return 0;
-	int r = weir_store_has_policies(s->store, &any, w->err);
-	if (r < 0 || !any)
-		return r;
 	return s->engine->firewall->forget_if(s->fw, s->engine->refuses, &w->want, NULL, w->err);
+}
+
+/* Before the rules change: afterwards nobody can tell any more what they had let through. */
+static int note_flows(struct work *w)
+{
+	struct weir_session *s = w->s;
+	int r = weir_flows_of(&w->delta, &w->want, &s->arena, &w->flows, &w->n_flows, w->err);
+	return r < 0 ? r : weir_lock_note_flows(&s->lock, w->flows, w->n_flows, w->err);
 }
 
 static int forget(struct work *w)
 {
 	struct weir_session *s = w->s;
-	struct weir_flow_match *flows = NULL;
-	size_t n = 0;
-	int r = weir_flows_of(&w->delta, &w->want, &s->arena, &flows, &n, w->err);
-	if (r == 0)
-		r = s->engine->firewall->forget(s->fw, flows, n, NULL, w->err);
+	int r = s->engine->firewall->forget(s->fw, w->flows, w->n_flows, NULL, w->err);
 	if (r == 0 && s->lock.n_flows)
 		r = s->engine->firewall->forget(s->fw, s->lock.flows, s->lock.n_flows, NULL,
 						w->err);
@@ -508,6 +510,8 @@ static int mend(struct work *w)
 		r = mend_links(w);
 	if (r == 0)
 		r = weir_forwarding_restore(s, &w->fwd, w->err);
+	if (r == 0)
+		r = note_flows(w);
 	if (r == 0)
 		r = mend_rules(w);
 	if (r == 0) /* what is in charge is in force */

@@ -7,9 +7,9 @@ import time
 
 import pytest
 
-from marks import behaviour, elsewhere, reckoned, words_only
+from marks import behaviour, elsewhere, every_switch, reckoned, words_only
 from specs import dual, everything, on, web
-from world import V4, apart_from_store, wait_until
+from world import FAMILIES, V4, apart_from_store, wait_until
 
 STORE = "/var/lib/weir/weir.db"
 
@@ -439,6 +439,83 @@ def test_no_forwarding_before_the_rules(world):
     assert at > 1
     assert [world.sysctl(key) for key in keys] == ["1", "1"]
     world.denied(world.lan, world.address("nginx"), 80, world.ns("nginx"))
+
+
+CONNTRACK = """
+nft add table inet other
+nft add chain inet other seen '{ type filter hook forward priority 5; }'
+nft add rule inet other seen ct state invalid counter
+"""
+
+
+def goes_on(source, number, **more):
+    """Over TCP a word comes back, over UDP who has got it."""
+    said = source.say(number, "hello", **more)
+    return said == "hello" or "|" in said
+
+
+@behaviour("P1", "C4", "S9")
+@every_switch
+def test_what_began_without_rules_ends(world):
+    """Between two networks, while the rules were gone: none of it goes on when they are back. What they allow does,
+    through a router of the user's too."""
+    spec = web()
+    spec["networks"].update({"left": dual(3, gateway="router"), "right": dual(4, gateway="router")})
+    spec["endpoints"].update({"router": on("left", "right", forward=True), "a": on("left"), "b": on("right")})
+    world.apply(spec)
+    world.host.run("sh", "-ec", CONNTRACK)  # somebody else's rules, for which connections are tracked all the time
+    nginx, api, pg, a, b = (world.ns(name) for name in ("nginx", "api", "pg", "a", "b"))
+    for server, port in ((nginx, 80), (pg, 90), (b, 90), (world.lan, 90)):
+        server.serve(port)
+        server.serve(port, "udp")
+    ways, allowed, number = [(protocol, family) for protocol in ("tcp", "udp") for family in FAMILIES], [], 0
+    for number, (protocol, family) in enumerate(ways, 1):
+        for source, addr, port in ((api, world.address("nginx", family.version), 80),
+                                   (a, world.address("b", family.version), 90), (nginx, family.lan, 90)):
+            assert source.open(number, addr, port, protocol).outcome == "ok"
+            allowed.append((source, number))
+        if protocol == "tcp":
+            assert world.lan.open(number, family.host, 8080).outcome == "ok"
+            allowed.append((world.lan, number))
+    world.host.run("sh", "-c", world.filter.spoil["our table" if world.backend == "nftables" else "all rules"])
+    begun = range(11, 11 + len(ways))
+    for number, (protocol, family) in zip(begun, ways):
+        assert api.open(number, world.address("pg", family.version), 90, protocol).outcome == "ok"
+        assert goes_on(api, number)
+    world.weir("repair")
+    assert not [ways[number - 11] for number in begun if goes_on(api, number, ms=300)]
+    assert not [(source.name, ways[number - 1]) for source, number in allowed if not goes_on(source, number)]
+
+
+@behaviour("N8", "R2", "S10")
+def test_a_second_kill_forgets_no_connection(world):
+    """A port's rules are in, somebody has come through, and it was never written down. Repair is killed on the way."""
+    world.apply(web())
+    world.ns("nginx").serve(90)
+    log, add, stream = world.folder / "calls", ["port", "add", "nginx", "9090:90"], 10
+
+    def calls_of(kinds, *argv):
+        log.unlink(missing_ok=True)
+        world.weir(*argv, env=world.count_calls(kinds, log))
+        return log.read_text().splitlines()
+
+    last = max(i for i, call in enumerate(calls_of("store", *add), 1) if "pwrite" in call)
+    world.weir("port", "rm", "nginx", "9090:90")
+
+    def come_through():
+        assert world.weir(*add, check=False, env=world.faults("store", last, "kill", log)).code == -9
+        assert world.lan.open(stream, V4.host, 9090).server == "nginx"
+        assert world.lan.say(stream, "hello") == "hello"
+
+    come_through()
+    calls = len(calls_of("netlink,xtables", "repair"))
+    assert world.lan.say(stream, "hello", ms=300) != "hello"
+    for stream in range(1, 9):
+        come_through()
+        killed = world.weir("repair", check=False, env=world.faults("netlink,xtables", calls - stream, "kill", log))
+        assert killed.code == -9
+        world.weir("repair")
+        assert world.lan.say(stream, "hello", ms=300) != "hello", "killed %d calls before the end" % stream
 
 
 def twenty(world):

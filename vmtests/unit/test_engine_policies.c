@@ -291,6 +291,63 @@ static void test_a_kill_forgets_no_connection(void **state)
 	}
 }
 
+static bool holds_mapping(void)
+{
+	const struct weir_ruleset *rules = weir_memory_rules();
+	for (size_t i = 0; i < rules->n; i++)
+		if (rules->entries[i].kind == WEIR_ENTRY_MAPPING)
+			return true;
+	return false;
+}
+
+/* A mapping's rules are in, and whoever added it did not live to write it down. */
+static void leave_mapping(struct host *h)
+{
+	bool left = false;
+	for (unsigned n = 1; !left; n++) {
+		weir_memory_reset();
+		OK(h, delete_all(h));
+		OK(h, apply(h, TWO));
+		weir_memory_fail_from(n, EIO);
+		assert_true(apply(h, "endpoints: {api: {networks: {web: {ip: 10.1.0.10}},"
+				     " publish: [\"8080:80\"], rate: 8mbit}}") < 0);
+		weir_memory_fail_at(0, 0);
+		left = holds_mapping();
+	}
+}
+
+/* Whoever converges and is killed as well, at any call, leaves word of what is still to be cut. */
+static void test_a_second_kill_forgets_no_connection(void **state)
+{
+	struct host *h = *state;
+	for (unsigned n = 1;; n++) {
+		leave_mapping(h);
+		add_flow("203.0.113.9", "10.1.0.10", 8080);
+		weir_memory_fail_from(n, EIO);
+		int r = repair(h);
+		weir_memory_fail_at(0, 0);
+		OK(h, repair(h));
+		assert_false(holds_mapping());
+		assert_int_equal(weir_memory_flows(), 0);
+		assert_converged(h);
+		if (r == 0)
+			break;
+	}
+}
+
+/* Begun while the rules were gone: what is usual is asked as well where there are no policies. */
+static void test_what_began_without_rules_ends(void **state)
+{
+	struct host *h = *state;
+	OK(h, apply(h, TWO));
+	weir_memory_damage(WEIR_MEMORY_FLUSHED);
+	add_flow("10.1.0.10", "10.2.0.10", 5432);
+	add_flow("10.1.0.10", "203.0.113.9", 443);
+	add_flow("203.0.113.9", "203.0.113.10", 22);
+	OK(h, repair(h));
+	assert_int_equal(weir_memory_flows(), 2);
+}
+
 /* ---- warnings ---- */
 
 static void assert_warned(const struct host *h, size_t i, unsigned line, const char *detail)
@@ -354,6 +411,8 @@ int main(void)
 		HOST_TEST(test_what_is_closed_ends),
 		HOST_TEST(test_labels_end_connections),
 		HOST_TEST(test_a_kill_forgets_no_connection),
+		HOST_TEST(test_a_second_kill_forgets_no_connection),
+		HOST_TEST(test_what_began_without_rules_ends),
 		HOST_TEST(test_warnings),
 		HOST_TEST(test_wires_are_warned_about),
 	};
