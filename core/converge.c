@@ -532,8 +532,9 @@ static int mend(struct work *w)
 		weir_store_rollback(s->store);
 	else
 		s->new_boot = false;
-	s->dirty = r < 0 || w->left; /* the next command tries again */
-	s->undo = NULL;		     /* converging is not undone */
+	s->dirty = r < 0;
+	s->unmended = w->left; /* the next command tries again */
+	s->undo = NULL;	       /* converging is not undone */
 	return r;
 }
 

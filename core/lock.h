@@ -46,6 +46,8 @@ int weir_lock_note_sysctl(struct weir_lock *lock, const char *key, long old, str
 int weir_lock_note_netns(struct weir_lock *lock, const char *endpoint, struct weir_err *err);
 int weir_lock_note_backend(struct weir_lock *lock, const char *name, struct weir_err *err);
 
+/* What is noted has been done, and something else could not be: a mark without notes stays. */
+void weir_lock_settle(struct weir_lock *lock);
 /* Gives the lock up; `clean`: all work is done, or undone. Without it the mark stays. */
 void weir_lock_release(struct weir_lock *lock, bool clean);
 /* The same, removing the file and, when it is empty, the folder. */

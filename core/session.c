@@ -117,7 +117,9 @@ void weir_session_close(struct weir_session *s)
 	if (s->links)
 		s->engine->links->close(s->links);
 	weir_store_close(s->store);
-	weir_lock_release(&s->lock, !s->dirty);
+	if (s->unmended && !s->dirty)
+		weir_lock_settle(&s->lock);
+	weir_lock_release(&s->lock, !s->dirty && !s->unmended);
 	weir_arena_free(&s->arena);
 	*s = (struct weir_session){ .lock = WEIR_LOCK_INIT };
 }

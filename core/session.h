@@ -43,6 +43,7 @@ struct weir_session {
 	bool restoring;	 /* what was made at run time in an earlier boot does not come back */
 	bool look_aside; /* also into packet filters that are not in charge (core/aside.h) */
 	bool dirty;	 /* leave the mark: somebody must converge */
+	bool unmended;	 /* the same, though all that the mark notes is done */
 };
 
 /* Takes the lock, opens the store and both backends, and checks that the store belongs to this

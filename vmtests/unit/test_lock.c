@@ -183,6 +183,31 @@ static void test_notes_are_carried_out(void **state)
 	free(now);
 }
 
+/* Where something cannot be mended the mark stays, so that the next one tries; its notes do not: what they
+ * cut once, and gave back, may be there again. */
+static void test_notes_are_carried_out_once(void **state)
+{
+	struct host *h = *state;
+	OK(h, apply(h, spec));
+	assert_true(weir_memory_drop_netns("/run/netns/nginx"));
+	assert_int_equal(weir_memory_add_netns("/run/netns/nginx"), 0);
+	struct weir_flow_match flow = flow_to("192.0.2.1", 53);
+	assert_int_equal(weir_memory_add_flow(&flow), 0);
+	write_mark(h, "forget 1 - 192.0.2.1 - 2 53-53 0\n");
+	OK(h, repair(h));
+	assert_int_equal(h->plan.n_unmended, 1);
+	assert_int_equal(weir_memory_flows(), 0);
+	off_t size = mark_size(h);
+	assert_true(size > 0);
+	assert_int_equal(weir_memory_add_flow(&flow), 0);
+	OK(h, apply(h, "networks: {db: {subnet: 10.2.0.0/24}}"));
+	assert_int_equal(weir_memory_flows(), 1);
+	assert_int_equal(mark_size(h), size);
+	assert_true(weir_memory_drop_netns("/run/netns/nginx"));
+	OK(h, apply(h, spec));
+	assert_int_equal(mark_size(h), 0);
+}
+
 /* ---- killed and waiting ---- */
 
 static void die(void *ctx, const char *what, size_t done, size_t total)
@@ -316,6 +341,7 @@ int main(void)
 		HOST_TEST(test_a_mark_is_read_back),
 		HOST_TEST(test_nonsense_in_a_mark_is_only_a_mark),
 		HOST_TEST(test_notes_are_carried_out),
+		HOST_TEST(test_notes_are_carried_out_once),
 		HOST_TEST(test_a_killed_holder),
 		HOST_TEST(test_the_folder_goes_while_another_waits),
 		HOST_TEST(test_many_at_once),
