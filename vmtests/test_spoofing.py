@@ -100,6 +100,11 @@ class Sender:
             ("NA for another's link-local", frames.IPV6, icmp6(own, NA, packed(them), (2, self.mac))),
             ("NA of another's MAC", frames.IPV6, icmp6(own, NA, packed(own), (2, self.other))),
             ("NS with another's MAC", frames.IPV6, icmp6(own, NS, packed(self.other6), (1, self.other))),
+            ("NS as another", frames.IPV6, icmp6(self.other6, NS, packed("fd00:88:1::99"), (1, self.mac))),
+            ("NS as another's link-local", frames.IPV6, icmp6(them, NS, packed("fd00:88:1::99"), (1, self.mac))),
+            ("NS as the gateway", frames.IPV6, icmp6("fd00:88:1::1", NS, packed("fd00:88:1::99"), (1, self.mac))),
+            ("RS as another", frames.IPV6, icmp6(them, RS, b"", (1, self.mac))),
+            ("NA as another", frames.IPV6, icmp6(self.other6, NA, packed(own), (2, self.mac))),
             ("RA", frames.IPV6, router),
             ("redirect", frames.IPV6, icmp6(own, REDIRECT, packed(self.v6) + packed("2001:db8::2"))),
             ("RA behind an option header", frames.IPV6, behind(router, NEXT_DESTINATION, b"\0\1\4\0\0\0\0")),
@@ -149,6 +154,26 @@ def guarded(world, at="b"):
     assert arrived(world, at, sender, sender.sources()) == []
     assert arrived(world, at, sender, sender.forged()) == []
     assert arrived(world, at, sender, sender.honest(), from_mac=sender.other) == []
+
+
+@behaviour("S7", "S9", "L5")
+def test_a_question_as_another_teaches_nobody(world):
+    """A router asks with the addresses of a neighbour and of the gateway: whom it asks keeps what it knows."""
+    world.apply({"networks": {"web": dual(1)},
+                 "endpoints": {"r": on("web", forward=True), "b": on("web"), "c": on("web")}})
+    router, b = Sender(world, "r", "c"), world.ns("b")
+    for family in FAMILIES:
+        to, theirs = world.address("b", family.version), world.address("c", family.version)
+        gateway = {4: "10.88.1.1", 6: "fd00:88:1::1"}[family.version]
+        assert b.ping(theirs) and b.ping(gateway)
+        for src in (theirs, gateway):
+            question = frames.arp(1, router.mac, src, STRANGER, to) if family.version == 4 else \
+                icmp6(src, NS, packed(to), (1, router.mac), dst=to)
+            router.ns.raw("eth0", frames.ethernet(b.mac(), router.mac, frames.ARP if family.version == 4 else
+                                                  frames.IPV6, question))
+        assert router.ns.ping(to), "the frames before it were read"
+        known = {n["dst"]: n.get("lladdr") for n in b.ip("-%d" % family.version, "neigh")}
+        assert known[theirs] == router.other and known[gateway] != router.mac, known
 
 
 def spoofed(world):
@@ -311,18 +336,20 @@ def test_a_router_sends_for_others(world):
     assert arrived(world, b, sender, sender.forged()) == []
     assert arrived(world, b, sender, sender.sources(), from_mac=sender.other) == []
     mac = sender.ns.mac("eth1")
-    own = link_local(mac)
+    own, theirs = link_local(mac), link_local(left.mac())
     said = [icmp6(own, RA, struct.pack("!II", 0, 0), (1, mac)),
             icmp6(own, REDIRECT, packed("fd00:88:2::9") + packed("2001:db8::2"), (2, STRANGER)),
             icmp6(own, RA, struct.pack("!II", 0, 0), (1, STRANGER)),
             icmp6(own, NA, packed("fd00:88:2::9"), (2, mac)),
+            icmp6(theirs, RA, struct.pack("!II", 0, 0), (1, mac)),
+            icmp6(theirs, REDIRECT, packed(own) + packed("2001:db8::2"), (2, mac)),
             frames.udp(own, ALL_NODES, 1, 2)]  # the last: frames keep their order
     got = []
     left.watch()
     for number, packet in enumerate(said):
         sender.ns.raw("eth1", frames.ethernet(marked(number), mac, frames.IPV6, packet))
-    wait_until(lambda: got.extend(f.to_mac for f in left.frames()) or marked(4) in got, "the last frame")
-    assert [mac for mac in got if mac in map(marked, range(5))] == [marked(0), marked(1), marked(4)], got
+    wait_until(lambda: got.extend(f.to_mac for f in left.frames()) or marked(6) in got, "the last frame")
+    assert [mac for mac in got if mac in map(marked, range(7))] == [marked(0), marked(1), marked(6)], got
 
 
 @behaviour("S7", "R1")

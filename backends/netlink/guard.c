@@ -7,9 +7,10 @@
  * verifier for the other kind walks every path, which would cost each attach more than all of its links.
  *
  * Frames carry the endpoint's MAC and no VLAN tag, in front of which a neighbour's VLAN interface would
- * sit. IPv4 and IPv6 have the endpoint's source address; ARP says nothing else about the sender. Neighbour
- * discovery says what is true about the endpoint's own addresses; routers' messages come from the network's
- * gateway only. Other types of frames carry no address that a neighbour would believe, and pass.
+ * sit. IPv4 and IPv6 have the endpoint's source address, unless it is a router; ARP says nothing else about
+ * the sender. Neighbour discovery comes from the endpoint's own addresses and says what is true about them,
+ * a router's too; routers' messages come from the network's gateway only. Other types of frames carry no
+ * address that a neighbour would believe, and pass.
  *
  * What cannot be read to the end is dropped: discovery behind extension headers or in fragments (nobody
  * needs it, RFC 6980 forbids it), a first fragment without its upper header (RFC 7112), headers
@@ -242,8 +243,6 @@ static void write_ipv6_source(const struct writing *w)
 {
 	int known = weir_classic_label(w->p);
 
-	if (w->guard->router)
-		return;
 	jump_if_same(w, IPV6_SOURCE, &w->guard->addrs[WEIR_IPV6], known);
 	jump_if_same(w, IPV6_SOURCE, &w->link_local, known);
 	write_unspecified(w, known);
@@ -362,6 +361,10 @@ static void write_icmpv6(const struct writing *w)
 	add(w, LOAD_B, ICMPV6);
 	jump_if(w, IF_AT_LEAST, ROUTER_SOLICITATION, NEXT, w->pass);
 	jump_if(w, IF_ABOVE, REDIRECT, w->pass, NEXT);
+	if (w->guard->router) { /* whoever is asked learns where the source is */
+		write_ipv6_source(w);
+		add(w, LOAD_B, ICMPV6);
+	}
 	write_discovery(w, options);
 	/* a length of zero would be a jumbogram's: no message has that */
 	add(w, LOAD_H, IPV6_LENGTH);
@@ -389,7 +392,8 @@ static void write_ipv6(const struct writing *w)
 		return;
 	}
 	need(w, IP + IPV6_SIZE);
-	write_ipv6_source(w);
+	if (!w->guard->router)
+		write_ipv6_source(w);
 	add(w, SET_X, ICMPV6);
 	add(w, LOAD_B, IPV6_NEXT);
 	for (int i = 0; i < EXTENSIONS_MAX; i++)
