@@ -36,12 +36,7 @@ static bool is_attached(const struct weir_walk *w, const struct weir_network *ne
 
 static bool is_trusted(const struct weir_walk *w)
 {
-	const char *from = w->from ? w->from->ifname : w->flow->ifname;
-
-	for (size_t i = 0; w->to && i < w->to->n_trusted; i++)
-		if (strcmp(w->to->trusted[i], from) == 0)
-			return true;
-	return false;
+	return w->to && weir_locate_is_trusted(w->to, w->from ? w->from->ifname : w->flow->ifname);
 }
 
 /* A network whose endpoints leave under another address is not to be addressed from outside. */

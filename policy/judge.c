@@ -4,10 +4,12 @@
  * How it works: a filter sees a connection's first packet only, so what was let through goes on when
  * it would not be let through any more. What conntrack knows is who sends and who answers, behind
  * every translation, which is what policies are about; by which interface it came it does not know, so of
- * the usual rules only one is asked: from one network into another nothing passes by itself. */
+ * the usual rules only one is asked: from one network into another that does not trust it nothing passes
+ * by itself. */
 #include "policy/judge.h"
 
 #include "policy/gates.h"
+#include "policy/locate.h"
 
 static const enum weir_l4 l4s[UINT8_MAX + 1] = {
 	[6] = WEIR_L4_TCP,  [17] = WEIR_L4_UDP,	   [132] = WEIR_L4_SCTP,
@@ -41,16 +43,39 @@ static bool denies(const struct weir_policy *policy)
 	return policy && policy->action != WEIR_ALLOW;
 }
 
+/* What an endpoint routes, its network's bridge carries: it comes out of the network and goes into it. */
+static bool is_carried(const struct weir_network *net, const struct weir_network *other)
+{
+	return net && net != other && net->gateway_endpoint;
+}
+
+static bool keeps_in(const struct weir_network *from, const struct weir_network *to)
+{
+	return (from && from->egress == WEIR_DEFAULT_DENY) ||
+	       (is_carried(to, from) && to->egress == WEIR_DEFAULT_DENY);
+}
+
+static bool keeps_out(const struct weir_network *from, const struct weir_network *to)
+{
+	return (to && to->ingress == WEIR_DEFAULT_DENY) ||
+	       (is_carried(from, to) && from->ingress == WEIR_DEFAULT_DENY);
+}
+
+/* Does the host route between them, and lets nothing pass by itself? */
+static bool is_closed(const struct weir_network *from, const struct weir_network *to)
+{
+	return from && to && from != to && to->ingress == WEIR_AS_USUAL &&
+	       weir_locate_is_hosted(from) && weir_locate_is_hosted(to) &&
+	       !weir_locate_is_trusted(to, from->ifname);
+}
+
 /* No policy denies: do the defaults, or what is usual? */
 static bool refused_by_default(const struct weir_network *from, const struct weir_network *to,
 			       const struct weir_gates *gates, bool published)
 {
-	if (!gates->egress && from && from->egress == WEIR_DEFAULT_DENY)
+	if (!gates->egress && keeps_in(from, to))
 		return true;
-	if (gates->ingress || !to)
-		return false;
-	return to->ingress == WEIR_DEFAULT_DENY ||
-	       (to->ingress == WEIR_AS_USUAL && from && from != to && !published);
+	return !gates->ingress && (keeps_out(from, to) || (!published && is_closed(from, to)));
 }
 
 bool weir_judge_refuses(const void *everybody, const struct weir_connection *conn)

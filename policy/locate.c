@@ -2,9 +2,19 @@
 /* Where an address is: in which network, whose, the host's own. */
 #include "policy/locate.h"
 
+#include <string.h>
+
 bool weir_locate_is_hosted(const struct weir_network *net)
 {
 	return weir_mode_traits(net->mode)->host && !net->gateway_endpoint;
+}
+
+bool weir_locate_is_trusted(const struct weir_network *net, const char *ifname)
+{
+	for (size_t i = 0; i < net->n_trusted; i++)
+		if (strcmp(net->trusted[i], ifname) == 0)
+			return true;
+	return false;
 }
 
 const struct weir_network *weir_locate_network(const struct weir_model *model,

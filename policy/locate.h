@@ -7,6 +7,8 @@
 
 /* Does the host route for this network? */
 bool weir_locate_is_hosted(const struct weir_network *net);
+/* Does the network let in whatever comes by the interface? */
+bool weir_locate_is_trusted(const struct weir_network *net, const char *ifname);
 /* The network that the host would send addr into; NULL: none. */
 const struct weir_network *weir_locate_network(const struct weir_model *model,
 					       const struct weir_addr *addr);

@@ -124,3 +124,55 @@ def test_tightening_cuts(world, how):
         assert ui.say(30 + n, "b") == "b", "what is allowed was cut"
         assert api.say(10 + n, "b", ms=ATTEMPT_MS) != "b", "TCP lives on after " + how
         assert not api.say(20 + n, "b", ms=ATTEMPT_MS).startswith("pg|"), "UDP lives on after " + how
+
+
+NOISE = {"name": "noise", "from": {"endpoint": "ui"}, "to": {"endpoint": "pg"}, "ports": ["25/tcp"], "action": "deny"}
+
+
+def opened(world, sender, receiver):
+    """A stream of each family, known by its version."""
+    world.ns(receiver).serve(80)
+    for family in FAMILIES:
+        assert world.ns(sender).open(family.version, world.address(receiver, family.version), 80).server == receiver
+        assert world.ns(sender).say(family.version, "before") == "before"
+
+
+def fares(world, sender, receiver):
+    """Whether new streams and old ones get through, in either family."""
+    ns = world.ns(sender)
+    new = {ns.connect(world.address(receiver, family.version), 80, ms=ATTEMPT_MS).server == receiver for family in FAMILIES}
+    old = {ns.say(family.version, "after", ms=ATTEMPT_MS) == "after" for family in FAMILIES}
+    return {"new": new, "old": old}
+
+
+ALIVE, CUT = ({"new": {lives}, "old": {lives}} for lives in (True, False))
+
+
+@behaviour("P6", "S9")
+def test_what_a_network_trusts_goes_on(world):
+    """Another network's bridge, as long as it is trusted."""
+    spec = two()
+    spec["networks"]["db"] = dual(2, trusted=["wb-web"])
+    world.apply(spec)
+    opened(world, "api", "pg")
+    world.apply(dict(spec, policies=[NOISE]))
+    assert fares(world, "api", "pg") == ALIVE
+    spec["networks"]["db"] = dual(2)
+    world.apply(spec)
+    assert fares(world, "api", "pg") == CUT
+
+
+@behaviour("P6", "L5", "S9")
+@pytest.mark.parametrize("default", ["ingress", "egress"])
+@pytest.mark.parametrize("name", ["web", "db"])
+def test_what_a_router_joins_goes_on(world, name, default):
+    """The host sees what a filtered bridge carries to the router or from it; the bridge's defaults bind that."""
+    spec = {"networks": {net: dual(n, gateway="router") for net, n in (("web", 1), ("db", 2))},
+            "endpoints": {"router": on("web", "db", forward=True), "api": on("web"), "ui": on("web"), "pg": on("db")}}
+    spec["networks"][name]["filter_bridged"] = True
+    world.apply(spec)
+    opened(world, "api", "pg")
+    world.apply(dict(spec, policies=[NOISE]))
+    assert fares(world, "api", "pg") == ALIVE
+    world.weir("network", "set", name, "--default-" + default, "deny")
+    assert fares(world, "api", "pg") == CUT
