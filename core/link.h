@@ -95,6 +95,7 @@ struct weir_link_ops {
 	/* One attachment: veth whose far end is born in the namespace, addresses, MTU, MAC, IPv6 off where
 	 * unused. The host's end is left down when made, enslaved, its port flags set (isolated, hairpin), its
 	 * spoof guard in force. -EPERM, -EOPNOTSUPP, …: this host takes no guard (what to do is in err).
+	 * -EEXIST also: a namespace that was found has a route where weir's is to be.
 	 * routed: without a master, with the network's gateway addresses.
 	 * p2p: `peer` is the other attachment of the network, or NULL: the near end then waits, parked
 	 * and down, in the host's namespace. */

@@ -285,6 +285,51 @@ def test_refused_a_foreign_namespace_is_as_it_was(world):
     assert settings() == (True, "1") and world.weir("status", json=True)["in_sync"]
 
 
+@behaviour("L10", "L11", "R1")
+@elsewhere
+def test_a_foreign_namespace_keeps_its_default_route(world):
+    """The kernel would put weir's in its place. What has another metric stands beside weir's."""
+    theirs = world.netns("foreign")
+    theirs.run("ip", "-batch", "-", stdin="""
+        link add eth9 type veth peer name other
+        link set other up
+        link set eth9 up
+        addr add 172.16.0.2/24 dev eth9
+        addr add fd00:9::2/64 dev eth9 nodad
+    """)
+    gateway = {4: "172.16.0.1", 6: "fd00:9::1"}
+    def route(verb, version, *words):
+        return theirs.run("ip", "-%d" % version, "route", verb, "default", "via", gateway[version], "dev", "eth9", *words)
+    def default(version):
+        return [(r["gateway"], r["dev"]) for r in theirs.ip("-%d" % version, "route", "show", "default")]
+    spec = {"networks": {"web": dual(1), "db": dual(2)},
+            "endpoints": {"api": {"netns": "foreign", "networks": {"web": {}, "db": {"priority": 1}}}}}
+    world.apply({"networks": spec["networks"]})
+    name = world.spec(spec)
+    for version in (4, 6):
+        route("add", version)
+        before = world.snapshot()
+        world.refused(1, "apply", name, says=["/run/netns/foreign", "IPv%d default route by eth9" % version, "remove it"])
+        assert default(version) == [(gateway[version], "eth9")]
+        world.same(before, world.snapshot())
+        route("del", version)
+        route("add", version, "metric", "2000")
+    world.apply(spec)
+    assert (default(4)[0][0], default(6)[0][0]) == ("10.88.2.1", "fd00:88:2::1")
+    spec["endpoints"]["api"]["networks"]["web"]["priority"] = 2
+    world.apply(spec)
+    assert (default(4)[0][0], default(6)[0][0]) == ("10.88.1.1", "fd00:88:1::1"), "between weir's own it moves"
+    for version in (4, 6):
+        metric = {4: "0", 6: "1024"}[version]
+        route("replace", version, "metric", metric)
+        assert "default route by eth9" in world.weir("repair", check=False).err
+        assert default(version)[0] == (gateway[version], "eth9")
+        route("del", version, "metric", metric)
+        world.weir("repair")
+    world.weir("delete", "--all")
+    assert [default(4), default(6)] == [[(gateway[4], "eth9")], [(gateway[6], "eth9")]]
+
+
 @behaviour("L10")
 @pytest.mark.parametrize("words, says", [
     (["--netns", "absent"], "absent"),

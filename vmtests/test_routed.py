@@ -276,6 +276,27 @@ def test_a_route_that_a_kill_has_left(world):
     assert not world.host.ip("route", "show", "type", "unreachable")
 
 
+@behaviour("L14", "C1", "R1")
+def test_a_route_of_the_users_to_an_endpoints_address(world):
+    """It stays, wherever it leads: weir's would take its place."""
+    world.apply({"networks": {"lan": routed()}})
+    for family in FAMILIES:
+        version = "-%d" % family.version
+        to = {4: "10.88.1.5", 6: "fd00:88:1::5"}[family.version]
+        world.host.run("ip", version, "route", "add", to, "via", family.lan)
+        before = world.snapshot()
+        world.refused(1, "endpoint", "add", "a", "--network", "lan,ip=" + to,
+                      says=["the host has a route to %s" % to, "by eth0", "remove it"])
+        assert [r["gateway"] for r in world.host.ip(version, "route", "show", to)] == [family.lan]
+        world.same(before, world.snapshot())
+        world.host.run("ip", version, "route", "del", to)
+        world.weir("endpoint", "add", "a", "--network", "lan,ip=" + to)
+        world.host.run("ip", version, "route", "replace", to, "dev", port_of(world, "a"))
+        world.weir("repair")
+        assert world.host.ping(to) == 64
+        world.weir("endpoint", "rm", "a")
+
+
 @behaviour("L14", "L11")
 def test_changes_while_it_runs(world):
     spec = three()

@@ -138,6 +138,8 @@ int weir_attach_ensure(struct weir_links *links, const struct weir_network *net,
 	bool changed = false;
 	int r = attach_open(&a, err);
 
+	if (r == 0)
+		r = weir_inside_end_check_free(&a, err);
 	if (r == 0 && weir_mode_traits(net->mode)->wire)
 		r = weir_p2p_ensure(&a, &changed, err);
 	else if (r == 0 && weir_mode_traits(net->mode)->parent)

@@ -41,6 +41,8 @@ int weir_inside_end_ensure(const struct weir_attach *a, bool fresh, bool *change
 			   struct weir_err *err);
 int weir_inside_end_check(const struct weir_attach *a, const struct weir_model *model,
 			  struct weir_err *err);
+/* Before it is made, in a namespace that was found. -EEXIST: a route of somebody's is where its is to be. */
+int weir_inside_end_check_free(const struct weir_attach *a, struct weir_err *err);
 /* Up, and its routes. */
 int weir_inside_end_up(const struct weir_attach *a, const struct weir_model *model,
 		       struct weir_err *err);

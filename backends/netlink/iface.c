@@ -188,14 +188,13 @@ static int take_one(const struct nlmsghdr *message, void *ctx)
 	return 0;
 }
 
-int weir_iface_get(struct weir_channel *channel, const char *name, struct weir_iface *ret,
-		   struct weir_err *err)
+static int get_one(struct weir_channel *channel, struct weir_request *request, const char *name,
+		   struct weir_iface *ret, struct weir_err *err)
 {
-	WEIR_CLEAN_REQUEST struct weir_request request = link_request(RTM_GETLINK, 0, name);
 	struct one one = { 0 };
 
-	weir_request_u32(&request, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
-	int r = weir_request_walk(channel, &request, take_one, &one, err, "link show %s", name);
+	weir_request_u32(request, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
+	int r = weir_request_walk(channel, request, take_one, &one, err, "link show %s", name);
 
 	if (r < 0)
 		return r;
@@ -204,6 +203,26 @@ int weir_iface_get(struct weir_channel *channel, const char *name, struct weir_i
 				    name);
 	*ret = one.iface;
 	return 0;
+}
+
+int weir_iface_get(struct weir_channel *channel, const char *name, struct weir_iface *ret,
+		   struct weir_err *err)
+{
+	WEIR_CLEAN_REQUEST struct weir_request request = link_request(RTM_GETLINK, 0, name);
+
+	return get_one(channel, &request, name, ret, err);
+}
+
+int weir_iface_by_index(struct weir_channel *channel, int index, struct weir_iface *ret,
+			struct weir_err *err)
+{
+	struct ifinfomsg header = { .ifi_index = index };
+	WEIR_CLEAN_REQUEST struct weir_request request =
+		weir_request_make(RTM_GETLINK, 0, &header, sizeof(header));
+	char number[16];
+
+	(void)snprintf(number, sizeof(number), "%d", index);
+	return get_one(channel, &request, number, ret, err);
 }
 
 int weir_iface_find(struct weir_channel *channel, const char *name, struct weir_iface *ret,

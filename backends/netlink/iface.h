@@ -62,6 +62,9 @@ int weir_iface_get(struct weir_channel *channel, const char *name, struct weir_i
 int weir_iface_find(struct weir_channel *channel, const char *name, struct weir_iface *ret,
 		    struct weir_err *err);
 
+int weir_iface_by_index(struct weir_channel *channel, int index, struct weir_iface *ret,
+			struct weir_err *err);
+
 /* All interfaces of a kind (NULL: any) or in a master (0: any). each: 0, or -errno to end. */
 typedef int (*weir_iface_each)(const struct weir_iface *iface, void *ctx); /* NULL: starts anew */
 int weir_iface_walk(struct weir_channel *channel, const char *kind, uint32_t master,

@@ -288,10 +288,26 @@ static int with_routes(const struct weir_attach *a, const struct weir_model *mod
 		.want = want,
 		.n_want = n,
 		.without_ipv6 = now->ipv6.disable_ipv6 > 0,
+		.others = a->ep->netns == WEIR_NETNS_PATH ? a->ep->netns_path : NULL,
 	};
 	int r = work(&a->inside->channel, &routes, err);
 	free(want);
 	return r;
+}
+
+/* With several networks that lead out one gives the default route: which one makes no difference here. */
+int weir_inside_end_check_free(const struct weir_attach *a, struct weir_err *err)
+{
+	struct weir_network net = *a->net;
+	const struct weir_model alone = { .networks = &net, .n_networks = 1 };
+	struct weir_iface now;
+
+	if (a->ep->netns != WEIR_NETNS_PATH)
+		return 0;
+	int r = weir_iface_find(&a->inside->channel, a->att->ifname, &now, err);
+	if (r < 0 || now.index)
+		return r;
+	return with_routes(a, &alone, &now, weir_routes_check_free, err);
 }
 
 /* ---- up ---- */

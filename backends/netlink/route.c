@@ -5,8 +5,10 @@
 #include <errno.h>
 #include <linux/rtnetlink.h>
 #include <netlink/attr.h>
+#include <stdio.h>
 
 #include "backends/netlink/family.h"
+#include "backends/netlink/iface.h"
 #include "core/arena.h"
 
 struct walk {
@@ -154,6 +156,79 @@ static bool is_wanted(const struct weir_route_entry *entry, const struct weir_ro
 	       weir_addr_cmp(&entry->to.addr, &want->to.addr) == 0;
 }
 
+/* ---- in the way ---- */
+
+struct search {
+	const struct weir_routes *routes;
+	const struct weir_route_want *want;
+	struct weir_route_entry found;
+	bool is_found;
+};
+
+/* What weir's route gets when it asks for none (IP6_RT_PRIO_USER, linux/ipv6_route.h). */
+static uint32_t usual_metric(enum weir_family family)
+{
+	return family == WEIR_IPV6 ? 1024 : 0;
+}
+
+static int match_others(const struct weir_route_entry *entry, void *ctx)
+{
+	struct search *search = ctx;
+	const struct weir_prefix *to = &search->want->to;
+
+	if (!entry) {
+		search->is_found = false;
+		return 0;
+	}
+	if (entry->protocol == WEIR_RTPROT ||
+	    (entry->index && entry->index == search->routes->index) || entry->to.len != to->len ||
+	    weir_addr_cmp(&entry->to.addr, &to->addr) != 0 ||
+	    entry->metric != usual_metric(to->addr.family))
+		return 0;
+	search->found = *entry;
+	search->is_found = true;
+	return 0;
+}
+
+static int check_free(struct weir_channel *channel, const struct weir_routes *routes,
+		      const struct weir_route_want *want, struct weir_err *err)
+{
+	struct search search = { .routes = routes, .want = want };
+	enum weir_family family = want->to.addr.family;
+	struct weir_iface by = { 0 };
+	struct weir_err why = { 0 };
+	char to[WEIR_PREFIX_TEXT], what[WEIR_PREFIX_TEXT + 16];
+
+	int r = weir_routes_walk(channel, family, 0, 0, match_others, &search, &why);
+	r = weir_request_allow(r, EOPNOTSUPP, &why, err); /* a kernel without IPv6 */
+	if (r == 0 && search.is_found && search.found.index)
+		r = weir_iface_by_index(channel, search.found.index, &by, err);
+	if (r < 0 || !search.is_found)
+		return r;
+	if (want->to.len)
+		(void)snprintf(what, sizeof(what), "a route to %s",
+			       weir_prefix_text(&want->to, to));
+	else
+		(void)snprintf(what, sizeof(what), "an %s default route", weir_family_name(family));
+	return weir_err_set(err, EEXIST,
+			    "%s has %s%s%s already that is not weir's: remove it, or give it a "
+			    "metric above %u",
+			    routes->others, what, by.index ? " by " : "", by.name,
+			    usual_metric(family));
+}
+
+int weir_routes_check_free(struct weir_channel *channel, const struct weir_routes *routes,
+			   struct weir_err *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < routes->n_want; i++)
+		r = check_free(channel, routes, &routes->want[i], err);
+	return r;
+}
+
+/* ---- changing ---- */
+
 static int change_route(struct weir_channel *channel, uint16_t type, uint16_t flags,
 			const struct weir_routes *routes, const struct weir_route_entry *entry,
 			struct weir_err *err)
@@ -181,8 +256,31 @@ static int change_route(struct weir_channel *channel, uint16_t type, uint16_t fl
 	if (entry->metric)
 		weir_request_u32(&request, RTA_PRIORITY, entry->metric);
 	return weir_request_send(channel, &request, err, "route %s %s via %s dev %s",
-				 add ? "replace" : "delete", weir_prefix_text(&entry->to, to),
-				 weir_addr_text(&entry->via, via), routes->ifname);
+				 !add			 ? "delete"
+				 : flags & NLM_F_REPLACE ? "replace"
+							 : "add",
+				 weir_prefix_text(&entry->to, to), weir_addr_text(&entry->via, via),
+				 routes->ifname);
+}
+
+static int put_route(struct weir_channel *channel, const struct weir_routes *routes,
+		     const struct weir_route_want *want, struct weir_err *err)
+{
+	const struct weir_route_entry entry = { .to = want->to,
+						.via = want->via,
+						.protocol = WEIR_RTPROT };
+	struct weir_err why = { 0 };
+	int r = -EEXIST;
+
+	if (routes->others)
+		r = change_route(channel, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, routes, &entry,
+				 &why);
+	if (r != -EEXIST)
+		return weir_request_allow(r, 0, &why, err);
+	r = routes->others ? check_free(channel, routes, want, err) : 0;
+	return r < 0 ? r
+		     : change_route(channel, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, routes,
+				    &entry, err);
 }
 
 static const struct weir_route_want *find_want(const struct weir_routes *routes,
@@ -214,15 +312,9 @@ static int sync_routes(struct weir_channel *channel, const struct weir_routes *r
 		r = change_route(channel, RTM_DELROUTE, 0, routes, &present->items[i], &why);
 		r = weir_request_allow(r, ESRCH, &why, err); /* it went meanwhile */
 	}
-	for (size_t i = 0; r == 0 && i < routes->n_want; i++) {
-		const struct weir_route_want *want = &routes->want[i];
-		struct weir_route_entry entry = { .to = want->to,
-						  .via = want->via,
-						  .protocol = WEIR_RTPROT };
-		if (!is_present(present, want))
-			r = change_route(channel, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE,
-					 routes, &entry, err);
-	}
+	for (size_t i = 0; r == 0 && i < routes->n_want; i++)
+		if (!is_present(present, &routes->want[i]))
+			r = put_route(channel, routes, &routes->want[i], err);
 	return r;
 }
 
@@ -277,13 +369,8 @@ int weir_routes_put(struct weir_channel *channel, const struct weir_routes *rout
 {
 	int r = 0;
 
-	for (size_t i = 0; r == 0 && i < routes->n_want; i++) {
-		struct weir_route_entry entry = { .to = routes->want[i].to,
-						  .via = routes->want[i].via,
-						  .protocol = WEIR_RTPROT };
-		r = change_route(channel, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, routes,
-				 &entry, err);
-	}
+	for (size_t i = 0; r == 0 && i < routes->n_want; i++)
+		r = put_route(channel, routes, &routes->want[i], err);
 	return r;
 }
 

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Routes of the main table. Those that weir makes carry a protocol number of their own, so that a
  * user's in the same namespace are told from them and stay; default routes alone are weir's to decide
- * on its interfaces, whoever made them. */
+ * on its interfaces, whoever made them.
+ *
+ * The kernel has one route of a destination and a metric: putting weir's may be in the place of another. In
+ * a namespace of weir's own that one goes; elsewhere it stays, by another interface, unless it is weir's. */
 #ifndef WEIR_BACKENDS_NETLINK_ROUTE_H
 #define WEIR_BACKENDS_NETLINK_ROUTE_H
 
@@ -37,10 +40,12 @@ struct weir_routes {
 	int index;
 	const struct weir_route_want *want;
 	size_t n_want;
-	bool without_ipv6; /* it is off there: no use asking for routes */
+	bool without_ipv6;  /* it is off there: no use asking for routes */
+	const char *others; /* whose namespace it is ("the host"); NULL: weir's own */
 };
 
-/* Adds or replaces those that are wanted, and looks for no others: for an interface that has just come up. */
+/* Adds or replaces those that are wanted, and looks for no others: for an interface that has just come up.
+ * -EEXIST: somebody's stands there. */
 int weir_routes_put(struct weir_channel *channel, const struct weir_routes *routes,
 		    struct weir_err *err);
 /* Does the host reach addr by a route of weir's to it alone, through this interface? Costs the same however
@@ -51,6 +56,10 @@ int weir_route_is_by(struct weir_channel *channel, const struct weir_addr *addr,
 int weir_route_refuse(struct weir_channel *channel, bool add, const struct weir_prefix *to,
 		      uint32_t metric, struct weir_err *err);
 
+/* -EEXIST: somebody's route stands where a wanted one is to be. index may be 0, for an interface to come. */
+int weir_routes_check_free(struct weir_channel *channel, const struct weir_routes *routes,
+			   struct weir_err *err);
+/* As weir_routes_put(), and takes those away that are not wanted. */
 int weir_routes_ensure(struct weir_channel *channel, const struct weir_routes *routes,
 		       struct weir_err *err);
 /* -ESTALE with the first difference. */

@@ -96,6 +96,7 @@ int weir_routed_end_up(const struct weir_attach *a, struct weir_err *err)
 		.want = want,
 		.n_want = want_routes(a, want),
 		.without_ipv6 = now.ipv6.disable_ipv6 > 0,
+		.others = "the host",
 	};
 	if (now.up)
 		return weir_routes_ensure(&a->links->host, &routes, err);
