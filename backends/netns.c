@@ -19,10 +19,15 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <unistd.h>
+
+#ifndef SO_NETNS_COOKIE
+#define SO_NETNS_COOKIE 71 /* asm-generic/socket.h */
+#endif
 
 /* The sticky bit means nothing where only root writes, and `ip netns` does not set it. */
 enum { MADE_BY_WEIR = 01755 };
@@ -118,6 +123,16 @@ int weir_netns_identify(int fd, struct weir_netns_id *ret, struct weir_err *err)
 		return r;
 	*ret = id;
 	return 0;
+}
+
+uint64_t weir_netns_cookie(int socket_fd)
+{
+	uint64_t cookie = 0;
+	socklen_t size = sizeof(cookie);
+
+	if (getsockopt(socket_fd, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &size) < 0)
+		return 0; /* this kernel has none */
+	return cookie;
 }
 
 bool weir_netns_id_is_set(const struct weir_netns_id *id)

@@ -21,8 +21,10 @@ int weir_netns_open(const char *path, int *ret_fd, struct weir_err *err);
 /* The calling thread's namespace. */
 int weir_netns_open_current(int *ret_fd, struct weir_err *err);
 
-/* dev, ino and this boot of the namespace behind fd. */
+/* dev, ino and this boot of the namespace behind fd. Its cookie a socket that was opened inside tells;
+ * 0: not on this kernel. */
 int weir_netns_identify(int fd, struct weir_netns_id *ret, struct weir_err *err);
+uint64_t weir_netns_cookie(int socket_fd);
 bool weir_netns_id_is_set(const struct weir_netns_id *id);
 
 /* Runs work inside fd and comes back, whatever work returns. Should the way back be barred (it

@@ -6,12 +6,25 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/socket.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "backends/netns.h"
 
 #define FILES_DIR "/etc/netns"
+
+static int read_cookie(void *ctx, struct weir_err *err)
+{
+	struct weir_netns_id *id = ctx;
+	int inside = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (inside < 0)
+		return weir_err_errno(err, errno, "opening a socket");
+	id->cookie = weir_netns_cookie(inside);
+	(void)close(inside); /* never used */
+	return 0;
+}
 
 static int open_endpoint(const struct weir_endpoint *ep, int *ret_fd, struct weir_err *err)
 {
@@ -23,6 +36,8 @@ static int open_endpoint(const struct weir_endpoint *ep, int *ret_fd, struct wei
 	int r = weir_netns_open(ep->netns == WEIR_NETNS_OWN ? own : ep->netns_path, &fd, err);
 	if (r == 0)
 		r = weir_netns_identify(fd, &id, err);
+	if (r == 0)
+		r = weir_netns_run(fd, read_cookie, &id, err);
 	if (r == 0 && weir_netns_id_is_set(&ep->netns_id) &&
 	    !weir_netns_id_equal(&id, &ep->netns_id))
 		r = weir_err_set(err, ESTALE,

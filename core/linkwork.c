@@ -320,7 +320,7 @@ static int prepare_netns(struct weir_session *s, const struct weir_resolution *r
 		r = refuse_shared(s, ep, &id, err);
 	if (r < 0)
 		return r;
-	if (!weir_netns_id_equal(&id, &ep->netns_id)) {
+	if (!weir_netns_id_equal(&id, &ep->netns_id) || id.cookie != ep->netns_id.cookie) {
 		ep->netns_id = id;
 		r = weir_store_set_netns_id(s->store, ep->name, &id, err);
 		/* Made anew in the place of one that had vanished: going back leaves it there. */

@@ -433,7 +433,8 @@ bool weir_endpoint_equal(const struct weir_endpoint *a, const struct weir_endpoi
 
 bool weir_netns_id_equal(const struct weir_netns_id *a, const struct weir_netns_id *b)
 {
-	return a->ino == b->ino && a->dev == b->dev && strcmp(a->boot, b->boot) == 0;
+	return a->ino == b->ino && a->dev == b->dev && strcmp(a->boot, b->boot) == 0 &&
+	       (!a->cookie || !b->cookie || a->cookie == b->cookie);
 }
 
 bool weir_endpoint_same_netns(const struct weir_endpoint *a, const struct weir_endpoint *b)

@@ -122,6 +122,8 @@ struct weir_netns_id {
 	dev_t dev;
 	ino_t ino;
 	char boot[37]; /* /proc/sys/kernel/random/boot_id */
+	/* SO_NETNS_COOKIE: inodes are given anew, cookies never; 0: not known (before Linux 5.14) */
+	uint64_t cookie;
 };
 
 struct weir_label {
@@ -202,6 +204,7 @@ int weir_policy_copy(struct weir_model *to, struct weir_policy *dst, const struc
 /* The same for the kernel and the user alike, in sorted models. Not compared: places, `declared` (who
  * said it, not what it is) and netns_id (found, not wished). */
 bool weir_network_equal(const struct weir_network *a, const struct weir_network *b);
+/* As far as both know. */
 bool weir_netns_id_equal(const struct weir_netns_id *a, const struct weir_netns_id *b);
 bool weir_attachment_equal(const struct weir_attachment *a, const struct weir_attachment *b);
 /* Do both live in the same kind of namespace, and at the same path? */

@@ -14,10 +14,10 @@
 static int write_endpoint(struct weir_store *store, enum weir_sql id,
 			  const struct weir_endpoint *ep, int *ret_rows, struct weir_err *err)
 {
-	return weir_store_exec(store, id, ret_rows, err, "titlltiill", ep->name, (int)ep->netns,
+	return weir_store_exec(store, id, ret_rows, err, "titlltiilll", ep->name, (int)ep->netns,
 			       ep->netns_path, (int64_t)ep->netns_id.dev, (int64_t)ep->netns_id.ino,
 			       ep->netns_id.boot, ep->forward, ep->declared, (int64_t)ep->rate.to,
-			       (int64_t)ep->rate.from);
+			       (int64_t)ep->rate.from, (int64_t)ep->netns_id.cookie);
 }
 
 static int put_sysctls(struct weir_store *store, const struct weir_endpoint *ep,
@@ -242,8 +242,8 @@ int weir_store_set_netns_id(struct weir_store *store, const char *endpoint,
 			    const struct weir_netns_id *id, struct weir_err *err)
 {
 	int rows = 0;
-	int r = weir_store_exec(store, WEIR_SQL_SET_NETNS, &rows, err, "tllt", endpoint,
-				(int64_t)id->dev, (int64_t)id->ino, id->boot);
+	int r = weir_store_exec(store, WEIR_SQL_SET_NETNS, &rows, err, "tlltl", endpoint,
+				(int64_t)id->dev, (int64_t)id->ino, id->boot, (int64_t)id->cookie);
 	return r == 0 && !rows ? weir_store_spoil(store, no_endpoint(endpoint, err)) : r;
 }
 
@@ -252,8 +252,8 @@ int weir_store_netns_owner(struct weir_store *store, const struct weir_netns_id 
 			   struct weir_err *err)
 {
 	WEIR_CLEAN_QUERY sqlite3_stmt *row = NULL;
-	int r = weir_store_query(store, WEIR_SQL_NETNS_OWNER, &row, err, "lltt", (int64_t)id->dev,
-				 (int64_t)id->ino, id->boot, except);
+	int r = weir_store_query(store, WEIR_SQL_NETNS_OWNER, &row, err, "llttl", (int64_t)id->dev,
+				 (int64_t)id->ino, id->boot, except, (int64_t)id->cookie);
 	if (r == 0)
 		r = weir_store_step(store, row, err);
 	if (r < 0)

@@ -271,6 +271,7 @@ static int read_endpoint_row(struct weir_store *store, struct weir_model *model,
 	ep->declared = sqlite3_column_int(row, 6);
 	ep->rate.to = (uint64_t)sqlite3_column_int64(row, 7);
 	ep->rate.from = (uint64_t)sqlite3_column_int64(row, 8);
+	ep->netns_id.cookie = (uint64_t)sqlite3_column_int64(row, 9);
 	if (ep->netns >= WEIR_NUM_NETNS_KINDS)
 		return weir_store_damaged(store, "an impossible endpoint", err);
 	return copy_text(model, row, 1, &ep->netns_path, err);

@@ -89,6 +89,8 @@ const char *const weir_store_migrations[] = {
 	"ALTER TABLE attachment ADD COLUMN locked INT NOT NULL DEFAULT 0;",
 
 	"ALTER TABLE network ADD COLUMN nat_random INT NOT NULL DEFAULT 0;",
+
+	"ALTER TABLE endpoint ADD COLUMN cookie INT NOT NULL DEFAULT 0;",
 };
 
 const int weir_store_version = sizeof(weir_store_migrations) / sizeof(weir_store_migrations[0]);
@@ -150,17 +152,20 @@ const char *const weir_store_sql[] = {
 
 	[WEIR_SQL_ENDPOINTS] = "SELECT name FROM endpoint ORDER BY name",
 	[WEIR_SQL_ENDPOINT] = "SELECT netns, netns_path, dev, ino, boot, forward, declared,"
-			      " rate_to, rate_from FROM endpoint WHERE name = ?",
+			      " rate_to, rate_from, cookie FROM endpoint WHERE name = ?",
 	[WEIR_SQL_ADD_ENDPOINT] = "INSERT INTO endpoint VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9,"
-				  " ?10)"
+				  " ?10, ?11)"
 				  " ON CONFLICT(name) DO NOTHING",
 	[WEIR_SQL_CHANGE_ENDPOINT] =
 		"UPDATE endpoint SET netns = ?2, netns_path = ?3, dev = ?4, ino = ?5, boot = ?6,"
-		" forward = ?7, declared = ?8, rate_to = ?9, rate_from = ?10 WHERE name = ?1",
+		" forward = ?7, declared = ?8, rate_to = ?9, rate_from = ?10, cookie = ?11"
+		" WHERE name = ?1",
 	[WEIR_SQL_REMOVE_ENDPOINT] = "DELETE FROM endpoint WHERE name = ?",
-	[WEIR_SQL_SET_NETNS] = "UPDATE endpoint SET dev = ?2, ino = ?3, boot = ?4 WHERE name = ?1",
+	[WEIR_SQL_SET_NETNS] =
+		"UPDATE endpoint SET dev = ?2, ino = ?3, boot = ?4, cookie = ?5 WHERE name = ?1",
 	[WEIR_SQL_NETNS_OWNER] =
-		"SELECT name FROM endpoint WHERE dev = ? AND ino = ? AND boot = ? AND name <> ?",
+		"SELECT name FROM endpoint WHERE dev = ?1 AND ino = ?2 AND boot = ?3 AND name <> ?4"
+		" AND (cookie = ?5 OR cookie = 0 OR ?5 = 0)",
 	[WEIR_SQL_ENDPOINT_ITEMS] =
 		"SELECT kind, a, b, len FROM endpoint_item WHERE endpoint = ? ORDER BY kind, seq",
 	[WEIR_SQL_ADD_ENDPOINT_ITEM] = "INSERT INTO endpoint_item VALUES(?, ?, ?, ?, ?, ?)",

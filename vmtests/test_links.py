@@ -370,6 +370,49 @@ def test_vanished_namespace_is_dropped_by_repair(world):
     world.same(lines, world.snapshot())
 
 
+def again_with_its_inode(world, name):
+    """The user's own namespace in the place of one that is gone. The kernel gives inodes anew as soon as it is
+    done with who had them; where somebody else was faster, another one is as good."""
+    path = world.machine.path("/run/netns/" + name)
+    was = path.inode()
+    world.leave()
+    for _ in range(20):
+        world.host.run("ip", "netns", "del", name)
+        world.host.run("ip", "netns", "add", name)
+        if path.inode() == was:
+            break
+    return world.ns(name)
+
+
+@behaviour("L1", "R2")
+@elsewhere
+def test_another_namespace_with_the_same_inode_stays(world):
+    world.weir("network", "add", "web", "--subnet", "10.88.1.0/24")
+    world.weir("endpoint", "add", "nginx", "--network", "web")
+    theirs = again_with_its_inode(world, "nginx")
+    theirs.run("ip", "link", "add", "mine", "type", "veth", "peer", "name", "mine2")
+    theirs.run("ip", "link", "set", "lo", "up")
+    result = world.weir("repair", check=False)
+    assert result.code == 1 and "not weir's" in result.err, str(result)
+    assert world.weir("exec", "nginx", "true", check=False).code == 1
+    world.weir("endpoint", "rm", "nginx")
+    assert sorted(link["ifname"] for link in theirs.ip("link")) == ["lo", "mine", "mine2"]
+    assert world.exists("/run/netns/nginx")
+
+
+@behaviour("L10", "R2", "S1")
+def test_next_user_of_an_inode_inherits_nothing(world):
+    """A container's namespace is gone, and the next one has its path and its inode."""
+    world.netns("foreign")
+    world.weir("network", "add", "web", "--subnet", "10.88.1.0/24")
+    world.weir("endpoint", "add", "nginx", "--network", "web", "--netns", "foreign", "-p", "8080:80")
+    theirs = again_with_its_inode(world, "foreign")
+    assert world.weir("exec", "nginx", "true", check=False).code == 1 and world.weir("status", check=False).code == 1
+    assert "nginx" in world.weir("repair").out
+    assert world.weir("endpoint", "ls", json=True)["endpoints"] == []
+    assert [link["ifname"] for link in theirs.ip("link")] == ["lo"]
+
+
 @behaviour("L11")
 @elsewhere
 def test_several_networks(world):

@@ -23,11 +23,6 @@ static struct weir_memory_netns *netns_of(const struct weir_endpoint *ep)
 	return weir_memory_find_netns(netns_path(ep, path));
 }
 
-static bool same_netns(const struct weir_netns_id *a, const struct weir_netns_id *b)
-{
-	return a->ino == b->ino && a->dev == b->dev && strcmp(a->boot, b->boot) == 0;
-}
-
 /* What a namespace of weir's is made with. */
 static const char *netns_mark(const struct weir_links *links, const struct weir_endpoint *ep,
 			      char buf[WEIR_MEMORY_ALIAS])
@@ -42,7 +37,7 @@ static bool is_own(const struct weir_links *links, const struct weir_endpoint *e
 {
 	char mark[WEIR_MEMORY_ALIAS];
 	if (ep->netns_id.ino)
-		return same_netns(&netns->id, &ep->netns_id);
+		return weir_netns_id_equal(&netns->id, &ep->netns_id);
 	return strcmp(netns->mark, netns_mark(links, ep, mark)) == 0;
 }
 
@@ -54,7 +49,7 @@ int weir_memory_enter_netns(const struct weir_endpoint *ep, struct weir_memory_n
 	if (!netns)
 		return weir_err_set(err, ENOENT, "the namespace of endpoint \"%s\" is gone",
 				    ep->name);
-	if (ep->netns_id.ino && !same_netns(&netns->id, &ep->netns_id))
+	if (ep->netns_id.ino && !weir_netns_id_equal(&netns->id, &ep->netns_id))
 		return weir_err_set(err, ESTALE, "%s is not the namespace that endpoint \"%s\" had",
 				    netns->path, ep->name);
 	*ret = netns;
@@ -74,7 +69,7 @@ static int take_netns(const struct weir_links *links, const struct weir_endpoint
 		return weir_err_at(err, ENOENT, &ep->origin, "no namespace at %s", path);
 	if (netns && !seen && ep->netns == WEIR_NETNS_OWN && !is_own(links, ep, netns))
 		return weir_err_at(err, EEXIST, &ep->origin, "%s is there and is not weir's", path);
-	if (netns && seen && !same_netns(&netns->id, &ep->netns_id))
+	if (netns && seen && !weir_netns_id_equal(&netns->id, &ep->netns_id))
 		return weir_err_at(err, ESTALE, &ep->origin, "%s is another namespace now", path);
 	if (!netns) {
 		netns = weir_memory_make_netns(path);

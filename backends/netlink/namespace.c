@@ -71,6 +71,7 @@ static int inside_enter(struct weir_links *links, int fd, struct weir_err *err)
 		(void)close(fd);
 		return r;
 	}
+	id.cookie = weir_netns_cookie(nl_socket_get_fd(opening.channel.sock));
 	weir_inside_close(&links->inside);
 	links->inside = (struct weir_inside){ .fd = fd, .id = id, .channel = opening.channel };
 	return 0;
@@ -213,19 +214,25 @@ static int create_own(struct weir_links *links, const struct weir_endpoint *ep, 
 		weir_channel_close(&preparing.channel);
 		return r;
 	}
+	id.cookie = weir_netns_cookie(nl_socket_get_fd(preparing.channel.sock));
 	weir_inside_close(&links->inside);
 	links->inside = (struct weir_inside){ .fd = fd, .id = id, .channel = preparing.channel };
 	return 0;
 }
 
-/* Does the namespace that is open carry the mark of this store and endpoint? */
-static int is_marked(struct weir_links *links, const struct weir_endpoint *ep, bool *ret,
-		     struct weir_err *err)
+/* Is the namespace that is open, and was not refused, the endpoint's own? One whose cookie is known is. Else
+ * it is by the mark of this store and endpoint: an inode alone may be somebody else's by now. */
+static int is_own(struct weir_links *links, const struct weir_endpoint *ep, bool *ret,
+		  struct weir_err *err)
 {
 	char alias[WEIR_ALIAS_SIZE];
 	struct weir_iface lo;
-	int r = weir_iface_get(&links->inside.channel, "lo", &lo, err);
 
+	if (ep->netns_id.cookie && links->inside.id.cookie) {
+		*ret = true;
+		return 0;
+	}
+	int r = weir_iface_get(&links->inside.channel, "lo", &lo, err);
 	if (r == 0)
 		*ret = strcmp(lo.alias, weir_alias_text(links->store, ep->name, NULL, alias)) == 0;
 	return r;
@@ -235,7 +242,7 @@ static int check_own(struct weir_links *links, const struct weir_endpoint *ep, c
 		     struct weir_err *err)
 {
 	bool ours = true;
-	int r = weir_netns_id_is_set(&ep->netns_id) ? 0 : is_marked(links, ep, &ours, err);
+	int r = is_own(links, ep, &ours, err);
 
 	if (r == 0 && !ours)
 		return weir_err_set(err, EEXIST,
@@ -337,8 +344,8 @@ static int remove_own(struct weir_links *links, const struct weir_endpoint *ep, 
 	int r = open_known(links, ep, &why);
 	if (r == -ENOENT || weir_netns_is_remnant(path))
 		return weir_netns_delete(path, err); /* the folder may be a killed maker's */
-	if (r == 0 && !weir_netns_id_is_set(&ep->netns_id))
-		r = is_marked(links, ep, &ours, &why);
+	if (r == 0)
+		r = is_own(links, ep, &ours, &why);
 	bool foreign = r == -ESTALE || r == -EINVAL || r == -EBUSY || !ours;
 	weir_inside_close(&links->inside); /* or it would live on behind our socket */
 	if (foreign) {

@@ -2,6 +2,7 @@
 /* The rtnetlink backend against the kernel: the namespaces of endpoints, and the files of theirs. */
 #include "vmtests/unit/netlink_fixture.h"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 static void test_namespace(void **state)
@@ -38,6 +39,21 @@ static void test_namespace(void **state)
 		     ops->netns_ensure(bench->links, bench->a, &again, &changed, &bench->err));
 	assert_ok(bench, ops->netns_remove(bench->links, bench->a, &bench->err));
 	assert_shows("ip netns list", "a"); /* foreign: it stays */
+
+	/* its inode, too: told by the cookie, and where there is none (before 5.14) by the mark */
+	struct stat st;
+	assert_return_code(stat("/run/netns/a", &st), errno);
+	bench->a->netns_id.ino = st.st_ino;
+	if (bench->a->netns_id.cookie)
+		assert_fails(bench, ESTALE, "is not the one that endpoint \"a\" had",
+			     ops->netns_ensure(bench->links, bench->a, &again, &changed,
+					       &bench->err));
+	assert_ok(bench, ops->netns_remove(bench->links, bench->a, &bench->err));
+	bench->a->netns_id.cookie = 0;
+	assert_fails(bench, EEXIST, "a namespace that is not weir's is at /run/netns/a",
+		     ops->netns_ensure(bench->links, bench->a, &again, &changed, &bench->err));
+	assert_ok(bench, ops->netns_remove(bench->links, bench->a, &bench->err));
+	assert_shows("ip netns list", "a");
 	bench->a->netns_id = (struct weir_netns_id){ 0 };
 	assert_fails(bench, EEXIST, "a namespace that is not weir's is at /run/netns/a",
 		     ops->netns_ensure(bench->links, bench->a, &again, &changed, &bench->err));

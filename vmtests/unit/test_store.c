@@ -49,8 +49,9 @@ static struct weir_endpoint full_endpoint(struct fixture *f)
 	att->mtu = 1300;
 	ep.netns = WEIR_NETNS_PATH;
 	ep.netns_path = "/run/netns/nginx";
-	ep.netns_id =
-		(struct weir_netns_id){ 4, UINT64_MAX - 5, "01234567-89ab-4cde-8123-456789abcdef" };
+	ep.netns_id = (struct weir_netns_id){ 4, UINT64_MAX - 5,
+					      "01234567-89ab-4cde-8123-456789abcdef",
+					      UINT64_MAX - 6 };
 	ep.labels = labels;
 	ep.n_labels = 2;
 	routes[0] = (struct weir_route){ .to = prefix("10.9.0.0/16"), .via = addr("10.88.1.9") };
@@ -93,6 +94,7 @@ static void objects_come_back(void **state)
 	assert_string_equal(stored.endpoints[0].attachments[0].host_ifname, "we-nginx");
 	assert_true(stored.endpoints[0].netns_id.ino == UINT64_MAX - 5);
 	assert_int_equal(stored.endpoints[0].netns_id.dev, 4);
+	assert_true(stored.endpoints[0].netns_id.cookie == UINT64_MAX - 6);
 	assert_string_equal(stored.endpoints[0].netns_id.boot, ep.netns_id.boot);
 	OK(f, weir_store_verify(f->store, &f->err));
 }
@@ -491,7 +493,7 @@ static void facts_about_the_host(void **state)
 	OK(f, weir_store_meta(f->store, &meta, &f->err));
 	assert_int_equal(strlen(meta.uuid), WEIR_UUID_SIZE - 1);
 	assert_int_equal(meta.counter, 0);
-	meta.owner = (struct weir_netns_id){ 7, 4026531840, "b" };
+	meta.owner = (struct weir_netns_id){ 7, 4026531840, "b", 0 };
 	(void)snprintf(meta.backend, sizeof(meta.backend), "nftables");
 	meta.counter = UINT32_MAX;
 	meta.generation = 0x80000001;
@@ -531,7 +533,7 @@ static void namespaces_are_noted(void **state)
 {
 	struct fixture *f = *state;
 	struct weir_endpoint ep = { .name = "api" };
-	const struct weir_netns_id id = { 4, 4026532000, "boot" };
+	const struct weir_netns_id id = { 4, 4026532000, "boot", 9 };
 	put_endpoint(f, &ep);
 	begin(f);
 	OK(f, weir_store_set_netns_id(f->store, "api", &id, &f->err));
@@ -539,6 +541,17 @@ static void namespaces_are_noted(void **state)
 	WEIR_CLEAN_MODEL struct weir_model model = { 0 };
 	load(f, &everything, &model);
 	assert_true(model.endpoints[0].netns_id.ino == id.ino);
+	assert_true(model.endpoints[0].netns_id.cookie == id.cookie);
+
+	/* whose is it? as far as the cookies are known */
+	for (uint64_t cookie = 0; cookie <= 10; cookie++) {
+		const struct weir_netns_id now = { 4, 4026532000, "boot", cookie };
+		const bool same = cookie == 0 || cookie == 9;
+		const char *owner = NULL;
+		OK(f, weir_store_netns_owner(f->store, &now, "other", &f->arena, &owner, &f->err));
+		assert_int_equal(owner != NULL, same);
+		assert_int_equal(weir_netns_id_equal(&id, &now), same);
+	}
 	begin(f);
 	FAILS(f, ENOENT, "no endpoint", weir_store_set_netns_id(f->store, "nobody", &id, &f->err));
 }

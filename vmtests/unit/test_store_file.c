@@ -251,13 +251,17 @@ static void first_version_is_migrated(void **state)
 		"INSERT INTO meta VALUES(1, '01234567-89ab-4cde-8123-456789abcdef', 0, 0, '', "
 		"'', 0, 0);"
 		"INSERT INTO network VALUES('web', 0, 'wb-web', NULL, NULL, NULL, 0, NULL, "
-		"NULL, 0, NULL, 1, 0, 0, 0, 1)");
+		"NULL, 0, NULL, 1, 0, 0, 0, 1);"
+		"INSERT INTO endpoint VALUES('nginx', 0, NULL, 4, 4026532000, 'boot', 0, 1)");
 	open_store(f);
 	OK(f, weir_store_load(f->store, &everything, &model, &f->err));
 	assert_int_equal(model.n_networks, 1);
 	assert_true(model.networks[0].internal && model.networks[0].declared);
 	assert_int_equal(model.networks[0].ingress, WEIR_AS_USUAL);
 	assert_false(model.networks[0].filtered);
+	assert_int_equal(model.n_endpoints, 1);
+	assert_true(model.endpoints[0].netns_id.ino == 4026532000);
+	assert_true(model.endpoints[0].netns_id.cookie == 0); /* not known */
 	struct weir_network net = network(f, "db", "10.88.2.0/24", NULL);
 	put_network(f, &net);
 	OK(f, weir_store_verify(f->store, &f->err));
