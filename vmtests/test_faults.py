@@ -94,6 +94,25 @@ for net, mode in (("lan", "routed"), ("own", "adopted"), ("seg", "macvlan")):
     if EXHAUSTIVE:  # undone in the one above
         SCENARIOS["endpoint rm, " + mode] = Scenario([*OTHERS, another(net)], ["endpoint", "rm", "extra"], [another(net)])
 
+
+# Attachments that no interface of the host's tells of: into a namespace that is made for them, the user's own, or an
+# endpoint's that is there already.
+INSIDE = {"networks": {"wire": dual(6, mode="p2p"), "seg": dual(3, mode="macvlan", parent="eth0")},
+          "endpoints": {"left": on("wire"), "there": {"mode": "none"}}}
+
+
+def attaching(network, where):
+    number = {"wire": 6, "seg": 3}[network]
+    words = ["--network", "%s,ip=10.88.%d.50,ip=fd00:88:%d::50" % (network, number, number)]
+    prepare = [["apply", "inside.yaml"]]
+    if where == "there":
+        return Scenario(prepare, ["endpoint", "set", "there", *words], [["endpoint", "set", "there", "--no-network", network]])
+    theirs = ["--netns", "theirs"] if where == "theirs" else []
+    return Scenario(prepare, ["endpoint", "add", "right", *words, *theirs], [["endpoint", "rm", "right"]])
+
+
+ATTACHING = {"%s, %s" % (network, where): attaching(network, where)
+             for network in INSIDE["networks"] for where in ("new",)}
 FAULTS = {"netlink": "ENOMEM", "xtables": "ENOMEM", "reply": "ENOBUFS", "store": "ENOSPC", "files": "ENOMEM",
           "bpf": "ENOMEM"}
 FAILURES_MAX = 4  # told in one report; then the scenario ends
@@ -120,11 +139,13 @@ class Run:
     """A scenario in a world, with the states before and after."""
 
     def __init__(self, world, scenario):
-        self.world, self.scenario, self.wrong = world, of_this_world(world, SCENARIOS[scenario]), []
+        self.world, self.scenario, self.wrong = world, of_this_world(world, {**SCENARIOS, **ATTACHING}[scenario]), []
         self.log = world.folder / "calls"
         modes.bridge_of_somebody(world, "br2", ADOPTED)
-        for spec, name in ((SPEC, "spec.yaml"), (in_other_modes("8mbit", "1000"), "others.yaml"), (CHANGED, "changed.yaml")):
+        for spec, name in ((SPEC, "spec.yaml"), (in_other_modes("8mbit", "1000"), "others.yaml"), (CHANGED, "changed.yaml"),
+                           (INSIDE, "inside.yaml")):
             world.spec(spec, name)
+        world.host.run("ip", "netns", "add", "theirs")
         for argv in self.scenario.prepare:
             world.weir(*argv)
         # once to and fro, so that what the first run leaves for good is there
@@ -243,6 +264,18 @@ def kill_once(run, at):
             run.complain(call, again, "repeated\n" + snapshot.difference(run.after, state))
             return
     run.undo()
+
+
+@slow
+@behaviour("R2", "L3", "L14")
+@pytest.mark.parametrize("name", [name if name.startswith("wire") else pytest.param(name, marks=reckoned)
+                                  for name in ATTACHING])
+def test_killed_while_attaching_leaves_nothing_inside(world, name):
+    run = Run(world, name)
+    for at in run.kills(10):
+        kill_once(run, at)
+    assert not run.wrong, "\n\n".join(run.wrong)
+    world.same(run.before, run.state())
 
 
 @slow

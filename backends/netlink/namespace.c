@@ -336,6 +336,48 @@ int weir_namespace_taken(struct weir_links *links, const struct weir_endpoint *e
 	return r;
 }
 
+struct search {
+	const struct weir_links *links;
+	const struct weir_endpoint *ep;
+	const char *network;
+	struct weir_iface found;
+};
+
+static int match_ours(const struct weir_iface *iface, void *ctx)
+{
+	struct search *search = ctx;
+	struct weir_alias alias;
+
+	if (!iface) {
+		search->found.index = 0;
+		return 0;
+	}
+	if (weir_alias_parse(iface->alias, &alias) && alias.network[0] &&
+	    strcmp(alias.store, search->links->store) == 0 &&
+	    strcmp(alias.endpoint, search->ep->name) == 0 &&
+	    (!search->network || strcmp(alias.network, search->network) == 0))
+		search->found = *iface;
+	return 0;
+}
+
+int weir_inside_clear(struct weir_links *links, const struct weir_endpoint *ep, const char *network,
+		      struct weir_err *err)
+{
+	struct search search = { .links = links, .ep = ep, .network = network };
+	struct weir_channel *channel = &links->inside.channel;
+
+	for (;;) {
+		struct weir_err why = { 0 };
+		int r = weir_iface_walk(channel, NULL, 0, match_ours, &search, err);
+		if (r < 0 || search.found.index == 0)
+			return r;
+		r = weir_iface_delete(channel, search.found.name, &why);
+		r = weir_request_allow(r, ENODEV, &why, err); /* with its other end, meanwhile */
+		if (r < 0)
+			return r;
+	}
+}
+
 static int remove_own(struct weir_links *links, const struct weir_endpoint *ep, const char *path,
 		      struct weir_err *err)
 {
@@ -347,6 +389,9 @@ static int remove_own(struct weir_links *links, const struct weir_endpoint *ep, 
 	if (r == 0)
 		r = is_own(links, ep, &ours, &why);
 	bool foreign = r == -ESTALE || r == -EINVAL || r == -EBUSY || !ours;
+	/* The kernel takes a namespace down later: by then somebody may have found a wire's other end sound. */
+	if (r == 0 && ours)
+		r = weir_inside_clear(links, ep, NULL, &why);
 	weir_inside_close(&links->inside); /* or it would live on behind our socket */
 	if (foreign) {
 		weir_trace(links->trace, "namespace %s stays: it is not weir's", path);

@@ -14,6 +14,10 @@
 int weir_inside_open(struct weir_links *links, const struct weir_endpoint *ep,
 		     struct weir_inside **ret, struct weir_err *err);
 
+/* Removes the endpoint's interfaces, by their alias, from the namespace that is open; network NULL: of all. */
+int weir_inside_clear(struct weir_links *links, const struct weir_endpoint *ep, const char *network,
+		      struct weir_err *err);
+
 /* Of struct weir_link_ops. */
 int weir_namespace_ensure(struct weir_links *links, const struct weir_endpoint *ep,
 			  struct weir_netns_id *ret_id, bool *ret_changed, struct weir_err *err);
