@@ -124,11 +124,38 @@ static int finish_netns(struct work *w)
 	return 0;
 }
 
+static bool is_stored(const struct work *w, const struct weir_noted_attachment *noted)
+{
+	const struct weir_endpoint *ep = weir_model_endpoint(&w->want, noted->ep.name);
+	const struct weir_attachment *att = ep ? weir_endpoint_attachment(ep, noted->att.network)
+					       : NULL;
+	return att && weir_endpoint_same_netns(ep, &noted->ep) &&
+	       strcmp(att->ifname, noted->att.ifname) == 0;
+}
+
+/* So does an interface inside that was never recorded: no orphan on the host shows it. */
+static int finish_attachments(struct work *w)
+{
+	struct weir_lock *lock = &w->s->lock;
+	int r = 0;
+	for (size_t i = 0; r == 0 && i < lock->n_attachments; i++) {
+		const struct weir_noted_attachment *noted = &lock->attachments[i];
+		struct weir_err why = { 0 };
+		if (is_stored(w, noted))
+			continue;
+		r = ops_of(w)->wire_remove(w->s->links, &noted->ep, &noted->att, &why);
+		r = leave(w, r, "endpoint", noted->ep.name, &why);
+	}
+	return r;
+}
+
 static int finish_mark(struct work *w)
 {
 	if (w->s->dry_run || !w->s->lock.dirty)
 		return 0;
 	int r = finish_sysctls(w);
+	if (r == 0)
+		r = finish_attachments(w);
 	return r < 0 ? r : finish_netns(w);
 }
 

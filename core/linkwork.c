@@ -330,6 +330,17 @@ static int prepare_netns(struct weir_session *s, const struct weir_resolution *r
 	return r < 0 ? r : ops_of(s)->names_ensure(s->links, ep, NULL, err);
 }
 
+/* Before it is made, where a kill would leave an interface that no other on the host tells of. One in a
+ * namespace that is made for it goes with that. */
+static int note_attachment(struct weir_session *s, const struct weir_network *net,
+			   const struct weir_endpoint *prev, const struct weir_endpoint *ep,
+			   const struct weir_attachment *att, struct weir_err *err)
+{
+	if (!is_portless(net) || (ep->netns == WEIR_NETNS_OWN && !prev))
+		return 0;
+	return weir_lock_note_attachment(&s->lock, ep, att, err);
+}
+
 static int prepare_attachment(struct weir_session *s, const struct weir_resolution *res,
 			      const struct weir_endpoint *ep, const struct weir_attachment *att,
 			      struct weir_err *err)
@@ -342,6 +353,8 @@ static int prepare_attachment(struct weir_session *s, const struct weir_resoluti
 	int r = stays ? push(s, undo_detach, &res->before,
 			     weir_model_network(&res->before, att->network), prev, old, err)
 		      : push(s, undo_attach, &res->after, net, ep, att, err);
+	if (r == 0 && !stays)
+		r = note_attachment(s, net, prev, ep, att, err);
 	return r < 0 ? r : ops_of(s)->attach_ensure(s->links, net, ep, att, NULL, err);
 }
 

@@ -15,12 +15,15 @@
 #include <unistd.h>
 
 enum {
-	FIRST_WAIT_US = 500,	    /* a change takes about 3 ms */
-	LONGEST_WAIT_US = 10000,    /* keeps a hundred waiters from eating the processor */
-	MARK_MAX = 64 * 1024 * 1024 /* a longer mark is not ours */
+	FIRST_WAIT_US = 500,	     /* a change takes about 3 ms */
+	LONGEST_WAIT_US = 10000,     /* keeps a hundred waiters from eating the processor */
+	MARK_MAX = 64 * 1024 * 1024, /* a longer mark is not ours */
+	LINE_MAX_SIZE = PATH_MAX + 512
 };
 
 static const char FLOW_FORMAT[] = "forget %u %s %s %s %u %u-%u %u\n";
+
+#define ATTACHMENT_FORMAT "attach %s %s %s %s %" PRIuMAX " %" PRIuMAX " %" PRIuMAX " %s %s\n"
 
 static int lock_path(const char *dir, char path[PATH_MAX], struct weir_err *err)
 {
@@ -52,7 +55,8 @@ static int make_dir(const char *dir, struct weir_err *err)
 
 static bool is_note(const char *line)
 {
-	static const char *const words[] = { "forget ", "sysctl ", "netns ", "backend " };
+	static const char *const words[] = { "forget ", "sysctl ", "netns ", "attach ",
+					     "backend " };
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
 		if (strncmp(line, words[i], strlen(words[i])) == 0)
 			return true;
@@ -64,7 +68,7 @@ static bool is_note(const char *line)
 static void read_holder(const char *path, char *buf, size_t size)
 {
 	FILE *file = fopen(path, "re");
-	char line[256];
+	char line[LINE_MAX_SIZE];
 	buf[0] = '\0';
 	while (file && fgets(line, sizeof(line), file))
 		if (!is_note(line))
@@ -137,6 +141,34 @@ static bool parse_flow(const char *line, struct weir_flow_match *ret)
 	return true;
 }
 
+/* The namespace's path ends the line: it may have spaces. "-": one of weir's own. */
+static bool parse_attachment(const char *line, struct weir_arena *arena,
+			     struct weir_noted_attachment *ret)
+{
+	char endpoint[WEIR_NAME_MAX + 1], network[WEIR_NAME_MAX + 1];
+	struct weir_noted_attachment noted = { 0 };
+	struct weir_netns_id *id = &noted.ep.netns_id;
+	uintmax_t dev, ino, cookie;
+	int at = 0;
+
+	if (sscanf(line, "attach %63s %63s %15s %15s %ju %ju %ju %36s %n", endpoint, network,
+		   noted.att.ifname, noted.att.host_ifname, &dev, &ino, &cookie, id->boot,
+		   &at) != 8 ||
+	    !at || !line[at])
+		return false;
+	id->dev = (dev_t)dev;
+	id->ino = (ino_t)ino;
+	id->cookie = cookie;
+	noted.ep.name = weir_arena_strdup(arena, endpoint);
+	noted.att.network = weir_arena_strdup(arena, network);
+	if (strcmp(line + at, "-") != 0) {
+		noted.ep.netns = WEIR_NETNS_PATH;
+		noted.ep.netns_path = weir_arena_strdup(arena, line + at);
+	}
+	*ret = noted;
+	return true;
+}
+
 static void *append(struct weir_lock *lock, void *items, size_t *n, const void *item, size_t size)
 {
 	char *more = weir_arena_grow(&lock->arena, items, *n, size);
@@ -155,6 +187,7 @@ static void *append_name(struct weir_lock *lock, const char **names, size_t *n, 
 static int read_line(struct weir_lock *lock, const char *line)
 {
 	struct weir_flow_match flow;
+	struct weir_noted_attachment noted;
 	struct weir_old_sysctl sysctl;
 	char word[128];
 	const void *kept = line;
@@ -169,6 +202,12 @@ static int read_line(struct weir_lock *lock, const char *line)
 			append(lock, lock->sysctls, &lock->n_sysctls, &sysctl, sizeof(sysctl));
 	} else if (sscanf(line, "netns %127s", word) == 1) {
 		kept = lock->netns = append_name(lock, lock->netns, &lock->n_netns, word);
+	} else if (parse_attachment(line, &lock->arena, &noted)) {
+		if (!noted.ep.name || !noted.att.network ||
+		    (noted.ep.netns == WEIR_NETNS_PATH && !noted.ep.netns_path))
+			return -ENOMEM;
+		kept = lock->attachments = append(lock, lock->attachments, &lock->n_attachments,
+						  &noted, sizeof(noted));
 	} else if (sscanf(line, "backend %127s", word) == 1) {
 		kept = lock->backends = append_name(lock, lock->backends, &lock->n_backends, word);
 	}
@@ -305,6 +344,18 @@ int weir_lock_note_netns(struct weir_lock *lock, const char *endpoint, struct we
 	char line[96];
 	int len = snprintf(line, sizeof(line), "netns %.63s\n", endpoint);
 	return write_all(lock->fd, line, (size_t)len, err);
+}
+
+int weir_lock_note_attachment(struct weir_lock *lock, const struct weir_endpoint *ep,
+			      const struct weir_attachment *att, struct weir_err *err)
+{
+	char line[LINE_MAX_SIZE];
+	const struct weir_netns_id *id = &ep->netns_id;
+	int len = snprintf(line, sizeof(line), ATTACHMENT_FORMAT, ep->name, att->network,
+			   att->ifname, att->host_ifname, (uintmax_t)id->dev, (uintmax_t)id->ino,
+			   (uintmax_t)id->cookie, id->boot,
+			   ep->netns == WEIR_NETNS_PATH ? ep->netns_path : "-");
+	return write_all(lock->fd, line, (size_t)len, err); /* it fits: all were checked */
 }
 
 int weir_lock_note_backend(struct weir_lock *lock, const char *name, struct weir_err *err)

@@ -3,16 +3,25 @@
  *
  * How it works: weir.lock is held by flock(2). Its holder writes who it is into it and, before it
  * touches them, what the kernel could not tell afterwards: connections to forget, the old values of
- * sysctls, namespaces that it makes, packet filters that it moves the rules between. A holder that is done empties it. So whoever takes the lock and
- * finds words in it knows that its predecessor was killed at work, and what is left to do. After a power cut the words may be missing: the boot id tells that case. */
+ * sysctls, namespaces that it makes, interfaces that it makes inside of them and nowhere else, packet
+ * filters that it moves the rules between. A holder that is done empties it. So whoever takes the lock and
+ * finds words in it knows that its predecessor was killed at work, and what is left to do. After a power
+ * cut the words may be missing: the boot id tells that case. */
 #ifndef WEIR_CORE_LOCK_H
 #define WEIR_CORE_LOCK_H
 
 #include "core/firewall.h"
+#include "core/model.h"
 
 struct weir_old_sysctl {
 	const char *key;
 	long old;
+};
+
+/* An interface that may be inside a namespace and that no other on the host tells of. */
+struct weir_noted_attachment {
+	struct weir_endpoint ep;    /* its name and namespace */
+	struct weir_attachment att; /* its network, and both of its names */
 };
 
 struct weir_lock {
@@ -25,6 +34,8 @@ struct weir_lock {
 	size_t n_sysctls;
 	const char **netns; /* of endpoints that it may have made */
 	size_t n_netns;
+	struct weir_noted_attachment *attachments; /* that it may have made */
+	size_t n_attachments;
 	const char **backends; /* that it may have left rules in */
 	size_t n_backends;
 };
@@ -44,6 +55,8 @@ int weir_lock_note_flows(struct weir_lock *lock, const struct weir_flow_match *m
 			 struct weir_err *err);
 int weir_lock_note_sysctl(struct weir_lock *lock, const char *key, long old, struct weir_err *err);
 int weir_lock_note_netns(struct weir_lock *lock, const char *endpoint, struct weir_err *err);
+int weir_lock_note_attachment(struct weir_lock *lock, const struct weir_endpoint *ep,
+			      const struct weir_attachment *att, struct weir_err *err);
 int weir_lock_note_backend(struct weir_lock *lock, const char *name, struct weir_err *err);
 
 /* What is noted has been done, and something else could not be: a mark without notes stays. */

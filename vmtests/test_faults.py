@@ -112,7 +112,7 @@ def attaching(network, where):
 
 
 ATTACHING = {"%s, %s" % (network, where): attaching(network, where)
-             for network in INSIDE["networks"] for where in ("new",)}
+             for network in INSIDE["networks"] for where in ("new", "theirs", "there")}
 FAULTS = {"netlink": "ENOMEM", "xtables": "ENOMEM", "reply": "ENOBUFS", "store": "ENOSPC", "files": "ENOMEM",
           "bpf": "ENOMEM"}
 FAILURES_MAX = 4  # told in one report; then the scenario ends

@@ -138,23 +138,36 @@ int weir_p2p_ensure(const struct weir_attach *a, bool *changed, struct weir_err 
 	return r;
 }
 
+/* Where it is ours. */
+static int remove_named(const struct weir_attach *a, const char *name, bool *ret_removed,
+			struct weir_err *err)
+{
+	struct weir_iface now;
+	int r = weir_iface_find(&a->inside->channel, name, &now, err);
+
+	if (r < 0 || now.index == 0 ||
+	    weir_alias_check(name, now.alias, now.group, a->alias, NULL) < 0)
+		return r;
+	r = weir_iface_delete(&a->inside->channel, name, err);
+	*ret_removed = r == 0;
+	return r;
+}
+
 int weir_wire_remove(struct weir_links *links, const struct weir_endpoint *ep,
 		     const struct weir_attachment *att, struct weir_err *err)
 {
 	struct weir_attach a = { .links = links, .ep = ep, .att = att };
 	struct weir_err why = { 0 };
-	struct weir_iface now = { 0 };
+	bool removed = false;
 	int r = weir_inside_open(links, ep, &a.inside, &why);
 
-	if (r == -ENOENT || r == -ESTALE) /* gone, and the pair with it */
-		return 0;
+	if (r == -ENOENT || r == -ESTALE || r == -EINVAL || r == -EBUSY)
+		return 0; /* gone, or another one by now, and the interface with it */
 	r = weir_request_allow(r, 0, &why, err);
-	if (r == 0)
-		r = weir_iface_find(&a.inside->channel, att->ifname, &now, err);
-	if (r < 0 || now.index == 0)
-		return r;
 	(void)weir_alias_text(links->store, ep->name, att->network, a.alias);
-	if (weir_alias_check(att->ifname, now.alias, now.group, a.alias, NULL) < 0)
-		return 0; /* somebody else's by now: it stays */
-	return weir_iface_delete(&a.inside->channel, att->ifname, err);
+	if (r == 0)
+		r = remove_named(&a, att->ifname, &removed, err);
+	if (r == 0 && !removed) /* on a parent, born under this name, without an alias yet */
+		r = remove_named(&a, att->host_ifname, &removed, err);
+	return r;
 }

@@ -4,6 +4,7 @@
 #include "vmtests/unit/engine_fixture.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <sys/wait.h>
 
@@ -59,6 +60,16 @@ static void test_a_timeout_names_the_holder(void **state)
 	OK(h, weir_lock_note_flows(&first, flows, N_OF(flows), &h->err));
 	OK(h, weir_lock_note_sysctl(&first, "net/ipv4/ip_forward", 0, &h->err));
 	OK(h, weir_lock_note_netns(&first, "nginx", &h->err));
+	char path[PATH_MAX] = "/";
+	memset(path + 1, 'a', sizeof(path) - 2);
+	const struct weir_endpoint ep = { .name = "nginx",
+					  .netns = WEIR_NETNS_PATH,
+					  .netns_path = path,
+					  .netns_id = { .ino = 7, .boot = "b" } };
+	const struct weir_attachment att = { .network = "seg",
+					     .ifname = "eth0",
+					     .host_ifname = "wv-1" };
+	OK(h, weir_lock_note_attachment(&first, &ep, &att, &h->err));
 	char words[80];
 	(void)snprintf(words, sizeof(words), "is held by weir apply (pid %ld) after 20 ms",
 		       (long)getpid());
@@ -104,6 +115,16 @@ static void test_a_mark_is_read_back(void **state)
 	OK(h, weir_lock_note_sysctl(&lock, "net/ipv4/ip_forward", -3, &h->err));
 	OK(h, weir_lock_note_netns(&lock, "nginx", &h->err));
 	OK(h, weir_lock_note_backend(&lock, "iptables", &h->err));
+	struct weir_endpoint eps[] = { { .name = "pod",
+					 .netns = WEIR_NETNS_PATH,
+					 .netns_path = "/run/my pods/a",
+					 .netns_id = { 4, UINT64_MAX - 5, "boot", 9 } },
+				       { .name = "own", .netns_id = { 4, 7, "boot", 0 } } };
+	const struct weir_attachment att = { .network = "seg",
+					     .ifname = "eth0",
+					     .host_ifname = "wv-1" };
+	for (size_t i = 0; i < N_OF(eps); i++)
+		OK(h, weir_lock_note_attachment(&lock, &eps[i], &att, &h->err));
 	weir_lock_release(&lock, false);
 	write_mark(h, "netns ngi"); /* cut off by the kill */
 	OK(h, take(h, 0, "weir apply", &lock));
@@ -126,6 +147,17 @@ static void test_a_mark_is_read_back(void **state)
 	assert_string_equal(lock.netns[0], "nginx");
 	assert_int_equal(lock.n_backends, 1);
 	assert_string_equal(lock.backends[0], "iptables");
+	assert_int_equal(lock.n_attachments, N_OF(eps));
+	for (size_t i = 0; i < N_OF(eps); i++) {
+		const struct weir_noted_attachment *noted = &lock.attachments[i];
+		assert_string_equal(noted->ep.name, eps[i].name);
+		assert_true(weir_endpoint_same_netns(&noted->ep, &eps[i]));
+		assert_true(weir_netns_id_equal(&noted->ep.netns_id, &eps[i].netns_id));
+		assert_true(noted->ep.netns_id.cookie == eps[i].netns_id.cookie);
+		assert_string_equal(noted->att.network, "seg");
+		assert_string_equal(noted->att.ifname, "eth0");
+		assert_string_equal(noted->att.host_ifname, "wv-1");
+	}
 	weir_lock_release(&lock, false);
 	/* What the next holder writes is no part of the line that was cut off. */
 	OK(h, take(h, 0, "weir apply", &lock));
@@ -139,12 +171,16 @@ static void test_nonsense_in_a_mark_is_only_a_mark(void **state)
 	struct weir_lock lock;
 	OK(h, apply(h, spec));
 	char *want = dump(h);
-	write_mark(h,
-		   "forget 9 x y z 1 2-3 4\nforget\nsysctl\nsysctl a\nnetns\nbackend\n\n\x01\xff\n"
-		   "forget 1 - - - 1 90-80 0\nforget 1 300.0.0.0/8 - - 1 1-2 0\n");
+	write_mark(
+		h,
+		"forget 9 x y z 1 2-3 4\nforget\nsysctl\nsysctl a\nnetns\nbackend\n\n\x01\xff\n"
+		"attach\nattach a b c d\nattach a b c d 1 2 3 boot\nattach a b c d x 2 3 boot /x\n"
+		"forget 1 - - - 1 90-80 0\nforget 1 300.0.0.0/8 - - 1 1-2 0\n");
 	OK(h, take(h, 0, "weir apply", &lock));
 	assert_true(lock.dirty);
-	assert_int_equal(lock.n_flows + lock.n_sysctls + lock.n_netns + lock.n_backends, 0);
+	assert_int_equal(lock.n_flows + lock.n_sysctls + lock.n_netns + lock.n_backends +
+				 lock.n_attachments,
+			 0);
 	weir_lock_release(&lock, false);
 	OK(h, apply(h, spec));
 	assert_int_equal(mark_size(h), 0);
