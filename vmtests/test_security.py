@@ -104,6 +104,27 @@ def test_gateway_address_is_not_reached(world):
     assert sum(drops.values()) == 8, drops  # each of the eight, once
 
 
+@behaviour("S3", "N2", "S9")
+@across
+@elsewhere
+@every_switch
+def test_replies_to_a_gateway_address(world):
+    """The host speaks from a network's gateway address to the lan, and to an endpoint of another network."""
+    world.apply({"networks": {"web": dual(1, nat="none"), "db": dual(2)}, "endpoints": {"pg": on("db")}})
+    world.lan.serve(80)
+    world.lan.serve(53, "udp")
+    world.ns("pg").serve(80)
+    for family, gateway in ((V4, "10.88.1.1"), (V6, "fd00:88:1::1")):
+        for port, proto in ((80, "tcp"), (53, "udp")):
+            got = world.host.connect(family.lan, port, proto, src=gateway)
+            assert (got.server, got.client) == ("lan", gateway)
+        assert world.host.ping(family.lan, src=gateway) is not None
+        assert world.host.connect(world.address("pg", family.version), 80, src=gateway).server == "pg"
+        # it opens nothing to those who have not been asked
+        assert world.lan.connect(gateway, 80, ms=ATTEMPT_MS).outcome == "timeout"
+        assert world.lan.connect(gateway, 53, "udp", src=family.outside, ms=ATTEMPT_MS).outcome == "timeout"
+
+
 def strict_spec(mapping=False, network=False):
     """nginx behind both of the NIC's addresses, and a port of every address beside it."""
     spec = web(strict=network)
@@ -146,6 +167,47 @@ def test_strict_port_is_not_reached_through_another_nic(world, by):
         assert world.lan2.connect(family.host, 8080).server == "nginx"
 
 
+@behaviour("S4", "N2", "S9")
+@across
+@elsewhere
+@every_switch
+@neighbours
+def test_replies_to_a_strict_port(world):
+    """api speaks from nginx's strict address and port; its answers come by another NIC."""
+    spec = web(nat=[V4.host2, V6.host2])
+    spec["endpoints"]["nginx"]["publish"] = [
+        {"port": (f"[{f.host2}]" if f is V6 else f.host2) + ports, "strict": True}
+        for f in FAMILIES for ports in (":8080:80", ":5353:53/udp")]
+    world.apply(spec)
+    for at in (world.lan, world.ns("nginx")):
+        at.serve(80)
+        at.serve(53, "udp")
+    for family in FAMILIES:
+        for port, proto, sport in ((80, "tcp", 8080), (53, "udp", 5353)):
+            got = world.ns("api").connect(family.outside, port, proto, sport=sport)
+            assert (got.server, got.client, got.client_port) == ("lan", family.host2, sport)
+            world.denied(world.lan, family.host2, sport, world.ns("nginx"), proto, at_port=port)
+
+
+@behaviour("S4", "S6", "S9")
+@across
+@elsewhere
+@every_switch
+@neighbours
+def test_strict_address_of_another_machine(world):
+    """It has moved there from the host, which leads to it: the port is that machine's now."""
+    world.set_sysctl("net/ipv4/ip_forward", 1)
+    world.set_sysctl("net/ipv6/conf/all/forwarding", 1)
+    spec = web()
+    spec["endpoints"]["nginx"]["publish"] = [
+        {"port": (f"[{f.lan2}]" if f is V6 else f.lan2) + ":8080:80", "strict": True} for f in FAMILIES]
+    world.apply(spec)
+    world.lan2.serve(8080)
+    for family in FAMILIES:
+        got = world.lan.connect(family.lan2, 8080)
+        assert (got.server, got.client) == ("lan2", family.lan)
+
+
 @behaviour("S4", "U1")
 def test_plan_tells_that_an_address_is_no_interface(world):
     spec = web()
@@ -182,6 +244,33 @@ def test_a_port_becomes_strict(world):
     assert "strict" not in again and world.published("nginx")
     assert world.weir("apply", world.spec(spec)).out.count("strict") == 1  # the file says otherwise
     assert world.lan2.connect(V4.host, 5353, "udp").server == "nginx"
+
+
+UNTRACKED = """
+table inet untracked {
+	chain pre { type filter hook prerouting priority -300; iifname { "eth0", "eth1" } notrack; }
+}
+"""
+
+
+@behaviour("S1", "S3", "S4", "S9")
+@neighbours
+def test_untracked_packets_are_judged(world):
+    """Whom conntrack does not know has no reply to give."""
+    spec = strict_spec(mapping=True)
+    spec["endpoints"]["nginx"]["publish"].append("127.0.0.1:6000:60/udp")
+    world.apply(spec)
+    world.set_sysctl("net/ipv4/conf/eth0/route_localnet", 1)
+    world.host.serve(53, "udp")
+    world.host.serve(5353, "udp")
+    world.host.serve(6000, "udp", "127.0.0.1")
+    world.host.run("nft", "-f", "-", stdin=UNTRACKED)
+    for family, gateway in ((V4, "10.88.1.1"), (V6, "fd00:88:1::1")):
+        assert world.lan.connect(family.host, 53, "udp").server == "host"
+        assert world.lan.connect(gateway, 53, "udp", ms=ATTEMPT_MS).outcome == "timeout"
+        assert world.lan2.connect(family.host, 5353, "udp", ms=ATTEMPT_MS).outcome == "timeout"
+    assert world.arrivals(world.lan, lambda: from_lan(world, frames.udp(V4.lan, "127.0.0.1", 1000, 6000)),
+                          lambda f: f.sport == 6000 and f.dport == 1000) == []
 
 
 @behaviour("S5", "S9")

@@ -18,9 +18,11 @@
  * elsewhere, and transit with those that are none of weir's. The rest of forward is left to packets
  * from weir's networks; some of its rules stand in from_outside too, in the same order.
  *
- * guard_in stands before conntrack and drops what must not come in from where it comes, whatever
- * state it claims. Local addresses only; endpoints' addresses wait for `forward`, where the output
- * interface is known and trust is a matter of both interfaces.
+ * guard_in drops what must not come in from where it comes, before anybody's destination NAT. Nothing that
+ * comes in is for 127.0.0.0/8. Of the rest it stands behind conntrack to let answers pass: what the host or an
+ * endpoint opened from a gateway's or a strict mapping's address comes back by whatever interface leads
+ * there. Who has no entry of conntrack's, an untracked packet too, is judged. Local addresses only; endpoints'
+ * addresses wait for `forward`, where the output interface is known and trust is a matter of both interfaces.
  *
  * publish is entered for local destinations only, so that traffic passing through this host to
  * another machine's port of the same number is left alone. A mapping on one address is asked for
@@ -90,7 +92,7 @@ enum {
 const struct weir_nft_chain weir_nft_chains[] = {
 	{ .name = "other_gateway" },
 	{ .name = "guard_network" },
-	{ "guard_in", "filter", "prerouting", "raw", NF_INET_PRE_ROUTING, -300 },
+	{ "guard_in", "filter", "prerouting", "-190", NF_INET_PRE_ROUTING, -190 },
 	{ .name = "publish" },
 	{ "publish_in", "nat", "prerouting", "dstnat - 1", NF_INET_PRE_ROUTING, -101 },
 	{ "publish_out", "nat", "output", "-101", NF_INET_LOCAL_OUT, -101 },
@@ -128,6 +130,8 @@ const struct weir_nft_rule weir_nft_rules[] = {
 	  STEPS(IIF, IS_NAME("lo"), VERDICT(NF_ACCEPT)) },
 	{ "guard_in", "ip daddr 127.0.0.0/8", /* S1 */
 	  STEPS(IPV4, NETWORK_HEADER(16, 1, R1), IS_U8(IN_LOOPBACKNET)), DROPS(LOOPBACK) },
+	{ "guard_in", "ct direction reply accept",
+	  STEPS(CT(NFT_CT_DIRECTION), IS_U8(IP_CT_DIR_REPLY), VERDICT(NF_ACCEPT)) },
 	{ "guard_in", "iifname @networks goto guard_network",
 	  STEPS(IIF_IN("networks"), GOTO("guard_network")) },
 	{ "guard_in", "ip daddr @gateways4", /* S3 */
@@ -135,13 +139,14 @@ const struct weir_nft_rule weir_nft_rules[] = {
 	{ "guard_in", "ip6 daddr @gateways6",
 	  STEPS(IPV6, DADDR6(R1), LOOKUP(R1, "gateways6")), DROPS(GATEWAY) },
 
-	{ "guard_in", "ip daddr . meta l4proto . th dport @strict4 fib daddr . iif type != local", /* S4 */
+	/* S4; an address that is not the host's now is another machine's, and on its way there */
+	{ "guard_in", "ip daddr . meta l4proto . th dport @strict4 fib daddr type local fib daddr . iif type != local",
 	  STEPS(IPV4, DADDR4(R1), PROTO_PORT(R32_1, R32_2), LOOKUP(R1, "strict4"),
-		FIB_DADDR_IIF_TYPE, NOT_U32(RTN_LOCAL)),
+		FIB_DADDR_TYPE, IS_U32(RTN_LOCAL), FIB_DADDR_IIF_TYPE, NOT_U32(RTN_LOCAL)),
 	  DROPS(STRICT) },
-	{ "guard_in", "ip6 daddr . meta l4proto . th dport @strict6 fib daddr . iif type != local",
+	{ "guard_in", "ip6 daddr . meta l4proto . th dport @strict6 fib daddr type local fib daddr . iif type != local",
 	  STEPS(IPV6, DADDR6(R1), PROTO_PORT(R2, R32_5), LOOKUP(R1, "strict6"),
-		FIB_DADDR_IIF_TYPE, NOT_U32(RTN_LOCAL)),
+		FIB_DADDR_TYPE, IS_U32(RTN_LOCAL), FIB_DADDR_IIF_TYPE, NOT_U32(RTN_LOCAL)),
 	  DROPS(STRICT) },
 
 	/* no kernel sends ::1 out of an interface (RFC 4291 2.5.3), so a translated connection would hang;
