@@ -35,6 +35,16 @@ struct reading {
 
 /* ---- selectors ---- */
 
+/* One or more: of none there would be no condition left, and without any a selector is everybody. */
+static int read_some(struct weir_spec *spec, const struct weir_spec_node *value, const char *one,
+		     const char *wanted, weir_spec_reader read, void *object)
+{
+	if (value->kind == WEIR_SPEC_LIST && !value->n)
+		return weir_spec_fail(spec, value, "no %s is in the list: nothing would match",
+				      one);
+	return weir_spec_read_one_or_more(spec, value, wanted, read, object);
+}
+
 struct name_list {
 	const char *what;
 	const char ***names;
@@ -64,7 +74,7 @@ static int read_networks(struct weir_spec *spec, const struct weir_spec_node *va
 	if (sel->n_networks)
 		return weir_spec_fail(spec, value,
 				      "\"network\" and \"networks\" say the same: keep one");
-	return weir_spec_read_one_or_more(spec, value, "names of networks", read_one_name, &list);
+	return read_some(spec, value, list.what, "names of networks", read_one_name, &list);
 }
 
 static int read_endpoints(struct weir_spec *spec, const struct weir_spec_node *value, void *object)
@@ -75,7 +85,7 @@ static int read_endpoints(struct weir_spec *spec, const struct weir_spec_node *v
 	if (sel->n_endpoints)
 		return weir_spec_fail(spec, value,
 				      "\"endpoint\" and \"endpoints\" say the same: keep one");
-	return weir_spec_read_one_or_more(spec, value, "names of endpoints", read_one_name, &list);
+	return read_some(spec, value, list.what, "names of endpoints", read_one_name, &list);
 }
 
 static int read_label_value(struct weir_spec *spec, const struct weir_spec_node *value,
@@ -106,14 +116,14 @@ static int read_label(struct weir_spec *spec, const struct weir_spec_node *key,
 		return weir_spec_no_memory(spec);
 	if (weir_spec_is_null(value))
 		return 0;
-	if (value->kind == WEIR_SPEC_LIST && !value->n)
-		return weir_spec_fail(spec, value, "no value is in the list: nothing would match");
-	return weir_spec_read_one_or_more(spec, value, "a word or a list of words",
-					  read_label_value, match);
+	return read_some(spec, value, "value", "a word or a list of words", read_label_value,
+			 match);
 }
 
 static int read_labels(struct weir_spec *spec, const struct weir_spec_node *value, void *object)
 {
+	if (weir_spec_is_null(value) || (value->kind == WEIR_SPEC_MAP && !value->n))
+		return weir_spec_fail(spec, value, "no label is in the map: nothing would match");
 	return weir_spec_read_names(spec, value, "a map of labels", read_label, object);
 }
 
@@ -169,9 +179,9 @@ static int read_cidr(struct weir_spec *spec, const struct weir_spec_node *value,
 	struct weir_selector *sel = object;
 
 	sel->kind = WEIR_SELECT_BLOCKS;
-	return weir_spec_read_one_or_more(spec, value,
-					  "a prefix, {block: …, except: […]} or a list of them",
-					  read_cidr_one, object);
+	return read_some(spec, value, "prefix",
+			 "a prefix, {block: …, except: […]} or a list of them", read_cidr_one,
+			 object);
 }
 
 static const struct weir_spec_key selector_keys[] = {
@@ -191,6 +201,10 @@ static int read_selector_map(struct weir_spec *spec, const struct weir_spec_node
 {
 	struct weir_selector sel = { .origin = weir_spec_place(spec, value) };
 
+	if (!value->n)
+		return weir_spec_fail(spec, value,
+				      "nothing is in the selector: write \"endpoints\" for "
+				      "every endpoint");
 	int r = weir_spec_read_keys(spec, value, "a selector", selector_keys,
 				    sizeof(selector_keys) / sizeof(selector_keys[0]), &sel);
 	if (r < 0)

@@ -40,12 +40,16 @@ def test_refused_with_its_place(world):
     world.apply(two(OPEN))
     for text, says in [("from: 'endpoint:nobody'", 'no endpoint named "nobody"'), ("to: {network: nix}", 'no network named "nix"'),
                        ("from: nobody", 'did you mean "endpoint:nobody"?'), ("ports: [20-10/tcp]", "upside down"),
+                       ("from: {endpoints: []}", "no endpoint is in the list"), ("from: {networks: []}", "no network is in the list"),
+                       ("from: {labels: {}}", "no label is in the map"), ("to: {}", "nothing is in the selector"),
                        ("to: {cidr: 10.0.0.1/8}", "did you mean 10.0.0.0/8?"), ("ports: [80/tpc]", 'did you mean "tcp"?')]:
         file = world.spec("policies:\n- name: p\n  action: deny\n  %s\n" % text)
         world.refused(1, "apply", file, says=[says, "%s:" % file])
     world.refused(1, "endpoint", "rm", "pg", says='is named by policy "api-to-pg"')
     world.refused(2, "policy", "add", "p", "--from", "nobody", "--action", "deny", says="--from nobody")
     world.refused(2, "policy", "add", "p", "--action", "dney", says="--action")
+    for empty in ("", "endpoint:", "network:", "label:", "cidr:", "endpoints:", "endpoint:api+", "endpoint:api|", "label:role,"):
+        world.refused(2, "policy", "add", "p", "--from", empty, "--action", "deny", says="--from %s" % empty)
 
 
 @behaviour("P9", "S9")
