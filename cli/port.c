@@ -6,6 +6,7 @@
 
 #include "cli/cli.h"
 #include "cli/words.h"
+#include "policy/compile.h"
 
 static int change_ports(struct weir_cli *cli, enum weir_op_kind kind, struct weir_err *err)
 {
@@ -39,7 +40,6 @@ int weir_verb_port_rm(struct weir_cli *cli, struct weir_err *err)
 
 struct sum {
 	uint64_t connections, bytes;
-	const struct weir_addr *targets[WEIR_NUM_FAMILIES];
 };
 
 /* Reasons of drops first, then the mappings in the order of their keys. */
@@ -69,9 +69,18 @@ static struct sum sum_of(const struct weir_counters *counters, const struct weir
 			continue;
 		sum.connections += found->packets;
 		sum.bytes += found->bytes;
-		sum.targets[f] = &found->mapping->to;
 	}
 	return sum;
+}
+
+/* Where it leads, rules or no rules; "": nowhere in this family. Returns buf. */
+static const char *target(const struct weir_model *model, const struct weir_endpoint *ep,
+			  const struct weir_mapping *m, enum weir_family family,
+			  char buf[WEIR_ADDR_TEXT])
+{
+	const struct weir_addr *to = weir_compile_target(model, ep, m, family);
+	buf[0] = '\0';
+	return to ? weir_addr_text(to, buf) : buf;
 }
 
 static json_t *port_json(const struct weir_model *model, const struct weir_endpoint *ep,
@@ -79,10 +88,9 @@ static json_t *port_json(const struct weir_model *model, const struct weir_endpo
 {
 	json_t *port = weir_json_mapping(model, ep, m), *targets = json_array();
 	char text[WEIR_ADDR_TEXT];
-	for (int f = WEIR_IPV4; f < WEIR_NUM_FAMILIES; f++)
-		if (sum->targets[f])
-			json_array_append_new(targets,
-					      json_string(weir_addr_text(sum->targets[f], text)));
+	for (enum weir_family f = WEIR_IPV4; f < WEIR_NUM_FAMILIES; f++)
+		if (target(model, ep, m, f, text)[0])
+			json_array_append_new(targets, json_string(text));
 	json_object_set_new(port, "endpoint", json_string(ep->name));
 	json_object_set_new(port, "target", targets);
 	json_object_set_new(port, "connections", json_integer((json_int_t)sum->connections));
@@ -90,18 +98,17 @@ static json_t *port_json(const struct weir_model *model, const struct weir_endpo
 	return port;
 }
 
-static void port_row(struct weir_table *table, const struct weir_endpoint *ep,
-		     const struct weir_mapping *m, const struct sum *sum)
+static void port_row(struct weir_table *table, const struct weir_model *model,
+		     const struct weir_endpoint *ep, const struct weir_mapping *m,
+		     const struct sum *sum)
 {
-	char text[WEIR_MAPPING_TEXT], v4[WEIR_ADDR_TEXT] = "", v6[WEIR_ADDR_TEXT] = "";
-	if (sum->targets[WEIR_IPV4])
-		weir_addr_text(sum->targets[WEIR_IPV4], v4);
-	if (sum->targets[WEIR_IPV6])
-		weir_addr_text(sum->targets[WEIR_IPV6], v6);
+	char text[WEIR_MAPPING_TEXT], v4[WEIR_ADDR_TEXT], v6[WEIR_ADDR_TEXT];
+	bool has4 = target(model, ep, m, WEIR_IPV4, v4)[0];
+	bool has6 = target(model, ep, m, WEIR_IPV6, v6)[0];
 	weir_table_cell(table, "%s", ep->name);
 	weir_table_cell(table, "%s", weir_mapping_text(m, text));
 	weir_table_cell(table, "%s", weir_proto_name(m->proto));
-	weir_table_cell(table, "%s%s%s", v4, v4[0] && v6[0] ? " " : "", v6);
+	weir_table_cell(table, "%s%s%s", v4, has4 && has6 ? " " : "", has4 || has6 ? v6 : "-");
 	weir_table_cell(table, "%llu", (unsigned long long)sum->connections);
 }
 
@@ -141,7 +148,7 @@ static void print_ports(const struct weir_cli *cli, const struct weir_model *mod
 				json_array_append_new(list,
 						      port_json(model, ep, &ep->mappings[k], &sum));
 			else
-				port_row(&table, ep, &ep->mappings[k], &sum);
+				port_row(&table, model, ep, &ep->mappings[k], &sum);
 		}
 	if (cli->json) {
 		weir_print_json(json_pack("{s:o}", "ports", list));

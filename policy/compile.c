@@ -323,20 +323,30 @@ static int refuse_mapping(struct compiler *c, const struct weir_endpoint *ep,
 }
 
 /* Where connections of one family go; NULL: nowhere. */
-static const struct weir_addr *mapping_target(const struct compiler *c,
+static const struct weir_addr *mapping_target(const struct weir_model *model,
 					      const struct weir_endpoint *ep,
 					      const struct weir_mapping *m, enum weir_family family,
 					      bool *ret_strict)
 {
-	const struct weir_attachment *att = m->network
-						    ? weir_endpoint_attachment(ep, m->network)
-						    : weir_endpoint_default(c->model, ep, family);
-	const struct weir_network *net = att ? weir_model_network(c->model, att->network) : NULL;
+	const struct weir_attachment *att = m->network ? weir_endpoint_attachment(ep, m->network)
+						       : weir_endpoint_default(model, ep, family);
+	const struct weir_network *net = att ? weir_model_network(model, att->network) : NULL;
 
+	if (weir_addr_is_set(&m->host) && m->host.family != family)
+		return NULL;
 	if (!net || unpublishable(net) || !weir_addr_is_set(&att->addrs[family]))
 		return NULL;
 	*ret_strict = m->strict || net->strict;
 	return &att->addrs[family];
+}
+
+const struct weir_addr *weir_compile_target(const struct weir_model *model,
+					    const struct weir_endpoint *ep,
+					    const struct weir_mapping *m, enum weir_family family)
+{
+	bool strict;
+
+	return mapping_target(model, ep, m, family, &strict);
 }
 
 static int add_mapping(struct compiler *c, const struct weir_mapping *m, enum weir_family family,
@@ -387,11 +397,9 @@ static int compile_mapping(struct compiler *c, const struct weir_endpoint *ep,
 				   "endpoint \"%s\": %s has no host port yet", ep->name, text);
 	join_owner(owner, ep->name, text);
 	for (int family = WEIR_IPV4; family < WEIR_NUM_FAMILIES; family++) {
-		const struct weir_addr *to;
 		bool strict;
-		if (weir_addr_is_set(&m->host) && m->host.family != family)
-			continue;
-		to = mapping_target(c, ep, m, (enum weir_family)family, &strict);
+		const struct weir_addr *to =
+			mapping_target(c->model, ep, m, (enum weir_family)family, &strict);
 		if (!to)
 			continue;
 		int r = add_mapping(c, m, (enum weir_family)family, to, strict, owner);

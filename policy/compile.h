@@ -19,4 +19,10 @@ int weir_compile(const struct weir_model *model, struct weir_ruleset *ret, struc
 int weir_compile_policies(const struct weir_model *model, struct weir_ruleset *ret,
 			  struct weir_err *err);
 
+/* Where connections to a mapping of the endpoint's go in a family: an address in the model; NULL: nowhere. The
+ * model is resolved and holds the endpoint's networks. */
+const struct weir_addr *weir_compile_target(const struct weir_model *model,
+					    const struct weir_endpoint *ep,
+					    const struct weir_mapping *m, enum weir_family family);
+
 #endif

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from marks import behaviour, elsewhere, only, words_only
+from marks import behaviour, elsewhere, only, reckoned, words_only
 from specs import dual, everything, on, web
 from world import FAMILIES, V4, V6
 
@@ -256,6 +256,22 @@ def test_counters(world):
     assert [reason for reason, packets in drops.items() if packets == 4 and "direct" in reason], drops
     text = world.weir("status").out
     assert "direct" in text and re.search(r"\b4\b", text)
+
+
+@behaviour("U5", "S9")
+@reckoned
+def test_ports_lead_where_they_lead_without_rules(world):
+    """What a port leads to is known without asking the kernel, which only counts."""
+    spec = web()
+    spec["endpoints"]["nginx"]["publish"] = ["8080:80", "192.0.2.1:8081:80"]
+    world.apply(spec)
+    targets = [world.address("nginx", family.version) for family in FAMILIES]
+    before = world.published("nginx")
+    assert sorted(p["target"] for p in before) == [targets[:1], targets], before
+    world.host.run("sh", "-c", world.filter.spoil["all rules"])
+    assert world.published("nginx") == before
+    rows = [line.split()[3:] for line in world.weir("port", "ls").out.splitlines()[1:]]
+    assert sorted(rows) == sorted([[targets[0], "0"], [*targets, "0"]]), rows
 
 
 @behaviour("U2")
