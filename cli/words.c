@@ -491,8 +491,10 @@ int weir_words_edit_network(struct weir_cli *cli, struct weir_model *model,
 	int r = map ? put_options(cli, map, network_words, N_NETWORK_WORDS, err) : no_memory(err);
 	if (r == 0)
 		r = put_defaults(cli, map, err);
-	if (r == 0)
+	if (r == 0) {
 		r = weir_spec_edit_network(map, model, net, err);
+		cli->usage = r < 0; /* as of the same words given to add */
+	}
 	if (r < 0)
 		name_option(cli, object_path(cli, "networks"), network_words, N_NETWORK_WORDS, err);
 	return r;
@@ -505,8 +507,10 @@ int weir_words_edit_endpoint(struct weir_cli *cli, struct weir_model *model,
 	int r = map ? put_options(cli, map, endpoint_words, N_ENDPOINT_WORDS, err) : no_memory(err);
 	if (r == 0)
 		r = put_maps(cli, map, err);
-	if (r == 0)
+	if (r == 0) {
 		r = weir_spec_edit_endpoint(map, model, ep, err);
+		cli->usage = r < 0; /* as of the same words given to add */
+	}
 	if (r < 0)
 		name_option(cli, object_path(cli, "endpoints"), endpoint_words, N_ENDPOINT_WORDS,
 			    err);

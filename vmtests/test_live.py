@@ -146,6 +146,22 @@ def test_what_cannot_be_leaves_all_as_it_was(world, words, says):
     world.same(before, world.snapshot())
 
 
+@behaviour("U2", "R7")
+@words_only
+def test_wrong_words_are_wrong_for_add_and_set(world):
+    """And what only the host refuses is a failure for both."""
+    world.apply(web())
+    rows = [(2, "network", ["--mtu", "20"]), (2, "network", ["--nat", "foo"]), (2, "network", ["--host", "dny"]),
+            (2, "network", ["--subnet", "10.88.9.0/33"]), (2, "network", ["--subnet", "10.88.9.1/24"]),
+            (2, "endpoint", ["--rate", "10"]), (2, "endpoint", ["--dns", "1.2.3"]), (2, "endpoint", ["--network", "web,ipp=1"]),
+            (2, "endpoint", ["--network", "web,mtu=7"]), (1, "endpoint", ["--network", "nowhere"]),
+            (1, "endpoint", ["--network", "web,ip=10.99.0.1"])]
+    there = {"network": "web", "endpoint": "nginx"}
+    for code, kind, words in rows:
+        added = world.refused(code, kind, "add", "new", *words)
+        world.refused(code, kind, "set", there[kind], *words, says=added.err.replace('"new"', '"%s"' % there[kind]))
+
+
 @behaviour("U2")
 @words_only
 def test_the_next_apply_of_its_file_says_what_holds(world):
