@@ -105,14 +105,15 @@ static int check_case(const struct weir_expectation *e, const struct weir_case *
 	const struct weir_policy *policy = c->answer.policy;
 
 	if (!is_as_expected(&c->answer, e->expect))
-		return weir_err_at(err, EINVAL, &e->origin, "%s to %s (%s): expected %s, got %s",
-				   e->from, e->to, weir_family_name(c->from.family), e->expect,
-				   c->answer.text);
+		return weir_err_at(err, EINVAL, &e->origin,
+				   "%s to %s (%s): expected %s, got %s (%s)", e->from, e->to,
+				   weir_family_name(c->from.family), e->expect,
+				   weir_verdict_word(c->answer.verdict), c->answer.text);
 	if (e->policy && (!policy || strcmp(policy->name, e->policy) != 0))
 		return weir_err_at(err, EINVAL, &e->origin,
-				   "%s to %s (%s): expected policy \"%s\" to decide, got %s",
+				   "%s to %s (%s): expected policy \"%s\" to decide, got %s (%s)",
 				   e->from, e->to, weir_family_name(c->from.family), e->policy,
-				   c->answer.text);
+				   weir_verdict_word(c->answer.verdict), c->answer.text);
 	return 0;
 }
 

@@ -10,11 +10,64 @@
 #include <errno.h>
 #include <string.h>
 
-/* Addresses for documentation (RFC 5737, RFC 3849): nobody outside has them, so they stand for all. */
-static const struct weir_addr outsiders[WEIR_NUM_FAMILIES] = {
-	[WEIR_IPV4] = { WEIR_IPV4, { 203, 0, 113, 1 } },
-	[WEIR_IPV6] = { WEIR_IPV6, { 0x20, 0x01, 0x0d, 0xb8, [15] = 1 } },
+/* Addresses for documentation (RFC 5737, RFC 3849, RFC 9637): few have them, so one can stand for all. */
+static const struct weir_addr strangers[] = {
+	{ WEIR_IPV4, { 203, 0, 113, 1 } },
+	{ WEIR_IPV4, { 198, 51, 100, 1 } },
+	{ WEIR_IPV4, { 192, 0, 2, 1 } },
+	{ WEIR_IPV4, { 203, 0, 113, 254 } },
+	{ WEIR_IPV4, { 198, 51, 100, 254 } },
+	{ WEIR_IPV4, { 192, 0, 2, 254 } },
+	{ WEIR_IPV6, { 0x20, 0x01, 0x0d, 0xb8, [15] = 1 } },
+	{ WEIR_IPV6, { 0x20, 0x01, 0x0d, 0xb8, 0xff, 0xff, [15] = 1 } },
+	{ WEIR_IPV6, { 0x3f, 0xff, [15] = 1 } },
+	{ WEIR_IPV6, { 0x3f, 0xff, 0x0f, 0xff, 0xff, 0xff, [15] = 1 } },
 };
+
+/* What is published at it is the host's own, whether the host is known or not. */
+static bool is_published_at(const struct weir_endpoint *ep, const struct weir_addr *addr)
+{
+	for (size_t i = 0; i < ep->n_mappings; i++)
+		if (weir_addr_cmp(&ep->mappings[i].host, addr) == 0)
+			return true;
+	return false;
+}
+
+static bool is_somebodys(const struct weir_scene *scene, const struct weir_addr *addr)
+{
+	const struct weir_model *model = scene->model;
+
+	for (size_t i = 0; i < scene->host.n_addrs; i++)
+		if (weir_addr_cmp(&scene->host.addrs[i], addr) == 0)
+			return true;
+	for (size_t i = 0; i < model->n_networks; i++)
+		for (size_t k = 0; k < model->networks[i].n_subnets; k++)
+			if (weir_prefix_contains(&model->networks[i].subnets[k].prefix, addr))
+				return true;
+	for (size_t i = 0; i < model->n_endpoints; i++)
+		if (is_published_at(&model->endpoints[i], addr))
+			return true;
+	return false;
+}
+
+struct weir_addr weir_scene_stranger(const struct weir_scene *scene, enum weir_family family)
+{
+	for (size_t i = 0; i < sizeof(strangers) / sizeof(*strangers); i++)
+		if (strangers[i].family == family && !is_somebodys(scene, &strangers[i]))
+			return strangers[i];
+	return (struct weir_addr){ 0 };
+}
+
+const char *weir_verdict_word(enum weir_verdict verdict)
+{
+	static const char *const words[WEIR_NUM_VERDICTS] = {
+		[WEIR_ACCEPT] = "allow",
+		[WEIR_DROP] = "deny",
+		[WEIR_REFUSE] = "reject",
+	};
+
+	return words[verdict];
+}
 
 /* ---- words ---- */
 
@@ -275,11 +328,11 @@ static bool make_case(const struct weir_scene *scene, const struct weir_question
 		return false;
 	c.from = out		 ? out->addrs[family]
 		 : from->host	 ? host_addr(scene, in, family)
-		 : from->outside ? outsiders[family]
+		 : from->outside ? weir_scene_stranger(scene, family)
 				 : from->addr;
 	c.to = in	     ? in->addrs[family]
 	       : to->host    ? host_addr(scene, out, family)
-	       : to->outside ? outsiders[family]
+	       : to->outside ? weir_scene_stranger(scene, family)
 			     : to->addr;
 	if (c.from.family != family || c.to.family != family)
 		return false;

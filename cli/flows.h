@@ -36,6 +36,12 @@ struct weir_scene {
 	struct weir_arena *arena;
 };
 
+/* An address that neither the host nor a network has: it stands for all who are not in the model. None (zero)
+ * when every one of a short list is somebody's. */
+struct weir_addr weir_scene_stranger(const struct weir_scene *scene, enum weir_family family);
+/* "allow", "deny", "reject" */
+const char *weir_verdict_word(enum weir_verdict verdict);
+
 /* from: an end; to: END[:PORT/PROTO], IPv6 in brackets before a port. -EINVAL with the column, -ENOENT. */
 int weir_question_parse(const struct weir_scene *scene, const char *from, const char *to,
 			struct weir_question *ret, struct weir_err *err);

@@ -32,12 +32,6 @@ static void free_world(struct world *world)
 
 /* ---- the host ---- */
 
-/* What the host has when nothing is known of it: an address that nobody else has. */
-static const struct weir_addr made_up[] = {
-	{ WEIR_IPV4, { 198, 51, 100, 1 } },
-	{ WEIR_IPV6, { 0x20, 0x01, 0x0d, 0xb8, [14] = 1, [15] = 1 } },
-};
-
 static int add_addr(struct weir_cli *cli, struct weir_eval_host *host, const struct weir_addr *addr,
 		    struct weir_err *err)
 {
@@ -87,9 +81,30 @@ static bool is_one(const char *path)
 	return one;
 }
 
-static int look_at_host(struct weir_cli *cli, bool real, struct weir_eval_host *host,
+static bool has_family(const struct weir_eval_host *host, enum weir_family family)
+{
+	for (size_t i = 0; i < host->n_addrs; i++)
+		if (host->addrs[i].family == family)
+			return true;
+	return false;
+}
+
+/* Where nothing is known of it, the host is reached by an address that nobody else has. */
+static int make_up(struct weir_cli *cli, struct weir_scene *scene, struct weir_err *err)
+{
+	int r = 0;
+	for (enum weir_family f = WEIR_IPV4; r == 0 && f < WEIR_NUM_FAMILIES; f++) {
+		struct weir_addr addr = weir_scene_stranger(scene, f);
+		if (!has_family(&scene->host, f) && weir_addr_is_set(&addr))
+			r = add_addr(cli, &scene->host, &addr, err);
+	}
+	return r;
+}
+
+static int look_at_host(struct weir_cli *cli, bool real, struct weir_scene *scene,
 			struct weir_err *err)
 {
+	struct weir_eval_host *host = &scene->host;
 	int r = real ? read_addrs(cli, host, err) : 0;
 	if (real) {
 		host->filter_bridged[WEIR_IPV4] =
@@ -97,9 +112,7 @@ static int look_at_host(struct weir_cli *cli, bool real, struct weir_eval_host *
 		host->filter_bridged[WEIR_IPV6] =
 			is_one("/proc/sys/net/bridge/bridge-nf-call-ip6tables");
 	}
-	for (size_t i = 0; r == 0 && i < sizeof(made_up) / sizeof(*made_up); i++)
-		r = add_addr(cli, host, &made_up[i], err);
-	return r;
+	return r < 0 ? r : make_up(cli, scene, err);
 }
 
 /* ---- the model ---- */
@@ -145,16 +158,10 @@ static int find_model(struct weir_cli *cli, struct world *world, struct weir_err
 	world->scene.model = &world->stored;
 	int r = spec ? resolve_specs(cli, world, err)
 		     : weir_cli_load(cli, &all, &world->stored, NULL, err);
-	return r < 0 ? r : look_at_host(cli, !spec, &world->scene.host, err);
+	return r < 0 ? r : look_at_host(cli, !spec, &world->scene, err);
 }
 
 /* ---- one question ---- */
-
-static const char *const verdicts[WEIR_NUM_VERDICTS] = {
-	[WEIR_ACCEPT] = "allow",
-	[WEIR_DROP] = "deny",
-	[WEIR_REFUSE] = "reject",
-};
 
 static json_t *end_json(const struct weir_end *end, const struct weir_addr *addr)
 {
@@ -169,8 +176,9 @@ static json_t *case_json(const struct weir_question *question, const struct weir
 	return json_pack("{s:s, s:o, s:o, s:s, s:s, s:s, s:s?, s:s?, s:o, s:s?}", "family",
 			 weir_family_name(c->from.family), "from",
 			 end_json(&question->from, &c->from), "to", end_json(&question->to, &c->to),
-			 "verdict", verdicts[c->answer.verdict], "reason", c->answer.reason, "text",
-			 c->answer.text, "policy", policy ? policy->name : NULL, "direction",
+			 "verdict", weir_verdict_word(c->answer.verdict), "reason",
+			 c->answer.reason, "text", c->answer.text, "policy",
+			 policy ? policy->name : NULL, "direction",
 			 policy ? weir_policy_gate_name(c->answer.gate) : NULL, "place",
 			 weir_json_place(policy ? &policy->origin : &c->answer.origin), "note",
 			 c->note);
@@ -185,7 +193,7 @@ static void print_case(const struct weir_question *question, const struct weir_c
 		(void)weir_service_text(&question->service, service);
 	printf("%s: %s (%s) to %s (%s) %s: %s\n", weir_family_name(c->from.family),
 	       question->from.text, weir_addr_text(&c->from, from), question->to.text,
-	       weir_addr_text(&c->to, to), service, verdicts[c->answer.verdict]);
+	       weir_addr_text(&c->to, to), service, weir_verdict_word(c->answer.verdict));
 	if (c->note)
 		printf("  %s\n", c->note);
 	weir_place_text(policy ? &policy->origin : &c->answer.origin, place, sizeof(place));

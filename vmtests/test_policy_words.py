@@ -86,6 +86,33 @@ def test_expectations(world):
     world.same(before, world.snapshot())
 
 
+@behaviour("P9", "S9")
+@words_only
+def test_outside_is_nobody_known(world):
+    """Whatever addresses the host and the networks have: an answer about the outside is never one about them."""
+    world.host.run("ip", "addr", "add", "203.0.113.1/32", "dev", "eth0")
+    world.apply({"networks": {"web": dual(1), "db": {"subnets": ["198.51.100.0/24", "2001:db8:ffff::/64"]}},
+                 "endpoints": {"api": on("web"), "pg": on("db", publish=["5432:5432", "[3fff::1]:80:80"])}})
+    theirs = {"203.0.113.1", "2001:db8::1"}
+
+    def ask(source, to, *more):
+        answers = world.weir("policy", "test", "--from", source, "--to", to, *more, json=True)["answers"]
+        assert [a["family"] for a in answers] == ["IPv4", "IPv6"], answers
+        return answers
+
+    for more in ((), ("--spec", "spec.yaml")):
+        out = ask("api", "outside:80/tcp", *more)
+        assert [a["verdict"] for a in out] == ["allow"] * 2 and all("to the host" not in a["text"] for a in out), out
+        back = ask("outside", "pg:5432/tcp", *more)
+        assert [a["verdict"] for a in back] == ["allow"] * 2 and all("published" in a["note"] for a in back), back
+        for answer in out:
+            address = answer["to"]["address"]
+            assert not address.startswith(("198.51.100.", "2001:db8:ffff:", "3fff::1")), answer
+            assert more or address not in theirs, answer
+    file = world.spec(json.dumps([{"from": "api", "to": "203.0.113.1:22/tcp", "expect": "deny"}]), "expect.yaml")
+    world.refused(1, "policy", "test", file, says="expected deny, got allow (to the host)")
+
+
 @behaviour("P9", "U5")
 @words_only
 def test_the_hosts_port_is_not_the_endpoints(world):
