@@ -170,6 +170,16 @@ static int parse_service(const char *text, struct weir_service *ret, struct weir
 	return weir_err_set(err, EINVAL, "\"%s\": name one port", text);
 }
 
+/* A piece of the user's word cannot be read; its parser knows the column in the piece only. */
+static int blame(struct weir_err *err, const char *word, const char *piece, int code)
+{
+	unsigned column = err && err->at.column ? err->at.column : 1;
+
+	if (err && code == -EINVAL)
+		err->at = weir_place_make(word, 0, (unsigned)(piece - word) + column);
+	return code;
+}
+
 int weir_question_parse(const struct weir_scene *scene, const char *from, const char *to,
 			struct weir_question *ret, struct weir_err *err)
 {
@@ -184,12 +194,15 @@ int weir_question_parse(const struct weir_scene *scene, const char *from, const 
 	if (!end)
 		return weir_err_set(err, ENOMEM, "out of memory");
 	int r = parse_end(scene, from, &question.from, err);
-	if (r == 0)
-		r = parse_end(scene, end, &question.to, err);
-	if (r == 0 && colon)
+	if (r < 0)
+		return blame(err, from, from, r);
+	r = parse_end(scene, end, &question.to, err);
+	if (r < 0)
+		return blame(err, to, to + bracket, r);
+	if (colon)
 		r = parse_service(colon + 1, &question.service, err);
 	if (r < 0)
-		return r;
+		return blame(err, to, colon + 1, r);
 	if ((question.from.host || (question.from.outside && !question.to.ep)) &&
 	    (question.to.host || question.to.outside))
 		return weir_err_set(

@@ -191,6 +191,9 @@ static int refuse_term(const struct reader *reader, const char *term)
 	bool is_word = near && (strcmp(near, "any") == 0 || strcmp(near, "endpoints") == 0 ||
 				strcmp(near, "outside") == 0 || strcmp(near, "host") == 0);
 
+	if (is_word && strcmp(near, term) == 0)
+		return fail(reader, term, "\"%s\" stands alone: make it a selector of its own",
+			    near);
 	if (near)
 		return fail(reader, term, "unknown selector \"%.40s\" (did you mean \"%s%s\"?)",
 			    term, near, is_word ? "" : ":…");

@@ -48,6 +48,9 @@ def test_refused_with_its_place(world):
     world.refused(1, "endpoint", "rm", "pg", says='is named by policy "api-to-pg"')
     world.refused(2, "policy", "add", "p", "--from", "nobody", "--action", "deny", says="--from nobody")
     world.refused(2, "policy", "add", "p", "--action", "dney", says="--action")
+    for word in ("any", "endpoints", "outside", "host"):
+        for text in ("endpoint:api+" + word, word + "+endpoint:api", word + ":"):
+            world.refused(2, "policy", "add", "p", "--from", text, "--action", "deny", says='"%s" stands alone' % word)
     for empty in ("", "endpoint:", "network:", "label:", "cidr:", "endpoints:", "endpoint:api+", "endpoint:api|", "label:role,"):
         world.refused(2, "policy", "add", "p", "--from", empty, "--action", "deny", says="--from %s" % empty)
 
@@ -84,6 +87,19 @@ def test_expectations(world):
     result = world.weir("policy", "test", bad, "--spec", spec, check=False)
     assert result.code == 1 and "expected allow" in result.err and bad in result.err, str(result)
     world.same(before, world.snapshot())
+
+
+@behaviour("R7", "P9")
+@pytest.mark.parametrize("ends, column, says", [
+    (["outside", "pg:99999"], 4, 'port "99999"'), (["outside", "pg:http"], 4, 'unknown protocol "http"'),
+    (["outside", "[pg]:80/tpc"], 9, 'did you mean "tcp"?'), (["outside", "pg:80-90/tcp"], 4, "name one port"),
+    (["outside", "10.0.0.0/33"], 1, "is not a prefix"), (["10.0.0.0/33", "pg:80"], 1, "is not a prefix")])
+@words_only
+def test_wrong_questions_point_at_what_is_wrong(world, ends, column, says):
+    source, to = ends
+    result = world.refused(2, "policy", "test", "--spec", world.spec(two()), "--from", source, "--to", to, says=says)
+    wrong = source if source != "outside" else to
+    assert result.err.splitlines()[1:] == ["  " + wrong, " " * (1 + column) + "^"], str(result)
 
 
 @behaviour("P9", "S9")
