@@ -166,6 +166,8 @@ int weir_cli_counters(struct weir_cli *cli, const struct weir_store_meta *meta,
 int weir_cli_tell(struct weir_cli *cli, int r, const struct weir_plan *plan, const char *nothing);
 /* Runs a change as the flags say and prints what it did. Returns the exit code or an errno. */
 int weir_cli_change(struct weir_cli *cli, const struct weir_change *change, struct weir_err *err);
+/* Removes what the words name, once each, however often it is named. */
+int weir_cli_remove(struct weir_cli *cli, enum weir_op_kind kind, struct weir_err *err);
 /* What a model's objects are put by, or removed, as one change in cli's arena. */
 int weir_cli_ops(struct weir_cli *cli, const struct weir_model *model, bool remove,
 		 struct weir_change *ret, struct weir_err *err);

@@ -23,13 +23,7 @@ int weir_verb_endpoint_add(struct weir_cli *cli, struct weir_err *err)
 
 int weir_verb_endpoint_rm(struct weir_cli *cli, struct weir_err *err)
 {
-	struct weir_op *ops = weir_arena_alloc(&cli->arena, cli->n_words * sizeof(*ops));
-	if (!ops)
-		return weir_err_set(err, ENOMEM, "out of memory");
-	for (size_t i = 0; i < cli->n_words; i++)
-		ops[i] = (struct weir_op){ .kind = WEIR_REMOVE_ENDPOINT, .name = cli->words[i] };
-	return weir_cli_change(cli, &(struct weir_change){ .ops = ops, .n_ops = cli->n_words },
-			       err);
+	return weir_cli_remove(cli, WEIR_REMOVE_ENDPOINT, err);
 }
 
 static void addr_list(const struct weir_endpoint *ep, char *buf, size_t size)

@@ -190,3 +190,23 @@ int weir_cli_change(struct weir_cli *cli, const struct weir_change *change, stru
 		r = weir_engine_change(&cli->engine, change, cli->dry_run, &plan, err);
 	return weir_cli_tell(cli, r, &plan, "nothing to change");
 }
+
+static bool is_among(const struct weir_op *ops, size_t n, const char *name)
+{
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(ops[i].name, name) == 0)
+			return true;
+	return false;
+}
+
+int weir_cli_remove(struct weir_cli *cli, enum weir_op_kind kind, struct weir_err *err)
+{
+	size_t n = 0;
+	struct weir_op *ops = weir_arena_alloc(&cli->arena, cli->n_words * sizeof(*ops));
+	if (!ops)
+		return weir_err_set(err, ENOMEM, "out of memory");
+	for (size_t i = 0; i < cli->n_words; i++)
+		if (!is_among(ops, n, cli->words[i]))
+			ops[n++] = (struct weir_op){ .kind = kind, .name = cli->words[i] };
+	return weir_cli_change(cli, &(struct weir_change){ .ops = ops, .n_ops = n }, err);
+}

@@ -24,13 +24,7 @@ int weir_verb_network_add(struct weir_cli *cli, struct weir_err *err)
 
 int weir_verb_network_rm(struct weir_cli *cli, struct weir_err *err)
 {
-	struct weir_op *ops = weir_arena_alloc(&cli->arena, cli->n_words * sizeof(*ops));
-	if (!ops)
-		return weir_err_set(err, ENOMEM, "out of memory");
-	for (size_t i = 0; i < cli->n_words; i++)
-		ops[i] = (struct weir_op){ .kind = WEIR_REMOVE_NETWORK, .name = cli->words[i] };
-	return weir_cli_change(cli, &(struct weir_change){ .ops = ops, .n_ops = cli->n_words },
-			       err);
+	return weir_cli_remove(cli, WEIR_REMOVE_NETWORK, err);
 }
 
 static size_t count_members(const struct weir_model *model, const char *network)

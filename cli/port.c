@@ -8,20 +8,31 @@
 #include "cli/words.h"
 #include "policy/compile.h"
 
+static bool is_among(const struct weir_mapping *mappings, size_t n, const struct weir_mapping *m)
+{
+	for (size_t i = 0; i < n; i++)
+		if (weir_mapping_cmp(&mappings[i], m) == 0)
+			return true;
+	return false;
+}
+
 static int change_ports(struct weir_cli *cli, enum weir_op_kind kind, struct weir_err *err)
 {
-	size_t n = cli->n_words - 1;
-	struct weir_op *ops = weir_arena_alloc(&cli->arena, n * sizeof(*ops));
-	struct weir_mapping *mappings = weir_arena_alloc(&cli->arena, n * sizeof(*mappings));
+	size_t n = 0, n_specs = cli->n_words - 1;
+	struct weir_op *ops = weir_arena_alloc(&cli->arena, n_specs * sizeof(*ops));
+	struct weir_mapping *mappings = weir_arena_alloc(&cli->arena, n_specs * sizeof(*mappings));
 	if (!ops || !mappings)
 		return weir_err_set(err, ENOMEM, "out of memory");
-	for (size_t i = 0; i < n; i++) {
-		int r = weir_words_mapping(cli, cli->words[i + 1], &mappings[i], err);
+	for (size_t i = 0; i < n_specs; i++) {
+		int r = weir_words_mapping(cli, cli->words[i + 1], &mappings[n], err);
 		if (r < 0)
 			return r;
-		ops[i] = (struct weir_op){ .kind = kind,
+		if (kind == WEIR_REMOVE_MAPPING && is_among(mappings, n, &mappings[n]))
+			continue; /* to take one thing back twice is to take it back */
+		ops[n] = (struct weir_op){ .kind = kind,
 					   .name = cli->words[0],
-					   .mapping = &mappings[i] };
+					   .mapping = &mappings[n] };
+		n++;
 	}
 	return weir_cli_change(cli, &(struct weir_change){ .ops = ops, .n_ops = n }, err);
 }

@@ -274,6 +274,24 @@ def test_ports_lead_where_they_lead_without_rules(world):
     assert sorted(rows) == sorted([[targets[0], "0"], [*targets, "0"]]), rows
 
 
+@behaviour("U2", "R3")
+@words_only
+def test_named_twice_is_removed_once(world):
+    spec = web()
+    spec["endpoints"]["nginx"]["publish"] = ["8080:80", "8081:80", "8082:82"]
+    spec["policies"] = [{"name": "p", "from": "outside", "action": "deny"}]
+    world.apply(spec)
+    assert world.weir("port", "rm", "nginx", "8082:82", "8082:82/tcp").out.count("8082") == 1
+    world.weir("port", "rm", "nginx", "80", "80")
+    assert len(world.published("nginx")) == 1, "one of two that the word could mean"
+    assert world.weir("policy", "rm", "p", "p").out.count("policy") == 1
+    names = list(spec["endpoints"])
+    world.weir("endpoint", "rm", *names, *names)
+    world.weir("network", "rm", *spec["networks"], *spec["networks"])
+    assert not world.weir("network", "ls", json=True)["networks"]
+    world.refused(1, "network", "rm", "web", "web", says='no network named "web"')
+
+
 @behaviour("U2")
 def test_without_root(world):
     name = world.spec(web())
