@@ -21,6 +21,7 @@
 
 /* What a change means for the filter. */
 struct rules_work {
+	const struct weir_resolution *res;
 	struct weir_ruleset before, after;
 	struct weir_delta delta;
 	struct weir_forwarding fwd;
@@ -151,24 +152,50 @@ static int compile_change(struct weir_session *s, const struct weir_resolution *
 	return r < 0 ? r : weir_ruleset_diff(&w->before, &w->after, &w->delta, err);
 }
 
+/* Connections that policies and defaults no longer let through end: only their first packet has met the
+ * rules. Which ones need not be remembered for a successor: it judges all of them by what then holds. */
+static int judge_flows(struct weir_session *s, const struct weir_resolution *res,
+		       const struct weir_delta *delta, const struct weir_model *everybody,
+		       struct weir_err *err)
+{
+	if (!s->engine->refuses || !res->has_policies || !weir_flows_need_judging(delta))
+		return 0;
+	return s->engine->firewall->forget_if(s->fw, s->engine->refuses, everybody, NULL, err);
+}
+
+static int take_back(struct weir_session *s, const struct weir_delta *back, bool was_present)
+{
+	const struct weir_delta nothing = { 0 };
+	if (was_present)
+		return weir_session_commit_rules(s, back, 0, NULL);
+	memcpy(s->meta.backend, s->saved_meta.backend, sizeof(s->meta.backend));
+	return weir_session_commit_rules(s, &nothing, WEIR_FW_WHOLE, NULL);
+}
+
+/* What came meanwhile goes with the rules that let it in. */
 static int undo_rules(struct weir_session *s, const void *a, const void *b)
 {
 	const struct rules_work *w = a;
 	const bool *was_present = b;
+	struct weir_flow_match *flows = NULL;
+	size_t n_flows = 0;
 	const struct weir_delta back = {
 		.removed = w->delta.added,
 		.n_removed = w->delta.n_added,
 		.added = w->delta.removed,
 		.n_added = w->delta.n_removed,
 	};
-	const struct weir_delta nothing = { 0 };
 	if (!w->committed)
 		return 0;
-	if (!*was_present) {
-		memcpy(s->meta.backend, s->saved_meta.backend, sizeof(s->meta.backend));
-		return weir_session_commit_rules(s, &nothing, WEIR_FW_WHOLE, NULL);
-	}
-	return weir_session_commit_rules(s, &back, 0, NULL);
+	int found = weir_flows_of(&back, &w->res->after, &s->arena, &flows, &n_flows, NULL);
+	if (found == 0) /* for a successor; where the disk is full, closing matters more */
+		(void)weir_lock_note_flows(&s->lock, flows, n_flows, NULL);
+	int r = take_back(s, &back, *was_present);
+	if (r == 0)
+		r = found;
+	if (r == 0 && n_flows)
+		r = s->engine->firewall->forget(s->fw, flows, n_flows, NULL, NULL);
+	return r < 0 ? r : judge_flows(s, w->res, &back, &w->res->all_before, NULL);
 }
 
 static int commit_rules(struct weir_session *s, struct rules_work *w, struct weir_err *err)
@@ -189,17 +216,6 @@ static int commit_rules(struct weir_session *s, struct rules_work *w, struct wei
 	if (w->committed && whole)
 		s->meta.backend[0] = '\0'; /* nothing is left that would bind the host to it */
 	return r;
-}
-
-/* Connections that policies and defaults no longer let through end: only their first packet has met the
- * rules. Which ones need not be remembered for a successor: it judges all of them by what then holds. */
-static int judge_flows(struct weir_session *s, const struct weir_resolution *res,
-		       const struct rules_work *w, struct weir_err *err)
-{
-	if (!s->engine->refuses || !res->has_policies || !weir_flows_need_judging(&w->delta))
-		return 0;
-	return s->engine->firewall->forget_if(s->fw, s->engine->refuses, &res->all_after, NULL,
-					      err);
 }
 
 /* ---- the work ---- */
@@ -231,7 +247,7 @@ static int carry_out(struct weir_session *s, const struct weir_resolution *res,
 	if (r == 0 && n_flows)
 		r = s->engine->firewall->forget(s->fw, flows, n_flows, NULL, err);
 	if (r == 0)
-		r = judge_flows(s, res, w, err);
+		r = judge_flows(s, res, &w->delta, &res->all_after, err);
 	if (r == 0)
 		r = weir_links_up(s, res, err);
 	if (r == 0 && !w->networks_go)
@@ -304,7 +320,7 @@ static int change_in_transaction(struct weir_session *s, const struct weir_chang
 				 bool fresh, struct weir_plan *plan, struct weir_err *err)
 {
 	WEIR_CLEAN_RESOLUTION struct weir_resolution res = { 0 };
-	__attribute__((cleanup(free_rules))) struct rules_work w = { 0 };
+	__attribute__((cleanup(free_rules))) struct rules_work w = { .res = &res };
 	int r = weir_resolve(s, change, &res, err);
 	if (r == 0)
 		r = compile_change(s, &res, &w, err);

@@ -21,7 +21,7 @@ import modes
 import snapshot
 from marks import behaviour, reckoned, slow
 from specs import dual, on
-from world import FAMILIES
+from world import FAMILIES, V4, wait_until
 
 Scenario = collections.namedtuple("Scenario", "prepare do undo")
 
@@ -295,6 +295,32 @@ def test_next_command_converges_without_repair(world, name):
         else:
             run.undo()
     assert not run.wrong, "\n\n".join(run.wrong)
+
+
+@behaviour("R1", "S10", "N8")
+@pytest.mark.parametrize("protocol", ["tcp", "udp"])
+def test_going_back_ends_what_came_in(world, protocol):
+    """The disk is full when all else is done. Whoever has come through by then does not stay."""
+    world.apply(SPEC)
+    world.ns("nginx").serve(90, protocol)
+    log, commits, ready, go = (world.folder / name for name in ("calls", "commits", "ready", "go"))
+    add = ["port", "add", "nginx", "9090:90/" + protocol]
+    world.weir(*add, env={**world.count_calls("store", log), "WEIR_FAULT_MEDDLE": "echo $1 >%s" % commits})
+    at = next(i for i, call in enumerate(log.read_text().splitlines(), 1) if re.search("pwrite.*db-wal$", call))
+    world.weir("port", "rm", *add[2:])
+    log.unlink()
+    wait = "test $1 != %d || { touch %s; while ! test -e %s; do sleep 0.05; done; }" % (int(commits.read_text()) + 1, ready, go)
+    env = {**world.faults("store", at, "fail:ENOSPC", log), "WEIR_FAULT_MEDDLE": wait}
+    command = ["env", *("%s=%s" % pair for pair in env.items()), str(world.place.weir), *add]
+    process = world.machine.popen(command, None, {"WEIR_BACKEND": world.backend})
+    wait_until(lambda: ready.exists() or process.poll() is not None, "the way back")
+    assert world.lan.open(1, V4.host, 9090, protocol).server == "nginx"
+    go.write_text("")
+    result = world.machine.finish(process, command)
+    assert result.code == 1 and "9090" not in world.weir("port", "ls").out, str(result)
+    said = world.lan.say(1, "still", ms=500)
+    assert said != "still" and "nginx" not in said
+    assert world.weir("status", json=True)["in_sync"]
 
 
 @slow

@@ -335,6 +335,42 @@ static void test_a_second_kill_forgets_no_connection(void **state)
 	}
 }
 
+static bool comes; /* with the next commit */
+
+static int commit_and_come(struct weir_firewall *fw, uint32_t *ret, struct weir_err *err)
+{
+	int r = weir_memory_firewall.commit(fw, ret, err);
+	if (r == 0 && comes) {
+		add_flow("203.0.113.9", "10.1.0.10", 8080);
+		add_flow("10.1.0.10", "10.2.0.10", 5432);
+	}
+	comes &= r < 0;
+	return r;
+}
+
+/* Each call of the change fails in turn. What came as soon as its rules were in goes with them. */
+static void test_going_back_ends_what_was_let_in(void **state)
+{
+	struct host *h = *state;
+	struct weir_firewall_ops ops = weir_memory_firewall;
+	unsigned came = 0;
+	ops.commit = commit_and_come;
+	h->engine.firewall = &ops;
+	OK(h, apply(h, TWO));
+	for (unsigned n = 1, done = false; !done; n++) {
+		comes = true;
+		weir_memory_fail_at(n, EIO);
+		int r = apply(h,
+			      "endpoints: {api: {networks: {web: {ip: 10.1.0.10}},"
+			      " labels: {role: api}, publish: [\"8080:80\"], rate: 8mbit}}\n" LET);
+		weir_memory_fail_at(0, 0);
+		came += !comes;
+		done = r == 0;
+		assert_int_equal(weir_memory_flows(), done ? 2 : 0);
+	}
+	assert_true(came > 1);
+}
+
 /* Begun while the rules were gone: what is usual is asked as well where there are no policies. */
 static void test_what_began_without_rules_ends(void **state)
 {
@@ -412,6 +448,7 @@ int main(void)
 		HOST_TEST(test_labels_end_connections),
 		HOST_TEST(test_a_kill_forgets_no_connection),
 		HOST_TEST(test_a_second_kill_forgets_no_connection),
+		HOST_TEST(test_going_back_ends_what_was_let_in),
 		HOST_TEST(test_what_began_without_rules_ends),
 		HOST_TEST(test_warnings),
 		HOST_TEST(test_wires_are_warned_about),
