@@ -111,12 +111,16 @@ static int undo_attach(struct weir_session *s, const void *a, const void *b)
 	return r == -EPERM ? 0 : r;
 }
 
+/* What a port does follows from its network's own interface as it is, which comes first. */
 static int undo_detach(struct weir_session *s, const void *a, const void *b)
 {
 	const struct link_ref *ref = a;
 	const struct weir_endpoint ep = as_now(s, ref->ep);
 	(void)b;
-	int r = ops_of(s)->attach_ensure(s->links, ref->net, &ep, ref->att, NULL, NULL);
+	int r = ops_of(s)->network_ensure(s->links, ref->net, NULL, NULL);
+	if (r < 0)
+		return r;
+	r = ops_of(s)->attach_ensure(s->links, ref->net, &ep, ref->att, NULL, NULL);
 	if (r == 0)
 		r = ops_of(s)->attach_up(s->links, ref->model, &ep, ref->att, NULL);
 	return took_it_along(&ep, r) ? 0 : r;

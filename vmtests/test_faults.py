@@ -297,6 +297,32 @@ def test_next_command_converges_without_repair(world, name):
     assert not run.wrong, "\n\n".join(run.wrong)
 
 
+@behaviour("R1", "P8")
+@pytest.mark.parametrize("how", ["filtered", "no more"])
+def test_going_back_over_what_ports_carry(world, how):
+    """A network's traffic meets policies, or no longer: after a failure at any call its ports are as they were."""
+    world.apply(SPEC)
+    world.weir("endpoint", "add", "more", "--network", "web")
+    do = ["policy", "add", "p", "--from", "endpoint:api", "--to", "endpoint:nginx", "--port", "80/tcp", "--action", "deny"]
+    undo = ["policy", "rm", "p"]
+    if how == "no more":
+        world.weir(*do)
+        do, undo = undo, do
+    show = "bridge -d link | grep -o 'hairpin o[nf]*'; ip -d link show type bridge | grep -o 'nf_call_ip6*tables .'"
+    seen = lambda: world.host.run("sh", "-c", show).out
+    before, log = seen(), world.folder / "calls"
+    world.weir(*do, env=world.count_calls("netlink", log))
+    assert seen() != before
+    world.weir(*undo)
+    calls = log.read_text().splitlines()
+    for at in sample(range(1, len(calls) + 1), 12):
+        failed = world.weir(*do, check=False, env=world.faults("netlink", at, "fail:ENOMEM", log))
+        if failed.code == 0:
+            world.weir(*undo)
+        assert seen() == before, "%s\n%s" % (calls[at - 1], failed)
+    assert failed.code == 1
+
+
 @behaviour("R1", "S10", "N8")
 @pytest.mark.parametrize("protocol", ["tcp", "udp"])
 def test_going_back_ends_what_came_in(world, protocol):
