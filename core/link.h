@@ -111,7 +111,7 @@ struct weir_link_ops {
 			 struct weir_err *err);
 
 	/* Takes an attachment out of its namespace, in modes where no interface of the host's leads there;
-	 * the other end of a wire goes with it. Absent is fine. */
+	 * the other end of a wire goes with it; whatever it is named by now. Absent is fine. */
 	int (*wire_remove)(struct weir_links *links, const struct weir_endpoint *ep,
 			   const struct weir_attachment *att, struct weir_err *err);
 	/* /etc/netns/<endpoint>/resolv.conf and hosts of an own namespace, where `ip netns exec` and

@@ -169,5 +169,7 @@ int weir_wire_remove(struct weir_links *links, const struct weir_endpoint *ep,
 		r = remove_named(&a, att->ifname, &removed, err);
 	if (r == 0 && !removed) /* on a parent, born under this name, without an alias yet */
 		r = remove_named(&a, att->host_ifname, &removed, err);
+	if (r == 0 && !removed) /* who lives there may have renamed it */
+		r = weir_inside_clear(links, ep, att->network, err);
 	return r;
 }
