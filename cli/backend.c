@@ -117,12 +117,6 @@ int weir_verb_backend(struct weir_cli *cli, struct weir_err *err)
 		return r;
 	look(&c);
 	choose(cli, meta.backend, &c);
-	if (!c.next && c.n_possible) {
-		(void)weir_backend_pick(meta.backend[0] ? meta.backend : cli->backend, &c.next,
-					err); /* says which there are */
-		return meta.backend[0] ? -EINVAL
-				       : weir_cli_blame(err, -EINVAL, OPT_BACKEND, cli->backend);
-	}
 	if (cli->json)
 		print_json(&c);
 	else if (!cli->quiet)

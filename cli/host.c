@@ -65,7 +65,7 @@ int weir_cli_choose(void *ctx, const char *stored, struct weir_err *err)
 		r = weir_backend_pick(any && stored[0] ? stored : cli->backend, &firewall, err);
 	if (r == 0)
 		cli->firewall = cli->verbose ? weir_trace_firewall(firewall) : *firewall;
-	return r == -EINVAL ? weir_cli_blame(err, r, OPT_BACKEND, cli->backend) : r;
+	return r;
 }
 
 /* All that there are, as the engine is to see them. */
@@ -112,7 +112,7 @@ int weir_cli_engine(struct weir_cli *cli, struct weir_err *err)
 {
 	bool any = strcmp(cli->backend, "auto") == 0;
 	int r = need_root(err);
-	if (r == 0 && !any) /* a wrong word is told before anything is opened */
+	if (r == 0 && !any) /* one that this kernel lacks is told before anything is opened */
 		r = weir_cli_choose(cli, "", err);
 	if (r == 0)
 		r = list_firewalls(cli, err);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backends/backends.h"
 #include "cli/cli.h"
 #include "core/spec.h"
 
@@ -364,6 +365,18 @@ static int check_usage(const struct weir_cli *cli, struct weir_err *err)
 	return 0;
 }
 
+/* Whatever the verb makes of them: a wrong word must not pass because today nobody asks. */
+static int check_globals(const struct weir_cli *cli, struct weir_err *err)
+{
+	const struct weir_firewall_ops *unused = NULL;
+	if (!cli->state_dir[0])
+		return weir_err_set(err, EINVAL, "--state-dir \"\": expected a folder");
+	if (strcmp(cli->backend, "auto") == 0 || weir_backend_find(cli->backend))
+		return 0;
+	(void)weir_backend_pick(cli->backend, &unused, err); /* says which there are */
+	return weir_cli_blame(err, -EINVAL, OPT_BACKEND, cli->backend);
+}
+
 int weir_cli_parse(int argc, char **argv, struct weir_cli *cli, struct weir_err *err)
 {
 	int r = split(argc, argv, cli, err);
@@ -374,6 +387,8 @@ int weir_cli_parse(int argc, char **argv, struct weir_cli *cli, struct weir_err 
 		r = read_globals(cli, err);
 	if (r == 0 && cli->verb && !weir_cli_flag(cli, OPT_HELP))
 		r = check_usage(cli, err);
+	if (r == 0 && cli->verb && !weir_cli_flag(cli, OPT_HELP))
+		r = check_globals(cli, err);
 	return r;
 }
 

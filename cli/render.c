@@ -18,8 +18,7 @@ static int find_backend(const struct weir_cli *cli, const char *stored,
 		*ret = found;
 		return 0;
 	}
-	(void)weir_backend_pick(name, &found, err); /* says which there are */
-	return any ? -EINVAL : weir_cli_blame(err, -EINVAL, OPT_BACKEND, name);
+	return weir_backend_pick(name, &found, err); /* the store's: says which there are */
 }
 
 /* The guard belongs to the host that switched forwarding on, so it is in the store, not in the model. */

@@ -95,6 +95,24 @@ def test_process_and_backend_that_are_not_there(world):
     world.refused(2, "status", env={"WEIR_BACKEND": "nosuch"}, says=["WEIR_BACKEND nosuch", "nftables"])
 
 
+@behaviour("R7", "U2")
+@words_only
+def test_backend_and_state_folder_that_cannot_be(world):
+    """Even where the verb needs neither, and with nothing there to be looked at."""
+    world.spec({"networks": {"web": dual(1)}})
+    before = world.snapshot()
+    for words in ("network ls", "network show web", "endpoint ls", "port ls", "policy ls", "status", "backend", "backend use auto",
+                  "render", "graph", "version", "plan spec.yaml", "network add x", "policy test --from outside --to host",
+                  "repair", "restore", "delete --all", "exec web -- true"):
+        wrong = [(["--backend", "foo"], None, "--backend foo"), ([], {"WEIR_BACKEND": "foo"}, "WEIR_BACKEND foo"),
+                 (["--backend", ""], None, '--backend "": no backend'), (["--state-dir", ""], None, '--state-dir "": expected')]
+        for options, env, says in wrong:
+            result = world.weir(*options, *words.split(), check=False, env=env)
+            assert result.code == 2 and result.out == "" and says in result.err, str(result)
+    world.same(before, world.snapshot())
+    world.weir("--backend", "foo", "network", "--help")
+
+
 @behaviour("R1", "L14")
 @elsewhere
 @pytest.mark.parametrize("kind", ["macvlan", "ipvlan", "vlan"])
