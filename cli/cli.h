@@ -99,6 +99,7 @@ struct weir_cli {
 	size_t n_options;
 	bool json, quiet, dry_run;
 	bool usage;   /* an error now is one of the command line's words */
+	bool changed; /* the host is no longer as it was, whatever comes now */
 	bool telling; /* a line about how far the work is stands on the terminal */
 	int verbose;
 	const char *backend; /* "auto" or a name */

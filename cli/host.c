@@ -38,6 +38,7 @@ int weir_cli_tell(struct weir_cli *cli, int r, const struct weir_plan *plan, con
 	cli->telling = false;
 	if (r < 0)
 		return r;
+	cli->changed = !cli->dry_run && (plan->n_steps || plan->n_drift);
 	weir_print_plan(cli, plan, nothing);
 	if (plan->n_unmended)
 		return WEIR_EXIT_FAILED;

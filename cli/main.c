@@ -218,6 +218,17 @@ static void fill_descriptors(void)
 		(void)close(fd);
 }
 
+/* 0, or why not all of the answer was written. */
+static int write_error(void)
+{
+	if (fflush(stdout) != 0)
+		return errno;
+	if (!ferror(stdout))
+		return 0;
+	/* An earlier write has failed, and nobody kept its errno: one byte more meets the same. */
+	return putchar('\n') == EOF || fflush(stdout) != 0 ? errno : EIO;
+}
+
 int main(int argc, char **argv)
 {
 	struct weir_cli cli = { 0 };
@@ -227,9 +238,10 @@ int main(int argc, char **argv)
 		     SIG_IGN); /* a reader that goes away must not stop a change half-way */
 	int code = start(argc, argv, &cli);
 	weir_arena_free(&cli.arena);
-	if (fflush(stdout) != 0 || ferror(stdout)) {
-		fprintf(stderr, "weir: cannot write the answer: %s\n", strerror(errno));
-		return code ? code : WEIR_EXIT_FAILED;
-	}
-	return code;
+	int unwritten = write_error();
+	if (!unwritten)
+		return code;
+	fprintf(stderr, "weir: cannot write the answer: %s%s\n", strerror(unwritten),
+		cli.changed ? "; the change was made" : "");
+	return code ? code : WEIR_EXIT_FAILED;
 }

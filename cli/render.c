@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* render: the rules as a file that the native tool loads. */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "backends/backends.h"
@@ -38,6 +39,24 @@ static int add_guards(struct weir_cli *cli, struct weir_ruleset *rules, struct w
 	return r;
 }
 
+/* Whole or not at all: what goes wrong on the way out is told where all answers are. */
+static int print(const struct weir_firewall_ops *firewall, const struct weir_ruleset *rules,
+		 const struct weir_epoch *epoch, struct weir_err *err)
+{
+	char *text = NULL;
+	size_t len = 0;
+	FILE *out = open_memstream(&text, &len);
+	if (!out)
+		return weir_err_set(err, ENOMEM, "out of memory");
+	int r = firewall->render(rules, epoch, out, err);
+	if (fclose(out) != 0 && r == 0)
+		r = weir_err_set(err, ENOMEM, "out of memory");
+	if (r == 0)
+		(void)fwrite(text, 1, len, stdout); /* main() looks */
+	free(text);
+	return r;
+}
+
 int weir_verb_render(struct weir_cli *cli, struct weir_err *err)
 {
 	WEIR_CLEAN_MODEL struct weir_model model = { 0 };
@@ -60,6 +79,6 @@ int weir_verb_render(struct weir_cli *cli, struct weir_err *err)
 	struct weir_epoch epoch = { .counter = meta.counter };
 	memcpy(epoch.store, meta.uuid, sizeof(epoch.store));
 	memcpy(epoch.boot, meta.owner.boot, sizeof(epoch.boot));
-	r = firewall->render(&rules, &epoch, stdout, err);
+	r = print(firewall, &rules, &epoch, err);
 	return r < 0 ? r : WEIR_EXIT_DONE;
 }

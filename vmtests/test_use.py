@@ -292,6 +292,29 @@ def test_named_twice_is_removed_once(world):
     world.refused(1, "network", "rm", "web", "web", says='no network named "web"')
 
 
+@behaviour("U1", "R1")
+@words_only
+def test_answer_that_cannot_be_written(world):
+    """It is told with its cause, and whether something was changed all the same."""
+    def into_full(*words, code=1):
+        command = ["sh", "-c", '"$0" "$@" >/dev/full', str(world.place.weir), *words]
+        result = world.machine.run(command, None, {"WEIR_BACKEND": world.backend}, False)
+        assert result.code == code and result.err.count("\n") == 1, str(result)
+        return result.err
+
+    cannot = "weir: cannot write the answer: No space left on device"
+    for more in ([], ["--json"]):
+        name = "q%d" % len(more)
+        assert into_full("network", "add", name, *more) == cannot + "; the change was made\n"
+        assert world.weir("network", "show", name).code == 0
+    for words in (["network", "ls"], ["render"], ["render", "--backend", "nftables"], ["render", "--backend", "iptables"],
+                  ["repair"], ["status", "--json"]):
+        assert into_full(*words) == cannot + "\n", words
+    assert into_full("network", "rm", "q1", "--dry-run", code=3) == cannot + "\n"
+    assert world.weir("network", "show", "q1").code == 0
+    assert "change was made" in into_full("delete", "--all")
+
+
 @behaviour("U2")
 def test_without_root(world):
     name = world.spec(web())
