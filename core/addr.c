@@ -134,6 +134,12 @@ bool weir_addr_is_multicast(const struct weir_addr *addr)
 	return addr->family == WEIR_IPV6 && addr->bytes[0] == 0xff;
 }
 
+bool weir_addr_is_link_local(const struct weir_addr *addr)
+{
+	return addr->family == WEIR_IPV6 && addr->bytes[0] == 0xfe &&
+	       (addr->bytes[1] & 0xc0) == 0x80;
+}
+
 bool weir_addr_is_any(const struct weir_addr *addr)
 {
 	static const uint8_t zero[16];
@@ -328,6 +334,19 @@ bool weir_mac_is_set(const struct weir_mac *mac)
 int weir_mac_cmp(const struct weir_mac *a, const struct weir_mac *b)
 {
 	return memcmp(a->bytes, b->bytes, sizeof(a->bytes));
+}
+
+struct weir_addr weir_link_local(const struct weir_mac *mac)
+{
+	const uint8_t *m = mac->bytes;
+
+	if (!weir_mac_is_set(mac))
+		return (struct weir_addr){ 0 };
+	return (struct weir_addr){
+		.family = WEIR_IPV6,
+		.bytes = { 0xfe, 0x80, 0, 0, 0, 0, 0, 0, m[0] ^ 2, m[1], m[2], 0xff, 0xfe, m[3],
+			   m[4], m[5] },
+	};
 }
 
 /* ---- ports ---- */

@@ -64,6 +64,8 @@ bool weir_addr_is_set(const struct weir_addr *addr);
 int weir_addr_cmp(const struct weir_addr *a, const struct weir_addr *b);
 bool weir_addr_is_loopback(const struct weir_addr *addr);
 bool weir_addr_is_multicast(const struct weir_addr *addr);
+/* fe80::/10 */
+bool weir_addr_is_link_local(const struct weir_addr *addr);
 /* all zero bits: 0.0.0.0 or :: */
 bool weir_addr_is_any(const struct weir_addr *addr);
 /* addr + n, carried; false (ret untouched) when that leaves the family. */
@@ -71,6 +73,8 @@ bool weir_addr_add(const struct weir_addr *addr, uint64_t n, struct weir_addr *r
 
 bool weir_mac_is_set(const struct weir_mac *mac);
 int weir_mac_cmp(const struct weir_mac *a, const struct weir_mac *b);
+/* What the kernel makes of a MAC (RFC 4291, appendix A); none of none. */
+struct weir_addr weir_link_local(const struct weir_mac *mac);
 
 /* The network address (host bits cleared) and the last address of the prefix. */
 struct weir_addr weir_prefix_base(const struct weir_prefix *prefix);

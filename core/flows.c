@@ -251,7 +251,9 @@ static bool changes_somebody(const struct weir_entry *const *entries, size_t n,
 		const struct weir_entry *entry = entries[i];
 		bool is_pair = entry->kind == WEIR_ENTRY_MEMBER || entry->kind == WEIR_ENTRY_PAIR ||
 			       entry->kind == WEIR_ENTRY_HOST_PAIR;
-		if (is_pair && ((entry->flags & WEIR_OUTSIDE) || !holds(&moving, &entry->addr)))
+		/* a link-local address comes and goes with another one */
+		if (is_pair && !entry->ifname[0] &&
+		    ((entry->flags & WEIR_OUTSIDE) || !holds(&moving, &entry->addr)))
 			return true;
 	}
 	return false;

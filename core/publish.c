@@ -138,12 +138,6 @@ static bool is_mapped_ipv4(const struct weir_addr *addr)
 	return addr->family == WEIR_IPV6 && memcmp(addr->bytes, start, sizeof(start)) == 0;
 }
 
-static bool is_link_local_ipv6(const struct weir_addr *addr)
-{
-	return addr->family == WEIR_IPV6 && addr->bytes[0] == 0xfe &&
-	       (addr->bytes[1] & 0xc0) == 0x80;
-}
-
 static bool is_broadcast(const struct weir_addr *addr)
 {
 	static const uint8_t ones[4] = { 255, 255, 255, 255 };
@@ -166,7 +160,7 @@ static int check_address(struct parser *p, const char *where, const struct weir_
 			    "(127.0.0.1 can, and so can the host's other IPv6 addresses)");
 	if (weir_addr_is_multicast(addr) || is_broadcast(addr))
 		return fail(p, where, "a multicast or broadcast address cannot be published");
-	if (is_link_local_ipv6(addr))
+	if (weir_addr_is_link_local(addr))
 		return fail(p, where,
 			    "a link-local address means nothing without its interface: name "
 			    "another address of the host");

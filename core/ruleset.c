@@ -27,6 +27,7 @@ static const char *const drop_reasons[] = {
 	[WEIR_DROP_EGRESS] = "egress default",
 	[WEIR_DROP_INGRESS] = "ingress default",
 	[WEIR_DROP_STRICT] = "published on another interface",
+	[WEIR_DROP_LINK_LOCAL] = "link-local address",
 };
 static_assert(sizeof(drop_reasons) / sizeof(drop_reasons[0]) == WEIR_NUM_DROPS,
 	      "a reason for each");
@@ -73,7 +74,9 @@ static int compare_policy_key(const struct weir_entry *a, const struct weir_entr
 		return order;
 	if (!cell) {
 		order = compare_numbers(a->flags, b->flags);
-		return order ? order : compare_prefixes(a, b);
+		if (!order)
+			order = compare_prefixes(a, b);
+		return order ? order : strcmp(a->ifname, b->ifname);
 	}
 	/* WEIR_L4_ANY, which is 0, comes last */
 	order = compare_numbers(a->l4 - 1U, b->l4 - 1U);

@@ -24,7 +24,7 @@
  * CLASS      class                          owner            senders that the same policies pick
  * MEMBER     outside, prefix                class, owner     a sender, and the class that it is in
  * PAIR       class, outside, prefix         list, owner      a receiver, and what its senders of this class may
- * HOST_PAIR  direction, addr                list, owner      an endpoint and the host: what one may to the other
+ * HOST_PAIR  direction, addr, ifname        list, owner      an endpoint and the host: what one may to the other
  * CELL       list, l4, ports                verdict, log, owner   a line of a list: what a policy says of a service
  * ISOLATED   ifname, addr                   owner            reaches no other one of this network
  * SEGMENT    prefix, to/to_len              ifname, owner    subnets of one routed network, from here to there
@@ -32,6 +32,8 @@
  * A routed network has an interface for each endpoint: a NETWORK each, whose from_ifname is what their names
  * begin with and '+'. That stands for the interface in the entries that there is only one of, and who is in
  * the network is told by the addresses: TRUSTED has a family and a prefix there.
+ *
+ * A HOST_PAIR has an ifname when its address is link-local, which means nothing without.
  *
  * Classes and lists are named by a digest of what they are, so that two models that mean the same by one
  * call it the same; an endpoint that comes into a known class adds MEMBERs and PAIRs, never a rule.
@@ -93,21 +95,22 @@ enum weir_cell_verdict {
 
 /* Why a packet was dropped: the words of its counter, the same in every filter and in the evaluator. */
 enum weir_drop {
-	WEIR_DROP_LOOPBACK,  /* to 127.0.0.0/8 from an interface that is not lo */
-	WEIR_DROP_DIRECT,    /* an endpoint's address, addressed from outside */
-	WEIR_DROP_GATEWAY,   /* the host's address in another network */
-	WEIR_DROP_INVALID,   /* conntrack cannot place it */
-	WEIR_DROP_NOT_SYN,   /* TCP that opens a flow with anything but a bare SYN */
-	WEIR_DROP_ISOLATION, /* back into the isolated network it came from */
-	WEIR_DROP_INTERNAL,  /* in or out of an internal network */
-	WEIR_DROP_SOURCE,    /* from a network, but not from a live attachment's address */
-	WEIR_DROP_DEFAULT,   /* into a network, neither published nor trusted */
-	WEIR_DROP_HOST,	     /* to the host, from a network that it is closed to */
-	WEIR_DROP_ROUTER,    /* between foreign interfaces, where weir switched forwarding on */
-	WEIR_DROP_POLICY,    /* a policy says deny or reject */
-	WEIR_DROP_EGRESS,    /* out of a network whose default is deny, and no policy allows it */
-	WEIR_DROP_INGRESS,   /* into such a network */
-	WEIR_DROP_STRICT,    /* published on an address that the interface it came by has not */
+	WEIR_DROP_LOOPBACK,   /* to 127.0.0.0/8 from an interface that is not lo */
+	WEIR_DROP_DIRECT,     /* an endpoint's address, addressed from outside */
+	WEIR_DROP_GATEWAY,    /* the host's address in another network */
+	WEIR_DROP_INVALID,    /* conntrack cannot place it */
+	WEIR_DROP_NOT_SYN,    /* TCP that opens a flow with anything but a bare SYN */
+	WEIR_DROP_ISOLATION,  /* back into the isolated network it came from */
+	WEIR_DROP_INTERNAL,   /* in or out of an internal network */
+	WEIR_DROP_SOURCE,     /* from a network, but not from a live attachment's address */
+	WEIR_DROP_DEFAULT,    /* into a network, neither published nor trusted */
+	WEIR_DROP_HOST,	      /* to the host, from a network that it is closed to */
+	WEIR_DROP_ROUTER,     /* between foreign interfaces, where weir switched forwarding on */
+	WEIR_DROP_POLICY,     /* a policy says deny or reject */
+	WEIR_DROP_EGRESS,     /* out of a network whose default is deny, and no policy allows it */
+	WEIR_DROP_INGRESS,    /* into such a network */
+	WEIR_DROP_STRICT,     /* published on an address that the interface it came by has not */
+	WEIR_DROP_LINK_LOCAL, /* within a filtered network, by an address that no policy can mean */
 	WEIR_NUM_DROPS
 };
 /* "isolation", …; never NULL. */

@@ -141,9 +141,10 @@ static void print_pair(const struct weir_entry *e, char *buf)
 
 static void print_host_pair(const struct weir_entry *e, char *buf)
 {
-	char text[WEIR_ADDR_TEXT];
+	char addr[WEIR_ADDR_TEXT], text[WEIR_ADDR_TEXT + WEIR_IFNAME_SIZE];
 	bool from_host = e->flags & WEIR_FROM_HOST_PAIR;
-	(void)weir_addr_text(&e->addr, text);
+	(void)snprintf(text, sizeof(text), "%s%s%s", weir_addr_text(&e->addr, addr),
+		       e->ifname[0] ? "%" : "", e->ifname);
 	(void)snprintf(buf, WEIR_ENTRY_TEXT, "pair %s to %s: list %016" PRIx64,
 		       from_host ? "host" : text, from_host ? text : "host", e->list);
 }

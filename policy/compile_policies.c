@@ -334,6 +334,7 @@ static int compile_class(struct policies *p, size_t set)
 	return r < 0 ? r : add_members(p, set, id);
 }
 
+/* By its link-local address it is the same one. */
 static int add_host_pair(struct policies *p, const struct weir_inhabitant *who, bool from_host)
 {
 	struct weir_entry entry = entry_of(who, WEIR_ENTRY_HOST_PAIR);
@@ -347,6 +348,11 @@ static int add_host_pair(struct policies *p, const struct weir_inhabitant *who, 
 	entry.flags = from_host ? WEIR_FROM_HOST_PAIR : 0;
 	entry.prefix_len = 0; /* an address, never a prefix */
 	entry.list = cells->id;
+	r = add(p, &entry);
+	if (r < 0 || !weir_addr_is_set(&who->link_local))
+		return r;
+	entry.addr = who->link_local;
+	(void)snprintf(entry.ifname, sizeof(entry.ifname), "%s", who->ifname);
 	return add(p, &entry);
 }
 

@@ -322,6 +322,10 @@ static int check_flow(struct weir_walk *w, struct weir_err *err)
 	if (!flow->src.family || flow->src.family != flow->dst.family)
 		return weir_err_set(err, EINVAL,
 				    "a flow needs a source and a destination of one family");
+	if (weir_addr_is_link_local(&flow->src) || weir_addr_is_link_local(&flow->dst))
+		return weir_err_set(err, EINVAL,
+				    "a link-local address means nothing without its interface: ask "
+				    "about an address that weir gives");
 	if ((flow->proto == WEIR_NO_PROTO) != (flow->dport == 0))
 		return weir_err_set(err, EINVAL, "tcp, udp and sctp need a port, icmp has none");
 	if (flow->proto != WEIR_NO_PROTO && flow->icmp_type)

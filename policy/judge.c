@@ -16,6 +16,15 @@ static const enum weir_l4 l4s[UINT8_MAX + 1] = {
 	[1] = WEIR_L4_ICMP, [58] = WEIR_L4_ICMPV6,
 };
 
+static bool has_addr(const struct weir_attachment *att, const struct weir_addr *addr)
+{
+	struct weir_addr own = att->addrs[addr->family];
+
+	if (weir_addr_is_set(&own) && weir_addr_is_link_local(addr))
+		own = weir_link_local(&att->mac);
+	return weir_addr_cmp(&own, addr) == 0;
+}
+
 static struct weir_peer find_peer(const struct weir_model *model, const struct weir_addr *addr,
 				  bool host)
 {
@@ -24,7 +33,7 @@ static struct weir_peer find_peer(const struct weir_model *model, const struct w
 	for (size_t i = 0; !host && !peer.ep && i < model->n_endpoints; i++)
 		for (size_t k = 0; k < model->endpoints[i].n_attachments; k++) {
 			const struct weir_attachment *att = &model->endpoints[i].attachments[k];
-			if (weir_addr_cmp(&att->addrs[addr->family], addr) != 0)
+			if (!has_addr(att, addr))
 				continue;
 			peer.ep = &model->endpoints[i];
 			peer.att = att;
@@ -90,6 +99,10 @@ bool weir_judge_refuses(const void *everybody, const struct weir_connection *con
 		return false;
 	if (out && out == in && (!weir_network_is_filtered(out) && !conn->published))
 		return false; /* it never meets the host */
+	/* no policy can mean these there */
+	if (out && out == in && out->filtered &&
+	    (weir_addr_is_link_local(&conn->from) || weir_addr_is_link_local(&conn->to)))
+		return true;
 	weir_gates_ask(model, &from, &to, l4s[conn->protocol], conn->port, &gates);
 	if (denies(gates.egress) || denies(gates.ingress))
 		return true;

@@ -186,7 +186,8 @@ static const struct kind *kind_of(struct census *c, const struct weir_endpoint *
 }
 
 static int take_address(struct census *c, const struct weir_endpoint *ep,
-			const struct weir_attachment *att, enum weir_family family, bool meets_host)
+			const struct weir_attachment *att, enum weir_family family,
+			const struct weir_network *net)
 {
 	const struct weir_model *model = c->to->model;
 	const struct kind *kind = kind_of(c, ep, att, family);
@@ -195,12 +196,15 @@ static int take_address(struct census *c, const struct weir_endpoint *ep,
 		.name = ep->name,
 		.lo = att->addrs[family],
 		.hi = att->addrs[family],
-		.meets_host = meets_host,
+		.meets_host = !net->gateway_endpoint,
+		.ifname = weir_mode_traits(net->mode)->routed ? att->host_ifname : net->ifname,
 		.origin = att->origin,
 	};
 
 	if (!kind)
 		return -ENOMEM;
+	if (family == WEIR_IPV6)
+		who.link_local = weir_link_local(&att->mac);
 	memcpy(c->from, kind->from, c->to->words * sizeof(c->from[0]));
 	memcpy(c->to_bits, kind->to, c->to->words * sizeof(c->to_bits[0]));
 	for (size_t k = 0; k < c->n_single; k++) {
@@ -226,7 +230,7 @@ static int take_attachment(struct census *c, const struct weir_endpoint *ep,
 		return 0;
 	for (enum weir_family f = WEIR_IPV4; r == 0 && f < WEIR_NUM_FAMILIES; f++)
 		if (weir_addr_is_set(&att->addrs[f]))
-			r = take_address(c, ep, att, f, !net->gateway_endpoint);
+			r = take_address(c, ep, att, f, net);
 	return r;
 }
 

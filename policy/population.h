@@ -14,11 +14,13 @@ struct weir_picks {
 /* An address of an endpoint, or a range of addresses outside. */
 struct weir_inhabitant {
 	enum weir_family family;
-	const char *name;	  /* the endpoint's; NULL: outside */
-	struct weir_addr lo, hi;  /* lo == hi of an endpoint */
-	size_t from, to;	  /* sets: by whom it is picked as sender and as receiver */
-	bool meets_host;	  /* the host routes for its network */
-	struct weir_place origin; /* of an endpoint's attachment */
+	const char *name;	     /* the endpoint's; NULL: outside */
+	struct weir_addr lo, hi;     /* lo == hi of an endpoint */
+	size_t from, to;	     /* sets: by whom it is picked as sender and as receiver */
+	bool meets_host;	     /* the host routes for its network */
+	const char *ifname;	     /* of an endpoint: the host's, by which its packets come */
+	struct weir_addr link_local; /* of an endpoint's IPv6 */
+	struct weir_place origin;    /* of an endpoint's attachment */
 };
 
 struct weir_population {

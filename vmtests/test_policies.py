@@ -49,6 +49,12 @@ def closed(world, source, to, port, proto="tcp", families=FAMILIES):
         world.denied(world.ns(source), world.address(to, family.version), port, world.ns(to), proto)
 
 
+def by_link(ns, ifname, source_ifname="eth0"):
+    """Its link-local address there, as who sends by source_ifname calls it."""
+    own = [a["local"] for a in ns.link(ifname)["addr_info"] if a["local"].startswith("fe80:")]
+    return "%s%%%s" % (own[0], source_ifname)
+
+
 def drops(world):
     return {d["reason"]: d["packets"] for d in world.weir("status", json=True)["drops"]}
 
@@ -412,6 +418,64 @@ def test_a_closed_bridge(world):
     closed(world, "api", "front", 5432)
     closed(world, "front", "api", 80)
     assert drops(world)["ingress default"] >= 4
+
+
+@behaviour("P8", "S9")
+@elsewhere
+@every_switch
+def test_link_local_within_one_bridge(world):
+    """No policy can mean these addresses, so nothing but discovery has them; where nothing is bound, they are free."""
+    put(world, two([policy("only-80", "deny", ports=["5432/tcp", "5432/udp"], to={"endpoint": "front"},
+                           **{"from": {"endpoint": "api"}})]))
+    serve(world)
+    api, front = world.ns("api"), world.ns("front")
+    passes(world, "api", "front", 80)
+    for ns in (api, front):
+        ns.run("ip", "neigh", "flush", "dev", "eth0")
+    for proto in ("tcp", "udp"):
+        world.denied(api, by_link(front, "eth0"), 5432, front, proto)
+        world.denied(api, by_link(front, "eth0"), 5432, front, proto, src=world.address("api", 6))
+        world.denied(api, world.address("front", 6), 5432, front, proto, src=by_link(api, "eth0"))
+    assert drops(world)["link-local address"] >= 6
+    passes(world, "api", "front", 80)
+    assert world.ns("pg").connect(by_link(world.ns("spare"), "eth0"), 5432).server == "spare"
+    put(world, two())
+    assert api.connect(by_link(front, "eth0"), 5432).server == "front"
+
+
+TWINS = "02:00:00:00:88:10"
+
+
+@behaviour("P4", "P6", "S9")
+@elsewhere
+@pytest.mark.parametrize("mode", ["bridge", "routed"])
+def test_link_local_and_the_host(world, mode):
+    """Between the host and an endpoint it is the endpoint's address as the others are, in its own network."""
+    spec = two(web={"mode": mode}, db={"mode": mode})
+    spec["endpoints"]["api"]["networks"] = {"web": {"mac": TWINS}}
+    spec["endpoints"]["pg"]["networks"] = {"db": {"mac": TWINS}}
+    put(world, spec)
+    serve(world)
+    for port in (22, 80):
+        world.host.serve(port)
+    ns = {name: world.ns(name) for name in ("api", "front", "pg")}
+    port = {name: world.endpoint(name)["attachments"][0]["host_ifname"] if mode == "routed" else "wb-" + net
+            for name, net in (("api", "web"), ("front", "web"), ("pg", "db"))}
+    here = {name: by_link(world.host, port[name]) for name in ns}
+    assert ns["api"].open(1, here["api"], 22).server == "host"
+    spec["policies"] = [policy("no-ssh", "reject", ports=["22/tcp"], to="host", **{"from": {"endpoint": "api"}}),
+                        policy("alone", "deny", ports=["80/tcp"], to={"endpoint": "front"}, **{"from": "host"})]
+    put(world, spec)
+    assert ns["api"].say(1, "still", ms=ATTEMPT_MS) != "still"
+    silent = ("refused", "timeout")  # some kernels send the reset nowhere: it names no interface
+    assert ns["api"].connect(here["api"], 22, ms=ATTEMPT_MS).outcome in silent
+    assert ns["api"].connect(GATEWAY[6] % 1, 22, src=by_link(ns["api"], "eth0"), ms=ATTEMPT_MS).outcome in silent
+    assert ns["api"].connect(here["api"], 80).server == "host"
+    assert ns["front"].connect(here["front"], 22).server == "host"
+    assert ns["pg"].connect(here["pg"], 22).server == "host"  # api's MAC, in another network
+    world.denied(world.host, by_link(ns["front"], "eth0", port["front"]), 80, ns["front"])
+    for name, there in (("front", 5432), ("api", 80), ("pg", 80)):
+        assert world.host.connect(by_link(ns[name], "eth0", port[name]), there).server == name
 
 
 @behaviour("P10", "S9", "S10")

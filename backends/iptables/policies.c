@@ -25,7 +25,8 @@
  * the other is found by the packet's interfaces: WEIR-GRANTED, WEIR-WELCOME.
  *
  * Packets of one network meet these rules when its bridge shows them to the host. Then neighbours must
- * still find each other, whatever policies say: in IPv6 that is ICMP. */
+ * still find each other, whatever policies say: in IPv6 that is ICMP, and all that link-local addresses are
+ * for there: policies mean the addresses that weir gives. */
 
 bool weir_ipt_has_policies(const struct weir_ipt_view *rules,
 			   const size_t first[WEIR_NUM_ENTRY_KINDS + 1])
@@ -214,7 +215,11 @@ static void make_host_pairs(struct weir_ipt_builder *b, const char *root, const 
 			continue;
 		*(from_host ? &rule.dst : &rule.src) = (struct weir_prefix){ e->addr, bits };
 		if (!from_host)
-			weir_ipt_set_ifname(rule.in, interface_of(sources, n_sources, e));
+			weir_ipt_set_ifname(rule.in, e->ifname[0]
+							     ? e->ifname
+							     : interface_of(sources, n_sources, e));
+		else
+			weir_ipt_set_ifname(rule.out, e->ifname);
 		rule.comment = weir_ipt_image_text(b->image, WEIR_IPT_SAYS_HOST " %s", e->owner);
 		b->items[n].rule = rule;
 		weir_ipt_item_prefix(&b->items[n++], &e->addr, bits);
@@ -360,6 +365,8 @@ static void make_live(struct weir_ipt_builder *b, const struct weir_entry *net)
 	weir_ipt_put_goto(b, chain, ingress);
 }
 
+static const struct weir_prefix link_local = { { WEIR_IPV6, { 0xfe, 0x80 } }, 10 };
+
 static void make_within(struct weir_ipt_builder *b, const struct weir_entry *net)
 {
 	size_t chain = weir_ipt_chain_of(b, WEIR_IPT_WITHIN, net->ifname);
@@ -369,6 +376,12 @@ static void make_within(struct weir_ipt_builder *b, const struct weir_entry *net
 			     WEIR_IPT_RULE(.proto = IPPROTO_ICMPV6, .verdict = WEIR_IPT_JUMP,
 					   .target = "WEIR-NEIGHBOURS"));
 	weir_ipt_put_jump(b, chain, "WEIR-STATE");
+	if (b->family == WEIR_IPV6) {
+		weir_ipt_put_drop(b, chain, WEIR_DROP_LINK_LOCAL,
+				  (struct weir_ipt_rule){ .src = link_local });
+		weir_ipt_put_drop(b, chain, WEIR_DROP_LINK_LOCAL,
+				  (struct weir_ipt_rule){ .dst = link_local });
+	}
 	weir_ipt_put_goto(b, chain, live);
 	make_live(b, net);
 }

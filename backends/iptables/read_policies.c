@@ -84,6 +84,8 @@ static bool read_host_pair(const struct weir_ipt_rule *rule, struct weir_entry *
 	e->kind = WEIR_ENTRY_HOST_PAIR;
 	e->flags = from_host ? WEIR_FROM_HOST_PAIR : 0;
 	e->addr = from_host ? rule->dst.addr : rule->src.addr;
+	if (weir_addr_is_link_local(&e->addr))
+		memcpy(e->ifname, from_host ? rule->out : rule->in, sizeof(e->ifname));
 	return true;
 }
 

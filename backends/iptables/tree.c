@@ -269,7 +269,8 @@ static void put_all(struct weir_ipt_image *image, size_t chain, const struct wei
 static void fill(struct weir_ipt_image *image, const struct weir_ipt_tree *tree, size_t chain,
 		 const struct weir_ipt_item *items, size_t n, size_t most)
 {
-	if (n > most)
+	/* link-local addresses may be the same in many networks */
+	if (n > most && common_bits(tree, items, n) < tree->dimension->bits)
 		split(image, tree, chain, items, n);
 	else
 		put_all(image, chain, items, n, tree->otherwise != NULL);

@@ -29,16 +29,4 @@ static inline struct weir_addr weir_addr_from_bytes(uint8_t af, const void *byte
 	return addr;
 }
 
-/* What the kernel makes of a MAC (RFC 4291, appendix A). */
-static inline struct weir_addr weir_link_local(const struct weir_mac *mac)
-{
-	const uint8_t *m = mac->bytes;
-
-	return (struct weir_addr){
-		.family = WEIR_IPV6,
-		.bytes = { 0xfe, 0x80, 0, 0, 0, 0, 0, 0, m[0] ^ 2, m[1], m[2], 0xff, 0xfe, m[3],
-			   m[4], m[5] },
-	};
-}
-
 #endif

@@ -39,7 +39,8 @@
  * jumps to the list of what may be said to it; what that leaves open comes back, and meets the defaults of the
  * two networks (defaults, arrive) and then the usual rules. A list that lets a packet pass one gate goes on at
  * the other one: arrive, or depart. within is the same for what stays in a network whose own traffic is
- * bound; there nobody is lost who is looking for a neighbour (discovery).
+ * bound; there nobody is lost who is looking for a neighbour (discovery), which is all that link-local
+ * addresses are for there: policies mean the addresses that weir gives.
  *
  * A routed network has an interface for each endpoint. Who is in one with whom is told by the subnets of
  * source and destination (neighbours4), once the source is known to belong to the interface. So it is with
@@ -71,6 +72,7 @@ enum {
 #define DADDR4(reg) NETWORK_HEADER(16, 4, reg)
 #define SADDR6(reg) NETWORK_HEADER(8, 16, reg)
 #define DADDR6(reg) NETWORK_HEADER(24, 16, reg)
+#define LINK_LOCAL MASK(0xffc0, 2), IS_U16(0xfe80)
 #define ICMPV6_IS(type) \
 	IPV6, L4(IPPROTO_ICMPV6), TRANSPORT_HEADER(0, 1, R1), IS_U8(type), VERDICT(NF_ACCEPT)
 #define NOT_SYN \
@@ -263,6 +265,11 @@ const struct weir_nft_rule weir_nft_rules[] = {
 	  STEPS(STATE(STATE_INVALID)), DROPS(INVALID) },
 	{ "within", "tcp flags != syn / fin,syn,rst,ack",
 	  STEPS(NOT_SYN), DROPS(NOT_SYN) },
+	/* source or destination in fe80::/10 */
+	{ "within", "meta nfproto ipv6 @nh,64,16 & 0xffc0 == 0xfe80",
+	  STEPS(IPV6, NETWORK_HEADER(8, 2, R1), LINK_LOCAL), DROPS(LINK_LOCAL) },
+	{ "within", "meta nfproto ipv6 @nh,192,16 & 0xffc0 == 0xfe80",
+	  STEPS(IPV6, NETWORK_HEADER(24, 2, R1), LINK_LOCAL), DROPS(LINK_LOCAL) },
 	{ "within", "iifname . ip saddr @sources4 goto gates",
 	  STEPS(IPV4, IIF, SADDR4(R2), LOOKUP(R1, "sources4"), GOTO("gates")) },
 	{ "within", "iifname . ip6 saddr @sources6 goto gates",
@@ -351,6 +358,8 @@ const struct weir_nft_rule weir_nft_rules[] = {
 	  STEPS(IPV4, IIF, SADDR4(R2), LOOKUP(R1, "sources4"), SADDR4(R1), VMAP(R1, "host_in4")) },
 	{ "host", "iifname . ip6 saddr @sources6 ip6 saddr vmap @host_in6",
 	  STEPS(IPV6, IIF, SADDR6(R2), LOOKUP(R1, "sources6"), SADDR6(R1), VMAP(R1, "host_in6")) },
+	{ "host", "iifname . ip6 saddr vmap @host_in_link",
+	  STEPS(IPV6, IIF, SADDR6(R2), VMAP(R1, "host_in_link")) },
 	{ "host", "iifname != @host_deny accept",
 	  STEPS(IIF_NOT_IN("host_deny"), VERDICT(NF_ACCEPT)) },
 	{ "host", "meta l4proto icmp accept",
@@ -377,6 +386,9 @@ const struct weir_nft_rule weir_nft_rules[] = {
 	  STEPS(IPV4, DADDR4(R1), VMAP(R1, "host_out4")) },
 	{ "host_out", "ip6 daddr vmap @host_out6",
 	  STEPS(IPV6, DADDR6(R1), VMAP(R1, "host_out6")) },
+	/* but of link-local addresses, to which nothing is translated */
+	{ "host_out", "oifname . ip6 daddr vmap @host_out_link",
+	  STEPS(IPV6, OIF, DADDR6(R2), VMAP(R1, "host_out_link")) },
 
 	{ "source_nat", "oifname \"lo\" accept", /* the host to itself goes nowhere */
 	  STEPS(OIF, IS_NAME("lo"), VERDICT(NF_ACCEPT)) },

@@ -121,6 +121,10 @@ const struct weir_nft_set weir_nft_sets[] = {
 	     COMMENT(OWNER)),
 	BOTH("host_out", WEIR_ENTRY_HOST_PAIR, NULL, KEY(WEIR_NFT_ADDR), DATA(WEIR_NFT_LIST),
 	     COMMENT(OWNER), .flags = WEIR_FROM_HOST_PAIR),
+	{ "host_in_link", WEIR_IPV6, WEIR_ENTRY_HOST_PAIR, NULL, KEY(WEIR_NFT_IFNAME, WEIR_NFT_ADDR),
+	  DATA(WEIR_NFT_LIST), COMMENT(OWNER) },
+	{ "host_out_link", WEIR_IPV6, WEIR_ENTRY_HOST_PAIR, NULL, KEY(WEIR_NFT_IFNAME, WEIR_NFT_ADDR),
+	  DATA(WEIR_NFT_LIST), COMMENT(OWNER), .flags = WEIR_FROM_HOST_PAIR },
 };
 
 static const struct weir_nft_set class_sets[WEIR_NFT_CLASS_SETS] = {
@@ -202,8 +206,10 @@ bool weir_nft_set_holds(const struct weir_nft_set *set, const struct weir_entry 
 	case WEIR_ENTRY_PAIR:
 		return entry->class == set->class && entry->flags == set->flags;
 	case WEIR_ENTRY_MEMBER:
-	case WEIR_ENTRY_HOST_PAIR:
 		return entry->flags == set->flags;
+	case WEIR_ENTRY_HOST_PAIR:
+		return entry->flags == set->flags &&
+		       !entry->ifname[0] == (set->key[0] != WEIR_NFT_IFNAME);
 	default:
 		return !set->holds || set->holds(entry);
 	}

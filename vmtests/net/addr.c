@@ -3,6 +3,7 @@
 #include "probe.h"
 
 #include <arpa/inet.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -16,7 +17,11 @@ bool probe_addr_parse(const char *text, unsigned port, int family, union probe_a
 		ret->v4.sin_port = htons((uint16_t)port);
 		return true;
 	}
-	if (inet_pton(AF_INET6, text, &ret->v6.sin6_addr) == 1) {
+	char addr[INET6_ADDRSTRLEN];
+	size_t len = strcspn(text, "%");
+	(void)snprintf(addr, sizeof(addr), "%.*s", (int)len, text);
+	if (inet_pton(AF_INET6, addr, &ret->v6.sin6_addr) == 1) {
+		ret->v6.sin6_scope_id = text[len] ? if_nametoindex(text + len + 1) : 0;
 		ret->v6.sin6_family = AF_INET6;
 		ret->v6.sin6_port = htons((uint16_t)port);
 		return true;

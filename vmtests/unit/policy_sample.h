@@ -54,6 +54,21 @@ static inline void sample_peer(struct weir_ruleset *to, enum weir_entry_kind kin
 					.owner = owner });
 }
 
+static inline void sample_link(struct weir_ruleset *to, unsigned flags, const char *ifname,
+			       uint64_t list)
+{
+	const struct weir_mac mac = { { 2, 0, 0, 0, 0x88, 0x10 } };
+	struct weir_entry entry = { .kind = WEIR_ENTRY_HOST_PAIR,
+				    .family = WEIR_IPV6,
+				    .addr = weir_link_local(&mac),
+				    .flags = (uint8_t)flags,
+				    .list = list,
+				    .owner = "nginx" };
+
+	(void)snprintf(entry.ifname, sizeof(entry.ifname), "%s", ifname);
+	sample_put(to, entry);
+}
+
 /* Every protocol, every verdict, each log; CONTINUE where everything else is refused. */
 static inline uint64_t sample_long_list(struct weir_ruleset *to)
 {
@@ -121,6 +136,9 @@ static inline void sample_policies(struct weir_ruleset *to, const char *owner)
 	sample_peer(to, WEIR_ENTRY_HOST_PAIR, WEIR_FROM_HOST_PAIR, "10.88.1.2/32", 0, one, "nginx");
 	sample_peer(to, WEIR_ENTRY_HOST_PAIR, WEIR_FROM_HOST_PAIR, "fd00:88:1::2/128", 0, six,
 		    "nginx");
+	sample_link(to, 0, "wb-web", one);
+	sample_link(to, WEIR_FROM_HOST_PAIR, "wb-web", six);
+	sample_link(to, WEIR_FROM_HOST_PAIR, "wb-x", one); /* the same MAC in another network */
 }
 
 #endif

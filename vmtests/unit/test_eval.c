@@ -310,6 +310,7 @@ static void flows_that_contradict_themselves_are_refused(void **state)
 		assert_int_equal(answer.dport, 7);                                      \
 	} while (0)
 	REFUSED(dst = addr("fd00::1"), -EINVAL);
+	REFUSED(src = flow.dst = addr("fe80::1"), -EINVAL);
 	REFUSED(src = (struct weir_addr){ 0 }, -EINVAL);
 	REFUSED(dport = 0, -EINVAL);
 	REFUSED(proto = WEIR_NO_PROTO, -EINVAL);

@@ -36,6 +36,21 @@ static void add_side(struct weir_ruleset *rules, enum weir_entry_kind kind, uint
 #define PAIR(...) add_side(rules, WEIR_ENTRY_PAIR, __VA_ARGS__)
 #define HOST_PAIR(...) add_side(rules, WEIR_ENTRY_HOST_PAIR, 0, __VA_ARGS__)
 
+/* The same address in each of many networks. */
+static void add_link(struct weir_ruleset *rules, unsigned i)
+{
+	char ifname[WEIR_IFNAME_SIZE];
+	struct weir_entry e = { .kind = WEIR_ENTRY_HOST_PAIR,
+				.family = WEIR_IPV6,
+				.list = PG,
+				.addr = addr("fe80::1"),
+				.owner = "twin" };
+	(void)snprintf(ifname, sizeof(ifname), "wb-%u", i);
+	add(rules, e, ifname);
+	e.flags = WEIR_FROM_HOST_PAIR;
+	add(rules, e, ifname);
+}
+
 static void add_cell(struct weir_ruleset *rules, uint64_t list, enum weir_l4 l4, uint16_t lo,
 		     uint16_t hi, enum weir_cell_verdict verdict, enum weir_policy_log log,
 		     const char *owner)
@@ -78,6 +93,7 @@ static void fill_policies(struct weir_ruleset *rules)
 	HOST_PAIR(PG, 0, "10.88.1.2", 0, "api");
 	HOST_PAIR(PINGS, WEIR_FROM_HOST_PAIR, "10.88.1.2", 0, "api");
 	HOST_PAIR(PG, 0, "fd00:88:1::2", 0, "api");
+	add_link(rules, 7);
 	CELL(PG, WEIR_L4_TCP, 5432, 5432, WEIR_CELL_ACCEPT, WEIR_LOG_NFLOG, "api-to-pg");
 	CELL(PG, WEIR_L4_TCP, 6000, 6009, WEIR_CELL_ACCEPT_EGRESS, WEIR_LOG_NONE, "outs");
 	CELL(PG, WEIR_L4_UDP, 0, WEIR_PORT_MAX, WEIR_CELL_ACCEPT_INGRESS, WEIR_LOG_NONE, "ins");
@@ -240,6 +256,7 @@ static void fill_many(struct weir_ruleset *rules, unsigned n)
 		MEMBER((uint64_t)(i % 3 + 1) << 20, 0, 0, text, 128, text);
 		PAIR((uint64_t)(i % 3 + 1) << 20, PG, 0, text, 128, text);
 		HOST_PAIR(PG, WEIR_FROM_HOST_PAIR, text, 0, text);
+		add_link(rules, i);
 	}
 	sort(rules);
 }
