@@ -81,6 +81,31 @@ def test_the_hosts_own_addresses_are_not_handed_out(world, kind):
     assert world.ns("a").ping(V4.lan) and world.ns("b").ping(V6.lan)
 
 
+@behaviour("L14", "L11", "R3")
+@pytest.mark.parametrize("kind", KINDS)
+def test_without_an_mtu_it_is_the_parents(world, kind):
+    needs(world, kind)
+    host = world.host
+    spec = {"networks": {"lan": on_lan(kind, mtu=1400)}, "endpoints": {"a": on("lan")}}
+    world.apply(spec)
+    def mtus():
+        own = [link["mtu"] for link in host.ip("link") if link["ifname"].startswith("wb-")]
+        return {world.ns("a").link("eth0")["mtu"], *own}
+    assert mtus() == {1400}
+    del spec["networks"]["lan"]["mtu"]
+    world.apply(spec)
+    assert mtus() == {1500} and world.weir("repair").out.startswith("nothing")
+    spec["endpoints"]["a"]["networks"] = {"lan": {"mtu": 1300}}
+    world.apply(spec)
+    spec["endpoints"]["a"] = on("lan")
+    world.apply(spec)
+    assert mtus() == {1500}
+    for mtu in (1300, 1500):
+        host.run("ip", "link", "set", "eth0", "mtu", str(mtu))
+        world.weir("repair")
+        assert mtus() == {mtu} and world.weir("status", json=True)["in_sync"]
+
+
 @behaviour("L14", "R2")
 def test_what_is_lost_is_made_anew(world):
     world.apply({"networks": {"lan": on_lan("macvlan")}, "endpoints": {"a": on("lan")}})

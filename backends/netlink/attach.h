@@ -19,6 +19,7 @@ struct weir_attach {
 	char alias[WEIR_ALIAS_SIZE];
 };
 
+/* 0: that of the parent. */
 unsigned weir_attach_mtu(const struct weir_attach *a);
 struct weir_mac weir_attach_mac(const struct weir_attach *a);
 

@@ -12,13 +12,15 @@
 #include "backends/netlink/neighbour.h"
 #include "backends/netlink/port.h"
 #include "backends/netlink/route.h"
+#include "backends/netlink/segment.h"
 #include "backends/netlink/sysctl.h"
 #include "backends/netns.h"
 #include "core/sysctl.h"
 
 enum { UP_TRIES = 150 }; /* 3 s: the kernel clears a namespace away in some hundred ms */
 
-static struct weir_iface_want inside_want(const struct weir_attach *a)
+static int inside_want(const struct weir_attach *a, struct weir_iface_want *ret,
+		       struct weir_err *err)
 {
 	bool ipv6 = weir_network_subnet(a->net, WEIR_IPV6) != NULL;
 	struct weir_iface_want want = {
@@ -36,7 +38,10 @@ static struct weir_iface_want inside_want(const struct weir_attach *a)
 		want.ipv6.accept_ra = 0;
 		want.ipv6.accept_dad = 0; /* the link-local address is usable at once */
 	}
-	return want;
+	int r = want.mtu ? 0 : weir_segment_mtu(a->links, a->net, &want.mtu, err);
+	if (r == 0)
+		*ret = want;
+	return r;
 }
 
 /* ---- addresses ---- */
@@ -166,7 +171,7 @@ static int set_up(const struct weir_attach *a, struct weir_err *err)
 int weir_inside_end_ensure(const struct weir_attach *a, bool fresh, bool *changed,
 			   struct weir_err *err)
 {
-	struct weir_iface_want want = inside_want(a);
+	struct weir_iface_want want;
 	struct weir_prefix addrs[WEIR_NUM_FAMILIES + 1];
 	size_t n_addrs = wanted_addresses(a, addrs);
 	struct weir_iface now;
@@ -176,6 +181,8 @@ int weir_inside_end_ensure(const struct weir_attach *a, bool fresh, bool *change
 
 	if (r == 0)
 		r = weir_alias_check(a->att->ifname, now.alias, now.group, a->alias, err);
+	if (r == 0)
+		r = inside_want(a, &want, err);
 	if (r == 0 && weir_iface_differs(&now, &want, difference, sizeof(difference))) {
 		*changed = true;
 		r = configure(a, &now, &want, err);
@@ -330,7 +337,7 @@ int weir_inside_end_up(const struct weir_attach *a, const struct weir_model *mod
 int weir_inside_end_check(const struct weir_attach *a, const struct weir_model *model,
 			  struct weir_err *err)
 {
-	struct weir_iface_want want = inside_want(a);
+	struct weir_iface_want want;
 	struct weir_prefix addrs[WEIR_NUM_FAMILIES];
 	size_t n_addrs = wanted_addresses(a, addrs);
 	struct weir_iface now;
@@ -341,6 +348,9 @@ int weir_inside_end_check(const struct weir_attach *a, const struct weir_model *
 		return r;
 	if (now.index == 0)
 		return weir_err_set(err, ESTALE, "interface %s is gone", a->att->ifname);
+	r = inside_want(a, &want, err);
+	if (r < 0)
+		return r;
 	want.up = true;
 	if (weir_iface_differs(&now, &want, difference, sizeof(difference)))
 		return weir_err_set(err, ESTALE, "%s", difference);

@@ -11,6 +11,8 @@
 #include "backends/netlink/refusal.h"
 #include "core/model_check.h"
 
+enum { VLAN_TAG = 4 }; /* VLAN_HLEN, linux/if_vlan.h */
+
 /* ---- parents ---- */
 
 static int find_parent(struct weir_links *links, const struct weir_network *net,
@@ -50,16 +52,37 @@ int weir_segment_parent(struct weir_links *links, const struct weir_network *net
 	return r;
 }
 
+/* MACsec leaves no room for a tag: the kernel takes no more, and as much if nothing is said. */
+static uint32_t usual_mtu(const struct weir_network *net, const struct weir_iface *parent)
+{
+	bool narrow = net->mode == WEIR_MODE_VLAN && strcmp(parent->kind, "macsec") == 0;
+
+	return narrow ? parent->mtu - VLAN_TAG : parent->mtu;
+}
+
+int weir_segment_mtu(struct weir_links *links, const struct weir_network *net, uint32_t *ret,
+		     struct weir_err *err)
+{
+	struct weir_iface parent;
+	int r = find_parent(links, net, &parent, err);
+
+	if (r == 0)
+		*ret = usual_mtu(net, &parent);
+	return r;
+}
+
 /* ---- VLANs ---- */
 
 static struct weir_iface_want vlan_want(const struct weir_links *links,
-					const struct weir_network *net, char alias[WEIR_ALIAS_SIZE])
+					const struct weir_network *net,
+					const struct weir_iface *parent,
+					char alias[WEIR_ALIAS_SIZE])
 {
 	return (struct weir_iface_want){
 		.name = net->ifname,
 		.alias = weir_alias_text(links->store, NULL, net->name, alias),
 		.what = "VLAN interface",
-		.mtu = net->mtu,
+		.mtu = net->mtu ? net->mtu : usual_mtu(net, parent),
 		.addr_gen_none = true, /* the host has no part in it */
 		.ipv6 = WEIR_IPV6_CONF_ANY,
 	};
@@ -118,7 +141,6 @@ static int ensure_vlan(struct weir_links *links, const struct weir_network *net,
 		       struct weir_err *err)
 {
 	char alias[WEIR_ALIAS_SIZE], difference[160];
-	struct weir_iface_want want = vlan_want(links, net, alias);
 	struct weir_iface now, parent;
 
 	int r = find_wide_parent(links, net, &parent, err);
@@ -126,6 +148,7 @@ static int ensure_vlan(struct weir_links *links, const struct weir_network *net,
 		r = weir_iface_find(&links->host, net->ifname, &now, err);
 	if (r < 0)
 		return r;
+	const struct weir_iface_want want = vlan_want(links, net, &parent, alias);
 	bool made = now.index == 0;
 	if (made) {
 		r = create_vlan(links, net, err);
@@ -149,10 +172,8 @@ static int check_vlan(struct weir_links *links, const struct weir_network *net,
 		      struct weir_err *err)
 {
 	char alias[WEIR_ALIAS_SIZE], difference[160];
-	struct weir_iface_want want = vlan_want(links, net, alias);
 	struct weir_iface now, parent;
 
-	want.up = true;
 	int r = find_parent(links, net, &parent, err);
 	if (r == 0)
 		r = weir_iface_find(&links->host, net->ifname, &now, err);
@@ -160,6 +181,8 @@ static int check_vlan(struct weir_links *links, const struct weir_network *net,
 		return r;
 	if (now.index == 0)
 		return weir_err_set(err, ESTALE, "interface %s is gone", net->ifname);
+	struct weir_iface_want want = vlan_want(links, net, &parent, alias);
+	want.up = true;
 	r = check_vlan_owner(net, &now, &want, &parent, err);
 	if (r == 0 && weir_iface_differs(&now, &want, difference, sizeof(difference)))
 		r = weir_err_set(err, ESTALE, "%s", difference);

@@ -17,5 +17,8 @@ int weir_segment_check(struct weir_links *links, const struct weir_network *net,
  * not there. */
 int weir_segment_parent(struct weir_links *links, const struct weir_network *net,
 			struct weir_iface *ret, struct weir_err *err);
+/* The MTU of what stands on a parent and has none of its own. */
+int weir_segment_mtu(struct weir_links *links, const struct weir_network *net, uint32_t *ret,
+		     struct weir_err *err);
 
 #endif

@@ -12,8 +12,7 @@ enum { DEFAULT_MTU = 1500 }; /* ETH_DATA_LEN, linux/if_ether.h */
 
 unsigned weir_attach_mtu(const struct weir_attach *a)
 {
-	unsigned usual = weir_mode_traits(a->net->mode)->parent ? 0
-								: DEFAULT_MTU; /* the parent's */
+	unsigned usual = weir_mode_traits(a->net->mode)->parent ? 0 : DEFAULT_MTU;
 
 	return a->att->mtu ? a->att->mtu : a->net->mtu ? a->net->mtu : usual;
 }
