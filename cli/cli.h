@@ -179,13 +179,20 @@ void weir_print_plan(const struct weir_cli *cli, const struct weir_plan *plan, c
 void weir_print_error(const struct weir_cli *cli, const struct weir_err *err);
 int weir_exit_of(const struct weir_err *err, bool usage);
 
+/* What a policy has decided, in both families. */
+struct weir_policy_count {
+	uint64_t connections, bytes;
+};
+struct weir_policy_count weir_policy_count(const struct weir_counters *counters,
+					   const struct weir_policy *policy);
+
 /* JSON: takes the object, adds "version", prints it on one line, frees it. */
 void weir_print_json(json_t *object);
 json_t *weir_json_network(const struct weir_network *net, size_t endpoints);
 json_t *weir_json_endpoint(const struct weir_model *model, const struct weir_endpoint *ep);
 json_t *weir_json_mapping(const struct weir_model *model, const struct weir_endpoint *ep,
 			  const struct weir_mapping *m);
-json_t *weir_json_policy(const struct weir_policy *policy);
+json_t *weir_json_policy(const struct weir_policy *policy, const struct weir_counters *counters);
 json_t *weir_json_steps(const struct weir_step *steps, size_t n);
 json_t *weir_json_warnings(const struct weir_step *warnings, size_t n);
 json_t *weir_json_place(const struct weir_place *at);

@@ -355,7 +355,7 @@ static const struct pen *find_pen(const char *format)
 	return NULL;
 }
 
-static void print_json(const struct weir_model *model)
+static void print_json(const struct weir_model *model, const struct weir_counters *counters)
 {
 	json_t *networks = json_array(), *endpoints = json_array(), *policies = json_array();
 	for (size_t i = 0; i < model->n_networks; i++) {
@@ -368,7 +368,7 @@ static void print_json(const struct weir_model *model)
 	for (size_t i = 0; i < model->n_endpoints; i++)
 		json_array_append_new(endpoints, weir_json_endpoint(model, &model->endpoints[i]));
 	for (size_t i = 0; i < model->n_policies; i++)
-		json_array_append_new(policies, weir_json_policy(&model->policies[i]));
+		json_array_append_new(policies, weir_json_policy(&model->policies[i], counters));
 	weir_print_json(json_pack("{s:o, s:o, s:o}", "networks", networks, "endpoints", endpoints,
 				  "policies", policies));
 }
@@ -379,19 +379,23 @@ int weir_verb_graph(struct weir_cli *cli, struct weir_err *err)
 	const char *format = weir_cli_value(cli, OPT_FORMAT);
 	const struct pen *pen = find_pen(format ? format : "text");
 	struct weir_scope all = { .all = true, .policies = true };
+	WEIR_CLEAN_COUNTERS struct weir_counters counters = { 0 };
+	struct weir_store_meta meta;
 	struct weir_arrows arrows;
 
 	if (!pen) {
 		(void)weir_err_set(err, EINVAL, "expected text, dot or mermaid");
 		return weir_cli_blame(err, -EINVAL, OPT_FORMAT, format);
 	}
-	int r = weir_cli_load(cli, &all, &model, NULL, err);
+	int r = weir_cli_load(cli, &all, &model, &meta, err);
+	if (r == 0 && cli->json && model.n_policies)
+		r = weir_cli_counters(cli, &meta, &counters, err);
 	if (r == 0)
 		r = weir_arrows_draw(&model, &cli->arena, &arrows, err);
 	if (r < 0)
 		return r;
 	if (cli->json)
-		print_json(&model);
+		print_json(&model, &counters);
 	else
 		walk(pen, &model, &arrows, &cli->arena);
 	return WEIR_EXIT_DONE;

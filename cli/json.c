@@ -2,6 +2,7 @@
 /* JSON for programs: one shape for each object, whatever the verb. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "cli/cli.h"
 #include "core/selector.h"
@@ -178,20 +179,37 @@ static json_t *selectors_json(const struct weir_selector *sels, size_t n)
 	return list;
 }
 
-json_t *weir_json_policy(const struct weir_policy *policy)
+struct weir_policy_count weir_policy_count(const struct weir_counters *counters,
+					   const struct weir_policy *policy)
 {
+	struct weir_policy_count count = { 0 };
+	for (size_t i = 0; i < counters->n; i++) {
+		const struct weir_counter *counter = &counters->items[i];
+		if (!counter->policy || strcmp(counter->policy, policy->name) != 0)
+			continue;
+		count.connections += counter->packets;
+		count.bytes += counter->bytes;
+	}
+	return count;
+}
+
+json_t *weir_json_policy(const struct weir_policy *policy, const struct weir_counters *counters)
+{
+	struct weir_policy_count count = weir_policy_count(counters, policy);
 	json_t *ports = json_array();
 	char text[WEIR_SERVICE_TEXT];
 	for (size_t i = 0; i < policy->n_services; i++)
 		json_array_append_new(ports,
 				      json_string(weir_service_text(&policy->services[i], text)));
-	return json_pack("{s:s, s:s, s:o, s:o, s:o, s:s, s:s, s:i, s:b, s:o}", "name", policy->name,
-			 "action", weir_policy_action_name(policy->action), "from",
+	return json_pack("{s:s, s:s, s:o, s:o, s:o, s:s, s:s, s:i, s:b, s:o, s:I, s:I}", "name",
+			 policy->name, "action", weir_policy_action_name(policy->action), "from",
 			 selectors_json(policy->from, policy->n_from), "to",
 			 selectors_json(policy->to, policy->n_to), "ports", ports, "direction",
 			 weir_policy_gate_name(policy->gate), "log",
 			 weir_policy_log_name(policy->log), "priority", policy->priority,
-			 "declared", policy->declared, "place", weir_json_place(&policy->origin));
+			 "declared", policy->declared, "place", weir_json_place(&policy->origin),
+			 "connections", (json_int_t)count.connections, "bytes",
+			 (json_int_t)count.bytes);
 }
 
 json_t *weir_json_warnings(const struct weir_step *warnings, size_t n)

@@ -174,9 +174,11 @@ const size_t weir_n_verbs = sizeof(weir_verbs) / sizeof(*weir_verbs);
 
 int weir_verb_version(struct weir_cli *cli, struct weir_err *err)
 {
-	(void)cli;
 	(void)err;
-	puts("weir " WEIR_VERSION);
+	if (cli->json)
+		weir_print_json(json_pack("{s:s}", "weir", WEIR_VERSION));
+	else
+		puts("weir " WEIR_VERSION);
 	return WEIR_EXIT_DONE;
 }
 
@@ -201,6 +203,11 @@ static int start(int argc, char **argv, struct weir_cli *cli)
 		return weir_verb_version(cli, NULL);
 	if (weir_cli_flag(cli, OPT_HELP) || !cli->verb) {
 		bool asked = weir_cli_flag(cli, OPT_HELP);
+		if (!asked && cli->json) {
+			(void)weir_err_set(&err, EINVAL, "weir: what? (weir --help)");
+			weir_print_error(cli, &err);
+			return WEIR_EXIT_USAGE;
+		}
 		weir_help(cli, asked ? stdout : stderr);
 		return asked ? WEIR_EXIT_DONE : WEIR_EXIT_USAGE;
 	}

@@ -16,22 +16,23 @@ static const char *errno_word(int code)
 	return word ? word : "EIO";
 }
 
+/* A word of the command line has no line, but a column. */
+static bool is_word(const struct weir_place *at)
+{
+	return !at->line && at->column;
+}
+
 static void error_json(const struct weir_err *err)
 {
 	json_t *error = json_pack("{s:s, s:s}", "code", errno_word(err->code), "text", err->text);
 	if (err->at.file)
-		json_object_set_new(error, "file", json_string(weir_place_file(&err->at)));
+		json_object_set_new(error, is_word(&err->at) ? "word" : "file",
+				    json_string(weir_place_file(&err->at)));
 	if (err->at.line)
 		json_object_set_new(error, "line", json_integer(err->at.line));
 	if (err->at.column)
 		json_object_set_new(error, "column", json_integer(err->at.column));
 	weir_print_json(json_pack("{s:o}", "error", error));
-}
-
-/* A word of the command line has no line, but a column. */
-static bool is_word(const struct weir_place *at)
-{
-	return !at->line && at->column;
 }
 
 void weir_print_error(const struct weir_cli *cli, const struct weir_err *err)

@@ -55,23 +55,6 @@ static int look(struct weir_cli *cli, struct view *view, struct weir_err *err)
 	return r;
 }
 
-struct count {
-	uint64_t connections, bytes;
-};
-
-static struct count count_of(const struct view *view, const char *policy)
-{
-	struct count count = { 0 };
-	for (size_t i = 0; i < view->counters.n; i++) {
-		const struct weir_counter *counter = &view->counters.items[i];
-		if (!counter->policy || strcmp(counter->policy, policy) != 0)
-			continue;
-		count.connections += counter->packets;
-		count.bytes += counter->bytes;
-	}
-	return count;
-}
-
 /* "" without memory. */
 static const char *selectors_text(struct weir_cli *cli, const struct weir_selector *sels, size_t n)
 {
@@ -83,15 +66,6 @@ static const char *services_text(struct weir_cli *cli, const struct weir_policy 
 {
 	const char *text = weir_services_text(&cli->arena, policy);
 	return text ? text : "";
-}
-
-static json_t *counted_json(const struct view *view, const struct weir_policy *policy)
-{
-	struct count count = count_of(view, policy->name);
-	json_t *object = weir_json_policy(policy);
-	json_object_set_new(object, "connections", json_integer((json_int_t)count.connections));
-	json_object_set_new(object, "bytes", json_integer((json_int_t)count.bytes));
-	return object;
 }
 
 static void list_policies(struct weir_cli *cli, const struct view *view)
@@ -109,8 +83,9 @@ static void list_policies(struct weir_cli *cli, const struct view *view)
 		weir_table_cell(&table, "%s", selectors_text(cli, policy->to, policy->n_to));
 		weir_table_cell(&table, "%s", services_text(cli, policy));
 		weir_table_cell(&table, "%d", policy->priority);
-		weir_table_cell(&table, "%llu",
-				(unsigned long long)count_of(view, policy->name).connections);
+		weir_table_cell(
+			&table, "%llu",
+			(unsigned long long)weir_policy_count(&view->counters, policy).connections);
 	}
 	weir_table_print(&table);
 }
@@ -127,7 +102,8 @@ int weir_verb_policy_ls(struct weir_cli *cli, struct weir_err *err)
 	}
 	json_t *list = json_array();
 	for (size_t i = 0; i < view.model.n_policies; i++)
-		json_array_append_new(list, counted_json(&view, &view.model.policies[i]));
+		json_array_append_new(list,
+				      weir_json_policy(&view.model.policies[i], &view.counters));
 	weir_print_json(json_pack("{s:o}", "policies", list));
 	return WEIR_EXIT_DONE;
 }
@@ -196,7 +172,7 @@ static bool is_rule_of(const struct weir_entry *entry, const struct weir_policy 
 static void show_json(const struct view *view, const struct weir_policy *policy,
 		      const struct weir_ruleset *rules)
 {
-	json_t *object = counted_json(view, policy), *lines = json_array();
+	json_t *object = weir_json_policy(policy, &view->counters), *lines = json_array();
 	char text[WEIR_ENTRY_TEXT];
 	for (size_t i = 0; i < rules->n; i++)
 		if (is_rule_of(&rules->entries[i], policy))
@@ -213,7 +189,7 @@ static void show_json(const struct view *view, const struct weir_policy *policy,
 static void show_text(struct weir_cli *cli, const struct view *view,
 		      const struct weir_policy *policy, const struct weir_ruleset *rules)
 {
-	struct count count = count_of(view, policy->name);
+	struct weir_policy_count count = weir_policy_count(&view->counters, policy);
 	char text[WEIR_ENTRY_TEXT], place[128];
 	weir_place_text(&policy->origin, place, sizeof(place));
 	printf("policy %s: %s\n", policy->name, weir_policy_action_name(policy->action));

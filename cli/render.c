@@ -40,8 +40,9 @@ static int add_guards(struct weir_cli *cli, struct weir_ruleset *rules, struct w
 }
 
 /* Whole or not at all: what goes wrong on the way out is told where all answers are. */
-static int print(const struct weir_firewall_ops *firewall, const struct weir_ruleset *rules,
-		 const struct weir_epoch *epoch, struct weir_err *err)
+static int print(const struct weir_cli *cli, const struct weir_firewall_ops *firewall,
+		 const struct weir_ruleset *rules, const struct weir_epoch *epoch,
+		 struct weir_err *err)
 {
 	char *text = NULL;
 	size_t len = 0;
@@ -51,7 +52,10 @@ static int print(const struct weir_firewall_ops *firewall, const struct weir_rul
 	int r = firewall->render(rules, epoch, out, err);
 	if (fclose(out) != 0 && r == 0)
 		r = weir_err_set(err, ENOMEM, "out of memory");
-	if (r == 0)
+	if (r == 0 && cli->json)
+		weir_print_json(
+			json_pack("{s:s, s:s}", "backend", firewall->name, "ruleset", text));
+	else if (r == 0)
 		(void)fwrite(text, 1, len, stdout); /* main() looks */
 	free(text);
 	return r;
@@ -79,6 +83,6 @@ int weir_verb_render(struct weir_cli *cli, struct weir_err *err)
 	struct weir_epoch epoch = { .counter = meta.counter };
 	memcpy(epoch.store, meta.uuid, sizeof(epoch.store));
 	memcpy(epoch.boot, meta.owner.boot, sizeof(epoch.boot));
-	r = print(firewall, &rules, &epoch, err);
+	r = print(cli, firewall, &rules, &epoch, err);
 	return r < 0 ? r : WEIR_EXIT_DONE;
 }

@@ -9,12 +9,6 @@
 #include "cli/cli.h"
 #include "cli/words.h"
 
-/* One change while it is made. */
-struct edit {
-	struct weir_cli *cli;
-	bool declared; /* by a spec, whose next apply says otherwise */
-};
-
 /* ---- taking away ---- */
 
 static int absent(const struct weir_endpoint *ep, enum weir_option_id id, const char *value,
@@ -86,19 +80,16 @@ static int take_away(const struct weir_cli *cli, struct weir_endpoint *ep, struc
 
 static int edit_network(void *ctx, struct weir_model *model, struct weir_err *err)
 {
-	struct edit *edit = ctx;
-	struct weir_network *net = weir_model_network(model, edit->cli->words[0]);
-	edit->declared = net->declared;
-	return weir_words_edit_network(edit->cli, model, net, err);
+	struct weir_cli *cli = ctx;
+	return weir_words_edit_network(cli, model, weir_model_network(model, cli->words[0]), err);
 }
 
 static int edit_endpoint(void *ctx, struct weir_model *model, struct weir_err *err)
 {
-	struct edit *edit = ctx;
-	struct weir_endpoint *ep = weir_model_endpoint(model, edit->cli->words[0]);
-	edit->declared = ep->declared;
-	int r = take_away(edit->cli, ep, err);
-	return r < 0 ? r : weir_words_edit_endpoint(edit->cli, model, ep, err);
+	struct weir_cli *cli = ctx;
+	struct weir_endpoint *ep = weir_model_endpoint(model, cli->words[0]);
+	int r = take_away(cli, ep, err);
+	return r < 0 ? r : weir_words_edit_endpoint(cli, model, ep, err);
 }
 
 static bool says_something(const struct weir_cli *cli)
@@ -109,32 +100,25 @@ static bool says_something(const struct weir_cli *cli)
 	return false;
 }
 
-static int set(struct weir_cli *cli, const char *what, struct weir_edit edit, struct weir_err *err)
+static int set(struct weir_cli *cli, struct weir_edit edit, struct weir_err *err)
 {
-	struct edit ctx = { .cli = cli };
-	edit.ctx = &ctx;
+	edit.ctx = cli;
 	if (!says_something(cli)) {
 		cli->usage = true;
 		return weir_err_set(err, EINVAL, "weir %s: change what? (weir %s --help)",
 				    cli->verb->name, cli->verb->name);
 	}
-	int r = weir_cli_change(cli, &(struct weir_change){ .edit = &edit }, err);
-	if (r >= 0 && ctx.declared && !cli->quiet && !cli->json)
-		fprintf(stderr,
-			"weir: %s \"%s\" is declared in a spec: the next apply of it says what "
-			"holds\n",
-			what, cli->words[0]);
-	return r;
+	return weir_cli_change(cli, &(struct weir_change){ .edit = &edit }, err);
 }
 
 int weir_verb_network_set(struct weir_cli *cli, struct weir_err *err)
 {
 	struct weir_edit edit = { .network = cli->words[0], .fn = edit_network };
-	return set(cli, "network", edit, err);
+	return set(cli, edit, err);
 }
 
 int weir_verb_endpoint_set(struct weir_cli *cli, struct weir_err *err)
 {
 	struct weir_edit edit = { .endpoint = cli->words[0], .fn = edit_endpoint };
-	return set(cli, "endpoint", edit, err);
+	return set(cli, edit, err);
 }

@@ -284,10 +284,39 @@ static int warn_ports(struct weir_plan *plan, const struct weir_resolution *res,
 	return 0;
 }
 
+/* Did somebody change, by hand, one object of a spec? Of ops on ports the first stands for all: they are
+ * about one endpoint. */
+static bool changes_declared(const struct weir_plan *plan, const struct weir_change *change)
+{
+	const struct weir_op *op = change->ops;
+	if (!change->edit &&
+	    (!change->n_ops || (op->kind != WEIR_ADD_MAPPING && op->kind != WEIR_REMOVE_MAPPING)))
+		return false;
+	const struct weir_network *net = weir_model_network(&plan->after, op->name);
+	const struct weir_endpoint *ep = weir_model_endpoint(&plan->after, op->name);
+	return op->kind == WEIR_PUT_NETWORK ? net && net->declared : ep && ep->declared;
+}
+
+/* The spec goes on saying what it said. */
+static int warn_declared(struct weir_plan *plan, const struct weir_change *change,
+			 struct weir_err *err)
+{
+	if (!changes_declared(plan, change))
+		return 0;
+	const struct weir_step step = {
+		.object = change->ops->network ? "network" : "endpoint",
+		.name = change->ops->name,
+		.detail = "it is declared in a spec: the next apply of that says what holds",
+	};
+	return weir_plan_add_warning(plan, &step, err);
+}
+
 static int warn(struct weir_plan *plan, const struct weir_change *change,
 		const struct weir_resolution *res, struct weir_err *err)
 {
-	int r = warn_ports(plan, res, err);
+	int r = warn_declared(plan, change, err);
+	if (r == 0)
+		r = warn_ports(plan, res, err);
 	for (size_t i = 0; r == 0 && i < res->after.n_networks; i++) {
 		const struct weir_network *net = &res->after.networks[i];
 		r = weir_plan_warn_network(plan, weir_model_network(&res->before, net->name), net,

@@ -174,6 +174,47 @@ def test_json_of_errors(world, argv, code, errno):
     assert plain.err.startswith("weir: ") and plain.out == "" and data["error"]["text"] in plain.err
 
 
+@behaviour("U2")
+@words_only
+@pytest.mark.parametrize("argv, word, column", [
+    (["port", "add", "nginx", "80:0"], "80:0", 4), (["graph", "--format", "x"], "x", 1),
+    (["status", "--backend", "foo"], "foo", 1), ([], None, None), (["network"], None, None)])
+def test_json_of_wrong_words(world, argv, word, column):
+    """A word of the command line is told as such, and is no file."""
+    result = world.weir(*argv, "--json", check=False)
+    error = json.loads(result.out)["error"]
+    assert (result.code, result.err) == (2, ""), str(result)
+    assert (error.get("word"), error.get("column")) == (word, column) and "file" not in error, str(result)
+
+
+@behaviour("U1", "U2")
+@words_only
+@pytest.mark.parametrize("argv", [
+    ["endpoint", "set", "nginx", "--label", "a=b"], ["network", "set", "web", "--host", "deny"],
+    ["port", "add", "nginx", "9090:90", "9091:91"], ["port", "rm", "nginx", "8080:80"]])
+def test_what_a_spec_declares_is_the_specs(world, argv):
+    """The next apply undoes what is changed by hand: told once, and not where nothing changes."""
+    hint = "it is declared in a spec: the next apply of that says what holds"
+    world.apply(web())
+    said = world.weir(*argv, "--dry-run", "--json", check=False)
+    assert [w["detail"] for w in world.parse(said)["warnings"]] == [hint]
+    assert world.weir(*argv).err == 'weir: warning: %s "%s": %s\n' % (argv[0].replace("port", "endpoint"), argv[2], hint)
+    assert argv[1] == "rm" or world.weir(*argv).err == ""
+    assert "nothing to change" not in world.apply(web()).out
+    world.weir("endpoint", "add", "mine", "--network", "web")
+    assert world.weir("port", "add", "mine", "9092:92").err == world.weir("endpoint", "set", "mine", "--label", "a=b").err == ""
+
+
+@behaviour("U2", "U3")
+@words_only
+def test_json_of_version_and_rules(world):
+    assert "weir %s\n" % world.weir("version", json=True)["weir"] == world.weir("version").out
+    assert world.weir("--version", json=True) == world.weir("version", json=True)
+    world.apply(web())
+    said = world.weir("render", json=True)
+    assert said["ruleset"] == world.weir("render").out and said["backend"] == world.backend
+
+
 # nft up to 1.0.6 turns the byte order of a single byte here, which kernels from 7 on refuse.
 PROTOCOL_IN_INTERVALS = """
 table inet x {
