@@ -329,6 +329,20 @@ static int traced_addresses(struct weir_links *links, const char *ifname, struct
 	return say_count(links, "addresses", r, ret_n, &why, err);
 }
 
+static int traced_owns(struct weir_links *links, const struct weir_addr *addr, bool *ret,
+		       struct weir_err *err)
+{
+	struct weir_err why = { 0 };
+	char text[WEIR_ADDR_TEXT];
+
+	weir_trace(links->trace, "> links owns %s", weir_addr_text(addr, text));
+	int r = links->inner->owns(links->handle, addr, ret, &why);
+	if (r < 0)
+		return say_failure(links->trace, "owns", r, &why, err);
+	weir_trace(links->trace, "< links owns: %s", *ret ? "yes" : "no");
+	return r;
+}
+
 static int traced_ra_uplinks(struct weir_links *links, struct weir_arena *arena,
 			     char (**ret)[WEIR_IFNAME_SIZE], size_t *ret_n, struct weir_err *err)
 {
@@ -476,6 +490,7 @@ struct weir_link_ops weir_trace_links(const struct weir_link_ops *inner)
 				.list = traced_list,
 				.routes = traced_routes,
 				.addresses = traced_addresses,
+				.owns = traced_owns,
 				.ra_uplinks = traced_ra_uplinks,
 				.sockets = traced_sockets,
 				.socket_owner = traced_socket_owner,

@@ -259,31 +259,6 @@ static int carry_out(struct weir_session *s, const struct weir_resolution *res,
 	return r < 0 ? r : weir_session_commit_store(s, err);
 }
 
-static bool is_new(const struct weir_endpoint *prev, const struct weir_mapping *m)
-{
-	return !prev || !weir_mappings_hold(prev->mappings, prev->n_mappings, m);
-}
-
-/* Of ports that are new, so that it is said once; one of each endpoint stands for all. */
-static int warn_ports(struct weir_plan *plan, const struct weir_resolution *res,
-		      struct weir_err *err)
-{
-	for (size_t i = 0; i < res->after.n_endpoints; i++) {
-		const struct weir_endpoint *ep = &res->after.endpoints[i];
-		const struct weir_endpoint *prev = weir_model_endpoint(&res->before, ep->name);
-		size_t told = plan->n_warnings;
-		for (size_t k = 0; k < ep->n_mappings && plan->n_warnings == told; k++) {
-			const struct weir_mapping *m = &ep->mappings[k];
-			if ((!weir_addr_is_set(&m->host) && !m->strict) || !is_new(prev, m))
-				continue;
-			int r = weir_plan_warn_mapping(plan, &res->after, ep, m, err);
-			if (r < 0)
-				return r;
-		}
-	}
-	return 0;
-}
-
 /* Did somebody change, by hand, one object of a spec? Of ops on ports the first stands for all: they are
  * about one endpoint. */
 static bool changes_declared(const struct weir_plan *plan, const struct weir_change *change)
@@ -311,17 +286,14 @@ static int warn_declared(struct weir_plan *plan, const struct weir_change *chang
 	return weir_plan_add_warning(plan, &step, err);
 }
 
-static int warn(struct weir_plan *plan, const struct weir_change *change,
+static int warn(struct weir_session *s, struct weir_plan *plan, const struct weir_change *change,
 		const struct weir_resolution *res, struct weir_err *err)
 {
 	int r = warn_declared(plan, change, err);
-	if (r == 0)
-		r = warn_ports(plan, res, err);
-	for (size_t i = 0; r == 0 && i < res->after.n_networks; i++) {
-		const struct weir_network *net = &res->after.networks[i];
-		r = weir_plan_warn_network(plan, weir_model_network(&res->before, net->name), net,
-					   err);
-	}
+	for (size_t i = 0; r == 0 && i < res->after.n_endpoints; i++)
+		r = weir_plan_warn_ports(plan, s, res, &res->after.endpoints[i], err);
+	for (size_t i = 0; r == 0 && i < res->after.n_networks; i++)
+		r = weir_plan_warn_network(plan, s, res, &res->after.networks[i], err);
 	for (size_t i = 0; r == 0 && i < change->n_ops; i++)
 		if (change->ops[i].kind == WEIR_PUT_POLICY)
 			r = weir_plan_warn_policy(plan, &res->all_after, change->ops[i].policy,
@@ -356,7 +328,7 @@ static int change_in_transaction(struct weir_session *s, const struct weir_chang
 	if (r == 0)
 		r = weir_plan_describe(plan, &res, err);
 	if (r == 0)
-		r = warn(plan, change, &res, err);
+		r = warn(s, plan, change, &res, err);
 	if (r < 0)
 		return r;
 	if (s->dry_run)

@@ -152,6 +152,9 @@ struct weir_link_ops {
 	/* Addresses that the host has on an interface; none where there is no such interface. */
 	int (*addresses)(struct weir_links *links, const char *ifname, struct weir_arena *arena,
 			 struct weir_addr **ret, size_t *ret_n, struct weir_err *err);
+	/* Does the host take what is sent to this address for itself, on whatever interface? */
+	int (*owns)(struct weir_links *links, const struct weir_addr *addr, bool *ret,
+		    struct weir_err *err);
 	/* Interfaces (by name) that learnt a route from router advertisements. */
 	int (*ra_uplinks)(struct weir_links *links, struct weir_arena *arena,
 			  char (**ret)[WEIR_IFNAME_SIZE], size_t *ret_n, struct weir_err *err);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What is legal in a network, and yet worth a word: an adopted bridge carries others too, and weir binds
- * these by accident or not at all. */
+ * these by accident or not at all; an address to translate to, or a gateway, that is not there. */
 #include "core/plan.h"
 
 #include <stdio.h>
@@ -36,13 +36,19 @@ static const struct {
 	{ closes_host, "the host is closed to all that is on it" },
 };
 
-int weir_plan_warn_network(struct weir_plan *plan, const struct weir_network *prev,
-			   const struct weir_network *net, struct weir_err *err)
+static int warn(struct weir_plan *plan, const struct weir_network *net, const char *detail,
+		struct weir_err *err)
 {
-	char detail[256];
 	const struct weir_step step = {
 		.object = "network", .name = net->name, .detail = detail, .origin = net->origin
 	};
+	return weir_plan_add_warning(plan, &step, err);
+}
+
+static int warn_adopted(struct weir_plan *plan, const struct weir_network *prev,
+			const struct weir_network *net, struct weir_err *err)
+{
+	char detail[256];
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < sizeof(words) / sizeof(words[0]); i++) {
@@ -50,7 +56,43 @@ int weir_plan_warn_network(struct weir_plan *plan, const struct weir_network *pr
 			continue;
 		(void)snprintf(detail, sizeof(detail), "bridge %s is somebody else's: %s",
 			       net->ifname, words[i].detail);
-		r = weir_plan_add_warning(plan, &step, err);
+		r = warn(plan, net, detail, err);
 	}
 	return r;
+}
+
+/* Where replies are routed here, connection tracking knows them all the same. */
+static int warn_nat(struct weir_plan *plan, struct weir_session *s, const struct weir_model *after,
+		    const struct weir_network *prev, const struct weir_network *net,
+		    struct weir_err *err)
+{
+	char detail[256], text[WEIR_ADDR_TEXT];
+	int r = 0;
+
+	for (int f = WEIR_IPV4; r == 0 && f < WEIR_NUM_FAMILIES; f++) {
+		const struct weir_addr *addr = &net->nat_addr[f];
+		bool owns = true;
+		if (net->nat != WEIR_NAT_ADDRESS || !weir_addr_is_set(addr) ||
+		    (prev && weir_addr_cmp(&prev->nat_addr[f], addr) == 0))
+			continue;
+		r = weir_plan_owns(s, after, addr, &owns, err);
+		if (r < 0 || owns)
+			continue;
+		(void)snprintf(detail, sizeof(detail),
+			       "nat %s: the host does not have that address, and until it does, "
+			       "replies come back only where others route it here",
+			       weir_addr_text(addr, text));
+		r = warn(plan, net, detail, err);
+	}
+	return r;
+}
+
+int weir_plan_warn_network(struct weir_plan *plan, struct weir_session *s,
+			   const struct weir_resolution *res, const struct weir_network *net,
+			   struct weir_err *err)
+{
+	const struct weir_network *prev = weir_model_network(&res->before, net->name);
+	int r = warn_adopted(plan, prev, net, err);
+
+	return r < 0 ? r : warn_nat(plan, s, &res->after, prev, net, err);
 }

@@ -26,14 +26,19 @@ int weir_plan_add_unmended(struct weir_plan *plan, const char *object, const cha
 int weir_plan_warn_policy(struct weir_plan *plan, const struct weir_model *all,
 			  const struct weir_policy *policy, struct weir_err *err);
 
-/* Who reaches a published port by other interfaces than its address tells (port_warn.c). */
-int weir_plan_warn_mapping(struct weir_plan *plan, const struct weir_model *model,
-			   const struct weir_endpoint *ep, const struct weir_mapping *m,
-			   struct weir_err *err);
+/* Ports that are new: who reaches them by other interfaces than their address tells, and whether anybody
+ * does (port_warn.c). One of an endpoint's stands for all of the same kind. */
+int weir_plan_warn_ports(struct weir_plan *plan, struct weir_session *s,
+			 const struct weir_resolution *res, const struct weir_endpoint *ep,
+			 struct weir_err *err);
+/* Will the host have the address, when the networks are as they will be? */
+int weir_plan_owns(struct weir_session *s, const struct weir_model *after,
+		   const struct weir_addr *addr, bool *ret, struct weir_err *err);
 
-/* What else an adopted bridge carries, and escapes or suffers (network_warn.c). What was so of prev already
- * is not said again; NULL: it is new. */
-int weir_plan_warn_network(struct weir_plan *plan, const struct weir_network *prev,
-			   const struct weir_network *net, struct weir_err *err);
+/* What else an adopted bridge carries, and escapes or suffers; gateways that are not there, and addresses
+ * to translate to that the host does not have (network_warn.c). What was so already is not said again. */
+int weir_plan_warn_network(struct weir_plan *plan, struct weir_session *s,
+			   const struct weir_resolution *res, const struct weir_network *net,
+			   struct weir_err *err);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What is legal in a published port, and yet worth a word: an address of the host's is no interface of the
- * host's. */
+ * host's, and what is no address of its leads nowhere. */
 #include <stdio.h>
 #include <string.h>
 
@@ -17,26 +17,93 @@ static bool is_strict(const struct weir_model *model, const struct weir_endpoint
 	return m->strict || (net && net->strict);
 }
 
-int weir_plan_warn_mapping(struct weir_plan *plan, const struct weir_model *model,
-			   const struct weir_endpoint *ep, const struct weir_mapping *m,
-			   struct weir_err *err)
+int weir_plan_owns(struct weir_session *s, const struct weir_model *after,
+		   const struct weir_addr *addr, bool *ret, struct weir_err *err)
+{
+	for (size_t i = 0; i < after->n_networks; i++) {
+		const struct weir_network *net = &after->networks[i];
+		for (size_t k = 0; weir_mode_traits(net->mode)->host && k < net->n_subnets; k++)
+			if (!net->gateway_endpoint &&
+			    weir_addr_cmp(&net->subnets[k].gateway, addr) == 0) {
+				*ret = true; /* by an interface that this change makes */
+				return 0;
+			}
+	}
+	return s->engine->links->owns(s->links, addr, ret, err);
+}
+
+enum worth { NOTHING, STRICT_OF_ALL, NOWHERE, EVERYWHERE, NUM_WORTHS };
+
+static int judge(struct weir_session *s, const struct weir_model *model,
+		 const struct weir_endpoint *ep, const struct weir_mapping *m, enum worth *ret,
+		 struct weir_err *err)
+{
+	bool owns = true;
+	int r = 0;
+
+	*ret = NOTHING;
+	if (!weir_addr_is_set(&m->host)) {
+		*ret = m->strict ? STRICT_OF_ALL : NOTHING;
+		return 0;
+	}
+	if (weir_addr_is_loopback(&m->host))
+		return 0;
+	r = weir_plan_owns(s, model, &m->host, &owns, err);
+	if (r == 0 && !owns)
+		*ret = NOWHERE;
+	else if (r == 0 && !is_strict(model, ep, m))
+		*ret = EVERYWHERE;
+	return r;
+}
+
+static int say(struct weir_plan *plan, const struct weir_endpoint *ep, const struct weir_mapping *m,
+	       enum worth worth, struct weir_err *err)
 {
 	char text[WEIR_MAPPING_TEXT], detail[256], host[WEIR_ADDR_TEXT];
 	const struct weir_step step = {
 		.object = "mapping", .name = ep->name, .detail = detail, .origin = m->origin
 	};
-	bool any = !weir_addr_is_set(&m->host);
 
 	(void)weir_mapping_text(m, text);
-	if (any && m->strict)
+	(void)weir_addr_text(&m->host, host);
+	if (worth == STRICT_OF_ALL)
 		(void)snprintf(detail, sizeof(detail),
 			       "%s: strict says nothing of a port on every address", text);
-	else if (any || weir_addr_is_loopback(&m->host) || is_strict(model, ep, m))
-		return 0;
+	else if (worth == NOWHERE)
+		(void)snprintf(detail, sizeof(detail),
+			       "%s: the host does not have %s, and nobody reaches the port until "
+			       "it does",
+			       text, host);
 	else
 		(void)snprintf(detail, sizeof(detail),
 			       "%s can be reached by every interface of the host, not only by that "
 			       "with %s (strict closes the others)",
-			       text, weir_addr_text(&m->host, host));
+			       text, host);
 	return weir_plan_add_warning(plan, &step, err);
+}
+
+static bool is_new(const struct weir_endpoint *prev, const struct weir_mapping *m)
+{
+	return !prev || !weir_mappings_hold(prev->mappings, prev->n_mappings, m);
+}
+
+int weir_plan_warn_ports(struct weir_plan *plan, struct weir_session *s,
+			 const struct weir_resolution *res, const struct weir_endpoint *ep,
+			 struct weir_err *err)
+{
+	const struct weir_endpoint *prev = weir_model_endpoint(&res->before, ep->name);
+	bool told[NUM_WORTHS] = { [NOTHING] = true };
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < ep->n_mappings; i++) {
+		const struct weir_mapping *m = &ep->mappings[i];
+		enum worth worth = NOTHING;
+		if ((!weir_addr_is_set(&m->host) && !m->strict) || !is_new(prev, m))
+			continue;
+		r = judge(s, &res->after, ep, m, &worth, err);
+		if (r == 0 && !told[worth])
+			r = say(plan, ep, m, worth, err);
+		told[worth] = true;
+	}
+	return r;
 }

@@ -6,7 +6,7 @@ import pytest
 
 from marks import across, behaviour, elsewhere, every_switch, neighbours
 from specs import dual, on, web
-from world import FAMILIES, V4, V6, wait_until
+from world import ATTEMPT_MS, FAMILIES, V4, V6, wait_until
 
 
 @behaviour("N1", "S9")
@@ -39,6 +39,25 @@ def test_host_sees_endpoints_as_they_are(world):
     world.host.serve(80)
     for family, gateway in ((V4, "10.88.1.1"), (V6, "fd00:88:1::1")):
         assert world.ns("nginx").connect(gateway, 80).client == world.address("nginx", family.version)
+
+
+@behaviour("N2", "U1")
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_source_address_that_the_host_does_not_have(world, family):
+    """Somebody may route it here, or it may come later: taken, and told once."""
+    absent, there = ("192.0.2.77", V4.other_host) if family is V4 else ("2001:db8::77", V6.other_host)
+    words = 'warning: network "web": nat %s: the host does not have that address' % absent
+    world.apply({"networks": {"web": dual(1)}, "endpoints": {"api": on("web")}})
+    world.lan.serve(80)
+    assert words in world.weir("network", "set", "web", "--nat", absent, "--dry-run", check=False).err
+    assert words in world.weir("network", "set", "web", "--nat", absent).err
+    assert "does not have" not in world.weir("network", "set", "web", "--isolate").err, "said once"
+    assert world.ns("api").connect(family.lan, 80, ms=ATTEMPT_MS).outcome == "timeout"
+    world.lan.run("ip", "route", "add", absent, "via", family.host)
+    said = world.ns("api").connect(family.lan, 80)
+    assert (said.server, said.client) == ("lan", absent)
+    assert "does not have" not in world.weir("network", "set", "web", "--nat", there).err
+    assert world.ns("api").connect(family.lan, 80).client == there
 
 
 @behaviour("N2", "S9")

@@ -223,6 +223,35 @@ def test_plan_tells_that_an_address_is_no_interface(world):
     assert "strict says nothing" in result.err
 
 
+@behaviour("N4", "N10", "U1")
+@pytest.mark.parametrize("family", FAMILIES)
+def test_an_address_that_the_host_does_not_have(world, family):
+    """It may come later, so it is taken; whoever published on it is told, once for an endpoint."""
+    absent, there = ("192.0.2.99", "198.51.100.9") if family is V4 else ("2001:db8::99", "2001:db8:9::9")
+    where = absent if family is V4 else "[%s]" % absent
+    words = "%s:8080:80: the host does not have %s, and nobody reaches the port until it does" % (where, absent)
+    world.apply({"networks": {"web": dual(1)}, "endpoints": {}})
+    for argv in (["plan"], ["apply"]):
+        spec = {"networks": {"web": dual(1)}, "endpoints": {"nginx": on("web", publish=[where + ":8080:80", where + ":8081:80"])}}
+        said = world.weir(*argv, world.spec(spec), check=False).err
+        assert words in said and said.count("warning") == 1, said
+    assert "warning" not in world.weir("plan", "spec.yaml").err, "said once"
+    world.ns("nginx").serve(80)
+    strict = world.weir("port", "add", "nginx", where + ":8082:80", "--strict").err
+    assert "does not have" in strict, strict
+    world.host.run("ip", "addr", "add", absent + ("/24" if family is V4 else "/64"), "dev", "eth0",
+                   *([] if family is V4 else ["nodad"]))
+    assert world.lan.connect(absent, 8080).server == "nginx"
+    for text in (absent, there):  # an address of the host's may stand on no interface
+        if text == there:
+            world.host.run("ip", "-4" if family is V4 else "-6", "route", "add", "local", there, "dev", "lo")
+        told = world.weir("port", "add", "nginx", where.replace(absent, text) + ":8083:80", "--dry-run", check=False).err
+        assert "every interface" in told and "does not have" not in told, told
+    spec = {"networks": {"web": dual(1), "new": dual(7)},
+            "endpoints": {"nginx": on("web", publish=["10.88.7.1:8084:80", "[fd00:88:7::1]:8084:80"])}}
+    assert "does not have" not in world.weir("plan", world.spec(spec), check=False).err, "the change brings it"
+
+
 @behaviour("S4", "N8")
 @neighbours
 def test_a_port_becomes_strict(world):

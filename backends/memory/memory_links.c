@@ -402,6 +402,18 @@ static int links_addresses(struct weir_links *links, const char *ifname, struct 
 	return r;
 }
 
+static int links_owns(struct weir_links *links, const struct weir_addr *addr, bool *ret,
+		      struct weir_err *err)
+{
+	int r = weir_memory_step("looking for an address", err);
+
+	(void)links;
+	(void)addr;
+	if (r == 0)
+		*ret = true; /* whatever somebody asks for */
+	return r;
+}
+
 static int links_ra_uplinks(struct weir_links *links, struct weir_arena *arena,
 			    char (**ret)[WEIR_IFNAME_SIZE], size_t *ret_n, struct weir_err *err)
 {
@@ -490,6 +502,7 @@ const struct weir_link_ops weir_memory_links = {
 	.network_check = network_check,
 	.routes = links_routes,
 	.addresses = links_addresses,
+	.owns = links_owns,
 	.ra_uplinks = links_ra_uplinks,
 	.sockets = links_sockets,
 	.socket_owner = socket_owner,

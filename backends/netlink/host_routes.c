@@ -109,6 +109,12 @@ int weir_host_routes(struct weir_links *links, struct weir_arena *arena,
 	return 0;
 }
 
+int weir_host_owns(struct weir_links *links, const struct weir_addr *addr, bool *ret,
+		   struct weir_err *err)
+{
+	return weir_route_is_local(&links->host, addr, ret, err);
+}
+
 /* ---- uplinks ---- */
 
 struct uplinks {

@@ -130,6 +130,7 @@ const struct weir_link_ops weir_netlink = {
 	.list = weir_host_links_list,
 	.routes = weir_host_routes,
 	.addresses = weir_host_addresses,
+	.owns = weir_host_owns,
 	.ra_uplinks = weir_host_ra_uplinks,
 	.sockets = weir_host_sockets,
 	.socket_owner = weir_host_socket_owner,

@@ -412,6 +412,51 @@ int weir_route_is_by(struct weir_channel *channel, const struct weir_addr *addr,
 	return 0;
 }
 
+static int take_type(const struct nlmsghdr *message, void *ctx)
+{
+	uint8_t *type = ctx;
+	struct rtmsg header;
+
+	*type = RTN_UNSPEC;
+	if (message && message->nlmsg_type == RTM_NEWROUTE) {
+		memcpy(&header, nlmsg_data(message), sizeof(header));
+		*type = header.rtm_type;
+	}
+	return 0;
+}
+
+/* How the kernel says that it knows no way, by the kind of route that refuses. */
+static bool is_no_way(int r)
+{
+	return r == -ENETUNREACH || r == -EHOSTUNREACH || r == -EACCES || r == -EINVAL ||
+	       r == -EAFNOSUPPORT || r == -EOPNOTSUPP;
+}
+
+int weir_route_is_local(struct weir_channel *channel, const struct weir_addr *addr, bool *ret,
+			struct weir_err *err)
+{
+	struct rtmsg header = {
+		.rtm_family = weir_family_to_af(addr->family),
+		.rtm_dst_len = (uint8_t)weir_family_bits(addr->family),
+	};
+	WEIR_CLEAN_REQUEST struct weir_request request =
+		weir_request_make(RTM_GETROUTE, 0, &header, sizeof(header));
+	struct weir_err why = { 0 };
+	char text[WEIR_ADDR_TEXT];
+	uint8_t type = RTN_UNSPEC;
+
+	weir_request_addr(&request, RTA_DST, addr);
+	int r = weir_request_walk(channel, &request, take_type, &type, &why, "route get %s",
+				  weir_addr_text(addr, text));
+	if (r < 0 && !is_no_way(r)) {
+		if (err)
+			*err = why;
+		return r;
+	}
+	*ret = r == 0 && type == RTN_LOCAL;
+	return 0;
+}
+
 int weir_route_refuse(struct weir_channel *channel, bool add, const struct weir_prefix *to,
 		      uint32_t metric, struct weir_err *err)
 {

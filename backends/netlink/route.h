@@ -52,6 +52,9 @@ int weir_routes_put(struct weir_channel *channel, const struct weir_routes *rout
  * many routes there are. */
 int weir_route_is_by(struct weir_channel *channel, const struct weir_addr *addr, int index,
 		     bool *ret, struct weir_err *err);
+/* Is what the host sends there delivered to itself? */
+int weir_route_is_local(struct weir_channel *channel, const struct weir_addr *addr, bool *ret,
+			struct weir_err *err);
 /* A route that refuses what is sent to the prefix; absent on removal is fine. */
 int weir_route_refuse(struct weir_channel *channel, bool add, const struct weir_prefix *to,
 		      uint32_t metric, struct weir_err *err);

@@ -209,6 +209,18 @@ static void test_host_facts(void **state)
 	}
 	assert_int_equal(ours, 4);
 	assert_int_equal(n, 4);
+	static const struct {
+		const char *addr;
+		bool owned;
+	} asked[] = { { "192.0.2.5", true },	{ "192.0.2.6", false }, { "198.51.100.1", false },
+		      { "203.0.113.1", false }, { "fd77::1", false },	{ "2001:db8::1", false } };
+	for (size_t i = 0; i < sizeof(asked) / sizeof(asked[0]); i++) {
+		struct weir_addr addr;
+		bool owned = !asked[i].owned;
+		assert_int_equal(weir_addr_parse(asked[i].addr, &addr, NULL), 0);
+		assert_ok(bench, ops->owns(bench->links, &addr, &owned, &bench->err));
+		assert_int_equal(owned, asked[i].owned);
+	}
 	assert_ok(bench, ops->ra_uplinks(bench->links, arena, &uplinks, &n, &bench->err));
 	assert_int_equal(n, 1);
 	assert_string_equal(uplinks[0], "up1");
