@@ -201,10 +201,14 @@ static void show_text(const struct shown *s)
 	const struct weir_network *net = s->net;
 	printf("network %s: %s %s\n", net->name, weir_mode_name(net->mode), net->ifname);
 	for (size_t i = 0; i < net->n_subnets; i++)
-		printf("  subnet %s gateway %s\n", weir_prefix_text(&net->subnets[i].prefix, text),
+		printf("  subnet %s gateway %s%s%s%s\n",
+		       weir_prefix_text(&net->subnets[i].prefix, text),
 		       weir_addr_is_set(&net->subnets[i].gateway)
 			       ? weir_addr_text(&net->subnets[i].gateway, v4)
-			       : "none");
+			       : "none",
+		       net->gateway_endpoint ? " (endpoint " : "",
+		       net->gateway_endpoint ? net->gateway_endpoint : "",
+		       net->gateway_endpoint ? ")" : "");
 	for (size_t i = 0; i < s->model->n_endpoints; i++) {
 		const struct weir_endpoint *ep = &s->model->endpoints[i];
 		const struct weir_attachment *att = weir_endpoint_attachment(ep, net->name);

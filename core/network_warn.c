@@ -4,6 +4,7 @@
 #include "core/plan.h"
 
 #include <stdio.h>
+#include <string.h>
 
 static bool is_adopted(const struct weir_network *net)
 {
@@ -87,6 +88,32 @@ static int warn_nat(struct weir_plan *plan, struct weir_session *s, const struct
 	return r;
 }
 
+/* Whoever is in the network waits for it. */
+static bool lacks_gateway(const struct weir_network *net)
+{
+	if (!net->gateway_endpoint)
+		return false;
+	for (size_t i = 0; i < net->n_subnets; i++)
+		if (weir_addr_is_set(&net->subnets[i].gateway))
+			return false;
+	return true;
+}
+
+static int warn_gateway(struct weir_plan *plan, const struct weir_network *prev,
+			const struct weir_network *net, struct weir_err *err)
+{
+	char detail[256];
+
+	if (!lacks_gateway(net) || (prev && lacks_gateway(prev) &&
+				    strcmp(prev->gateway_endpoint, net->gateway_endpoint) == 0))
+		return 0;
+	(void)snprintf(detail, sizeof(detail),
+		       "gateway %s: no endpoint of that name is in the network, and until it is, "
+		       "nobody there has a default route",
+		       net->gateway_endpoint);
+	return warn(plan, net, detail, err);
+}
+
 int weir_plan_warn_network(struct weir_plan *plan, struct weir_session *s,
 			   const struct weir_resolution *res, const struct weir_network *net,
 			   struct weir_err *err)
@@ -94,5 +121,7 @@ int weir_plan_warn_network(struct weir_plan *plan, struct weir_session *s,
 	const struct weir_network *prev = weir_model_network(&res->before, net->name);
 	int r = warn_adopted(plan, prev, net, err);
 
-	return r < 0 ? r : warn_nat(plan, s, &res->after, prev, net, err);
+	if (r == 0)
+		r = warn_nat(plan, s, &res->after, prev, net, err);
+	return r < 0 ? r : warn_gateway(plan, prev, net, err);
 }

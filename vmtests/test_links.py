@@ -129,6 +129,29 @@ def test_router_between_two_segments(world):
     assert world.sysctl("net/ipv4/ip_forward") == "0"  # the host forwards nothing for them
 
 
+@behaviour("L5", "U1")
+@words_only
+def test_a_gateway_that_is_not_there(world):
+    """It may come later; until then whoever reads is told that nobody has a default route."""
+    words = "no endpoint of that name is in the network, and until it is, nobody there has a default route"
+    spec = {"networks": {"left": dual(1, gateway="ruoter"), "right": dual(2)},
+            "endpoints": {"api": on("left"), "router": on("left", "right", forward=True)}}
+    for argv in (["plan"], ["apply"]):
+        said = world.weir(*argv, world.spec(spec), check=False)
+        assert said.err.startswith("weir: warning: spec.yaml:") and "gateway ruoter: " + words in said.err, str(said)
+        assert said.err.count("warning") == 1
+    assert not world.weir("apply", "spec.yaml").err, "said once"
+    assert "subnet 10.88.1.0/24 gateway none (endpoint ruoter)\n" in world.weir("network", "show", "left").out
+    assert "gateway 10.88.1.l: " + words in world.weir("network", "set", "left", "--gateway", "10.88.1.l", "-n", check=False).err
+    assert words not in world.weir("network", "set", "left", "--gateway", "router").err
+    shown = world.weir("network", "show", "left").out
+    assert "gateway %s (endpoint router)\n" % world.address("router") in shown and "none" not in shown, shown
+    assert "gateway router: " + words in world.weir("endpoint", "rm", "router").err
+    made = world.weir("network", "add", "more", "--gateway", "later")
+    assert 'warning: network "more": gateway later: ' + words in made.err, str(made)
+    assert not world.weir("endpoint", "add", "later", "--network", "more", "--forward").err
+
+
 @behaviour("L6")
 @elsewhere
 def test_mac_of_choice_and_its_change(world):
