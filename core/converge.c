@@ -357,7 +357,6 @@ static int find_orphans(struct work *w)
 
 static int look(struct work *w)
 {
-	const char *sysctl = NULL;
 	int r = load_wanted(w);
 	if (r == 0)
 		r = finish_mark(w);
@@ -380,9 +379,7 @@ static int look(struct work *w)
 	if (r == 0)
 		r = weir_hosts_compare(w->s, &w->want, w->plan, w->err);
 	if (r == 0)
-		r = weir_forwarding_compare(w->s, &sysctl, w->err);
-	if (r == 0 && sysctl)
-		r = drift(w, WEIR_ACTION_CHANGE, "sysctl", sysctl, "has another value");
+		r = weir_forwarding_tell(w->s, w->plan, w->err);
 	return r;
 }
 

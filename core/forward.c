@@ -9,7 +9,10 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
+
+#include "core/plan.h"
 
 static const char *const switches[WEIR_NUM_FAMILIES] = {
 	[WEIR_IPV4] = "net/ipv4/ip_forward",
@@ -203,45 +206,40 @@ int weir_forwarding_forget(struct weir_session *s, struct weir_err *err)
 	return r;
 }
 
-/* 1: somebody has given it another value; 0: it is as weir left it, or its interface is gone. */
-static int has_drifted(struct weir_session *s, const struct weir_stored_sysctl *sysctl,
-		       struct weir_err *err)
+static int tell_drift(struct weir_plan *plan, const struct weir_stored_sysctl *sysctl, long now,
+		      struct weir_err *err)
 {
-	long now = sysctl->set;
-	int r = s->engine->links->sysctl_get(s->links, sysctl->key, &now, err);
-	if (r < 0)
-		return r == -ENOENT ? 0 : r;
-	return now != sysctl->set;
+	char detail[64];
+	(void)snprintf(detail, sizeof(detail), "it is %ld, and should be %ld", now, sysctl->set);
+	return weir_plan_add_drift(plan, WEIR_ACTION_CHANGE, "sysctl", sysctl->key, detail, err);
 }
 
-int weir_forwarding_compare(struct weir_session *s, const char **ret_drift, struct weir_err *err)
+/* What somebody has given another value is told, or without a plan set. */
+static int compare(struct weir_session *s, struct weir_plan *plan, struct weir_err *err)
 {
 	struct weir_stored_sysctl *sysctls = NULL;
+	const struct weir_link_ops *links = s->engine->links;
 	size_t n = 0;
-	const char *drift = NULL;
 	int r = load_sysctls(s, &sysctls, &n, err);
-	for (size_t i = 0; r == 0 && !drift && i < n; i++) {
-		r = has_drifted(s, &sysctls[i], err);
-		if (r == 1) {
-			drift = sysctls[i].key;
+	for (size_t i = 0; r == 0 && i < n; i++) {
+		long now = sysctls[i].set;
+		r = links->sysctl_get(s->links, sysctls[i].key, &now, err);
+		if (r == -ENOENT) /* its interface is gone */
 			r = 0;
-		}
+		if (r < 0 || now == sysctls[i].set)
+			continue;
+		r = plan ? tell_drift(plan, &sysctls[i], now, err)
+			 : links->sysctl_set(s->links, sysctls[i].key, sysctls[i].set, err);
 	}
-	if (r == 0)
-		*ret_drift = drift;
 	return r;
+}
+
+int weir_forwarding_tell(struct weir_session *s, struct weir_plan *plan, struct weir_err *err)
+{
+	return compare(s, plan, err);
 }
 
 int weir_forwarding_mend(struct weir_session *s, struct weir_err *err)
 {
-	struct weir_stored_sysctl *sysctls = NULL;
-	size_t n = 0;
-	int r = load_sysctls(s, &sysctls, &n, err);
-	for (size_t i = 0; r == 0 && i < n; i++) {
-		r = has_drifted(s, &sysctls[i], err);
-		if (r == 1)
-			r = s->engine->links->sysctl_set(s->links, sysctls[i].key, sysctls[i].set,
-							 err);
-	}
-	return r;
+	return compare(s, NULL, err);
 }

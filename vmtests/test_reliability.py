@@ -414,6 +414,8 @@ def test_forwarding_is_switched_on_again(world):
     world.apply(web())
     for key in keys:
         world.set_sysctl(key, 0)
+    drift = world.weir("status", json=True, check=False)["drift"]
+    assert [line for line in drift if "sysctl" in line] == ["sysctl %s: it is 0, and should be 1" % key for key in keys], drift
     world.weir("network", "add", "k")
     assert world.sysctl(keys[0]) == "1"
     world.weir("network", "add", "six", "--subnet", "fd00:88:9::/64")

@@ -168,6 +168,7 @@ static void test_repair_switches_on_again(void **state)
 	OK(h, repair(h));
 	assert_int_equal(h->plan.n_drift, 1);
 	assert_string_equal(h->plan.drift[0].name, IPV4);
+	assert_string_equal(h->plan.drift[0].detail, "it is 0, and should be 1");
 	assert_int_equal(get(IPV4), 1);
 	OK(h, prune(h, none));
 	assert_int_equal(get(IPV4), 0);
