@@ -300,6 +300,16 @@ static int split(int argc, char **argv, struct weir_cli *cli, struct weir_err *e
 	return 0;
 }
 
+/* "weir help VERB" is "weir VERB --help". */
+static int take_help(struct weir_cli *cli, struct weir_err *err)
+{
+	if (!cli->n_words || strcmp(cli->words[0], "help") != 0)
+		return 0;
+	cli->words++;
+	cli->n_words--;
+	return add_option(cli, OPT_HELP, NULL, err);
+}
+
 static int find_verb(struct weir_cli *cli, struct weir_err *err)
 {
 	for (size_t i = 0; i < weir_n_verbs; i++) {
@@ -353,6 +363,25 @@ static int read_globals(struct weir_cli *cli, struct weir_err *err)
 	return timeout ? parse_timeout(timeout, &cli->timeout_ms, err) : 0;
 }
 
+/* Of "backend": "backend use". */
+static const struct weir_verb *longer_one(const struct weir_verb *verb)
+{
+	for (size_t i = 0; i < weir_n_verbs; i++)
+		if (begins(verb->name, &weir_verbs[i]))
+			return &weir_verbs[i];
+	return NULL;
+}
+
+static int wrong_words(const struct weir_verb *verb, struct weir_err *err)
+{
+	const struct weir_verb *longer = longer_one(verb);
+	const char *space = verb->usage[0] ? " " : "";
+	if (longer)
+		return weir_err_set(err, EINVAL, "usage: weir %s%s%s, or weir %s %s", verb->name,
+				    space, verb->usage, longer->name, longer->usage);
+	return weir_err_set(err, EINVAL, "usage: weir %s%s%s", verb->name, space, verb->usage);
+}
+
 static int check_usage(const struct weir_cli *cli, struct weir_err *err)
 {
 	const struct weir_verb *verb = cli->verb;
@@ -361,7 +390,7 @@ static int check_usage(const struct weir_cli *cli, struct weir_err *err)
 			return weir_err_set(err, EINVAL, "weir %s takes no --%s (weir %s --help)",
 					    verb->name, defs[cli->options[i].id].name, verb->name);
 	if (cli->n_words < verb->min_words || cli->n_words > verb->max_words)
-		return weir_err_set(err, EINVAL, "usage: weir %s %s", verb->name, verb->usage);
+		return wrong_words(verb, err);
 	return 0;
 }
 
@@ -381,6 +410,8 @@ int weir_cli_parse(int argc, char **argv, struct weir_cli *cli, struct weir_err 
 {
 	int r = split(argc, argv, cli, err);
 	cli->json = weir_cli_flag(cli, OPT_JSON); /* errors from here on know how to look */
+	if (r == 0)
+		r = take_help(cli, err);
 	if (r == 0)
 		r = find_verb(cli, err);
 	if (r == 0)
@@ -451,27 +482,47 @@ bool weir_cli_option_is_global(enum weir_option_id id)
 
 /* ---- help ---- */
 
-static void option_help(enum weir_option_id id, FILE *out)
+/* What an option of several verbs means to one of them, where that is not the same. */
+static const struct {
+	const char *verb;
+	enum weir_option_id id;
+	const char *help;
+} own_help[] = {
+	{ "network add", OPT_MODE, "bridge (default), p2p, macvlan, ipvlan, vlan, routed" },
+	{ "endpoint add", OPT_MODE, "host: the host's namespace; none: loopback only" },
+};
+
+static const char *help_of(enum weir_option_id id, const struct weir_verb *verb)
 {
+	for (size_t i = 0; verb && i < sizeof(own_help) / sizeof(own_help[0]); i++)
+		if (own_help[i].id == id && strcmp(own_help[i].verb, verb->name) == 0)
+			return own_help[i].help;
+	return defs[id].help;
+}
+
+static void option_help(enum weir_option_id id, const struct weir_verb *verb, FILE *out)
+{
+	const char *help = help_of(id, verb);
 	char left[128];
 	char letter[] = { '-', defs[id].letter, ',', ' ', '\0' };
 	(void)snprintf(left, sizeof(left), "%s--%s%s%s", defs[id].letter ? letter : "    ",
 		       defs[id].name, defs[id].arg ? " " : "", defs[id].arg ? defs[id].arg : "");
 	if (strlen(left) > 30)
-		fprintf(out, "  %s\n  %-30s %s\n", left, "", defs[id].help);
+		fprintf(out, "  %s\n  %-30s %s\n", left, "", help);
 	else
-		fprintf(out, "  %-30s %s\n", left, defs[id].help);
+		fprintf(out, "  %-30s %s\n", left, help);
 }
 
 static void verb_help(const struct weir_verb *verb, FILE *out)
 {
-	fprintf(out, "usage: weir %s %s\n\n%s\n", verb->name, verb->usage, verb->summary);
+	fprintf(out, "usage: weir %s%s%s\n\n%s\n", verb->name, verb->usage[0] ? " " : "",
+		verb->usage, verb->summary);
 	if (verb->more)
 		fprintf(out, "\n%s", verb->more);
 	if (verb->options && *verb->options != OPT_HELP)
 		fputs("\nOptions:\n", out);
 	for (const enum weir_option_id *id = verb->options; id && *id != OPT_HELP; id++)
-		option_help(*id, out);
+		option_help(*id, verb, out);
 }
 
 static void overview(const char *word, FILE *out)
@@ -499,9 +550,9 @@ void weir_help(const struct weir_cli *cli, FILE *out)
 	fputs("\nGlobal options:\n", out);
 	for (int i = 0; i < WEIR_NUM_OPTIONS; i++)
 		if (defs[i].global)
-			option_help(i, out);
+			option_help(i, verb, out);
 	if (!verb)
-		fputs("\nweir COMMAND --help tells more; weir(8) and weir.yaml(5) all of it.\n"
+		fputs("\nweir help COMMAND tells more; weir(8) and weir.yaml(5) all of it.\n"
 		      "Exit codes: 0 done, 1 failed, 2 usage, 3 there are changes, 4 this host "
 		      "cannot.\n",
 		      out);

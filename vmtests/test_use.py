@@ -101,6 +101,19 @@ def test_help(world):
     world.same(before, world.snapshot())
 
 
+@behaviour("U2")
+@words_only
+def test_help_by_its_name(world):
+    for verb in ([], ["network"], ["network", "add"], ["backend"], ["exec"]):
+        assert world.weir("help", *verb).out == world.weir(*verb, "--help").out
+    world.refused(2, "help", "ntework", says="unknown command")
+    network, endpoint = (world.weir("help", what, "add").out for what in ("network", "endpoint"))
+    assert "p2p" in network and "loopback only" not in network
+    assert "p2p" not in endpoint and "loopback only" in endpoint
+    world.refused(2, "backend", "foo", says="usage: weir backend, or weir backend use nftables|iptables|auto")
+    assert world.weir("status", "foo", check=False).err == "weir: usage: weir status\n"
+
+
 NOTHING = type(None)  # a network without a bridge has no interface of its own
 NETWORK = {"name": str, "mode": str, "ifname": (str, NOTHING), "mac": (str, NOTHING), "mtu": int, "subnets": list, "nat": (str, list),
            "internal": bool, "isolate": bool, "host": str, "filter_bridged": bool, "trusted": list,
