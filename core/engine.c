@@ -344,16 +344,25 @@ static int change_in_transaction(struct weir_session *s, const struct weir_chang
 	return r;
 }
 
-static bool makes_declared(const struct weir_change *change)
+/* What is declared is there after a boot, and so has what changes it to be. */
+static int is_durable(struct weir_session *s, const struct weir_op *op, bool *ret,
+		      struct weir_err *err)
 {
-	for (size_t i = 0; i < change->n_ops; i++) {
-		const struct weir_op *op = &change->ops[i];
-		if (op->kind == WEIR_PUT_NETWORK || op->kind == WEIR_REMOVE_NETWORK ||
-		    op->kind == WEIR_PUT_POLICY || op->kind == WEIR_REMOVE_POLICY ||
-		    (op->endpoint && op->endpoint->declared))
-			return true;
-	}
-	return change->prune;
+	if (op->kind == WEIR_REMOVE_ENDPOINT || op->kind == WEIR_ADD_MAPPING ||
+	    op->kind == WEIR_REMOVE_MAPPING)
+		return weir_store_is_declared(s->store, op->name, ret, err);
+	*ret = op->kind != WEIR_PUT_ENDPOINT || op->endpoint->declared;
+	return 0;
+}
+
+static int begin_store(struct weir_session *s, const struct weir_change *change,
+		       struct weir_err *err)
+{
+	bool durable = change->prune;
+	int r = 0;
+	for (size_t i = 0; r == 0 && !durable && i < change->n_ops; i++)
+		r = is_durable(s, &change->ops[i], &durable, err);
+	return r < 0 ? r : weir_store_begin(s->store, durable, err);
 }
 
 /* The object as it is, changed, as the one op of `change`. */
@@ -401,7 +410,7 @@ static int run_change(struct weir_session *s, const struct weir_change *wanted, 
 	if (r == 0 && change.edit)
 		r = edit_object(s, &change, &edited, err);
 	if (r == 0)
-		r = weir_store_begin(s->store, makes_declared(&change), err);
+		r = begin_store(s, &change, err);
 	if (r == 0 && (change.prune || everything))
 		r = add_pruned(s, &change, everything, &all, err);
 	if (r == 0)

@@ -98,6 +98,9 @@ int weir_store_remove_mapping(struct weir_store *store, const char *endpoint,
 int weir_store_find_mapping(struct weir_store *store, const char *endpoint,
 			    const struct weir_mapping *mapping, struct weir_arena *arena,
 			    struct weir_mapping *ret, struct weir_err *err);
+/* Does a spec declare the endpoint? Of none that is not there. */
+int weir_store_is_declared(struct weir_store *store, const char *endpoint, bool *ret,
+			   struct weir_err *err);
 /* Only what the kernel told: the namespace's id. */
 int weir_store_set_netns_id(struct weir_store *store, const char *endpoint,
 			    const struct weir_netns_id *id, struct weir_err *err);

@@ -238,6 +238,19 @@ int weir_store_remove_endpoint(struct weir_store *store, const char *name, struc
 	return r < 0 ? weir_store_spoil(store, r) : 0;
 }
 
+int weir_store_is_declared(struct weir_store *store, const char *endpoint, bool *ret,
+			   struct weir_err *err)
+{
+	WEIR_CLEAN_QUERY sqlite3_stmt *row = NULL;
+	int r = weir_store_query(store, WEIR_SQL_IS_DECLARED, &row, err, "t", endpoint);
+	if (r == 0)
+		r = weir_store_step(store, row, err);
+	if (r < 0)
+		return r;
+	*ret = r == 1 && sqlite3_column_int(row, 0);
+	return 0;
+}
+
 int weir_store_set_netns_id(struct weir_store *store, const char *endpoint,
 			    const struct weir_netns_id *id, struct weir_err *err)
 {

@@ -153,6 +153,7 @@ const char *const weir_store_sql[] = {
 	[WEIR_SQL_ENDPOINTS] = "SELECT name FROM endpoint ORDER BY name",
 	[WEIR_SQL_ENDPOINT] = "SELECT netns, netns_path, dev, ino, boot, forward, declared,"
 			      " rate_to, rate_from, cookie FROM endpoint WHERE name = ?",
+	[WEIR_SQL_IS_DECLARED] = "SELECT declared FROM endpoint WHERE name = ?",
 	[WEIR_SQL_ADD_ENDPOINT] = "INSERT INTO endpoint VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9,"
 				  " ?10, ?11)"
 				  " ON CONFLICT(name) DO NOTHING",

@@ -520,6 +520,28 @@ def test_a_second_kill_forgets_no_connection(world):
         assert world.lan.say(stream, "hello", ms=300) != "hello", "killed %d calls before the end" % stream
 
 
+@behaviour("R6")
+@pytest.mark.parametrize("made", ["declared", "at run time"])
+@reckoned
+def test_what_outlives_a_power_cut_is_on_disk(world, made):
+    """What changes something that is declared, port by port too; what is of this boot waits for no disk."""
+    world.apply({"networks": {"web": dual(1)}})
+    log = world.folder / "calls"
+
+    def syncs(*argv):
+        log.unlink(missing_ok=True)
+        world.weir(*argv, env=world.count_calls("store", log))
+        return "sync" in log.read_text()
+
+    if made == "declared":
+        assert syncs("apply", world.spec({"endpoints": {"nginx": on("web", publish=["8080:80"])}}))
+    else:
+        assert not syncs("endpoint", "add", "nginx", "--network", "web", "-p", "8080:80")
+    for argv in (["port", "add", "nginx", "9090:90"], ["port", "rm", "nginx", "8080:80"],
+                 ["endpoint", "set", "nginx", "--rate", "8mbit"], ["endpoint", "rm", "nginx"]):
+        assert syncs(*argv) == (made == "declared"), argv
+
+
 def twenty(world):
     return world.spec({"networks": {"web": dual(1)}, "endpoints": {
         "e%d" % i: on("web", publish=["%d:80" % (8000 + i)]) for i in range(20)}})
