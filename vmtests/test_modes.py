@@ -126,13 +126,18 @@ def test_what_is_lost_is_made_anew(world):
 
 @behaviour("L14", "L15", "L3")
 @pytest.mark.parametrize("mode", ["macvlan", "p2p"])
-def test_an_interface_that_was_renamed_goes_too(world, mode):
+@pytest.mark.parametrize("mended", [False, True])
+def test_an_interface_that_was_renamed_goes_too(world, mode, mended):
     """By whoever lives in the namespace; the host has no other end of it by which to remove it."""
     parent = {"parent": "eth0"} if mode == "macvlan" else {}
     theirs = world.netns("theirs")
     world.apply({"networks": {"seg": dual(3, mode=mode, **parent)},
                  "endpoints": {"a": on("seg", netns="theirs"), "b": on("seg")}})
     theirs.run("ip", "-batch", "-", stdin="link set eth0 down\nlink set eth0 name lan0\nlink set lan0 up\n")
+    if mended:
+        world.weir("repair")
+        assert sorted(link["ifname"] for link in theirs.ip("link")) == ["eth0", "lo"]
+        assert theirs.ping(world.address("b")) == 64 and world.weir("status", json=True)["in_sync"]
     world.weir("endpoint", "rm", "a")
     assert [link["ifname"] for link in theirs.ip("link")] == ["lo"]
     assert "nothing to mend" in world.weir("repair").out

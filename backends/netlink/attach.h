@@ -40,6 +40,11 @@ int weir_routed_end_check(const struct weir_attach *a, int index, struct weir_er
 /* The end inside. fresh: just made. Foreign: -EEXIST. */
 int weir_inside_end_ensure(const struct weir_attach *a, bool fresh, bool *changed,
 			   struct weir_err *err);
+/* Gives it its name. */
+int weir_inside_end_name(const struct weir_attach *a, const struct weir_iface *now,
+			 struct weir_err *err);
+/* One that who lives there has renamed takes its own name again. */
+int weir_inside_end_retake(const struct weir_attach *a, bool *ret_found, struct weir_err *err);
 int weir_inside_end_check(const struct weir_attach *a, const struct weir_model *model,
 			  struct weir_err *err);
 /* Before it is made, in a namespace that was found. -EEXIST: a route of somebody's is where its is to be. */

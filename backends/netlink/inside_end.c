@@ -9,6 +9,7 @@
 #include "backends/netlink/address.h"
 #include "backends/netlink/attach.h"
 #include "backends/netlink/family.h"
+#include "backends/netlink/namespace.h"
 #include "backends/netlink/neighbour.h"
 #include "backends/netlink/port.h"
 #include "backends/netlink/route.h"
@@ -166,6 +167,33 @@ static int set_up(const struct weir_attach *a, struct weir_err *err)
 		r = weir_iface_set_up(&a->inside->channel, a->att->ifname, true, &why);
 	}
 	return weir_request_allow(r, 0, &why, err);
+}
+
+int weir_inside_end_name(const struct weir_attach *a, const struct weir_iface *now,
+			 struct weir_err *err)
+{
+	struct ifinfomsg header = { .ifi_index = now->index };
+	WEIR_CLEAN_REQUEST struct weir_request request =
+		weir_request_make(RTM_NEWLINK, 0, &header, sizeof(header));
+
+	weir_request_text(&request, IFLA_IFNAME, a->att->ifname);
+	return weir_request_send(&a->inside->channel, &request, err, "link set %s name %s",
+				 now->name, a->att->ifname);
+}
+
+int weir_inside_end_retake(const struct weir_attach *a, bool *ret_found, struct weir_err *err)
+{
+	struct weir_iface now;
+	int r = weir_inside_find(a->links, a->ep, a->net->name, &now, err);
+
+	if (r < 0 || now.index == 0)
+		return r;
+	if (now.up) /* the kernel renames no other */
+		r = weir_iface_set_up(&a->inside->channel, now.name, false, err);
+	if (r == 0)
+		r = weir_inside_end_name(a, &now, err);
+	*ret_found = r == 0;
+	return r;
 }
 
 int weir_inside_end_ensure(const struct weir_attach *a, bool fresh, bool *changed,

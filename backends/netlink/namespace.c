@@ -360,18 +360,27 @@ static int match_ours(const struct weir_iface *iface, void *ctx)
 	return 0;
 }
 
+int weir_inside_find(struct weir_links *links, const struct weir_endpoint *ep, const char *network,
+		     struct weir_iface *ret, struct weir_err *err)
+{
+	struct search search = { .links = links, .ep = ep, .network = network };
+	int r = weir_iface_walk(&links->inside.channel, NULL, 0, match_ours, &search, err);
+
+	if (r == 0)
+		*ret = search.found;
+	return r;
+}
+
 int weir_inside_clear(struct weir_links *links, const struct weir_endpoint *ep, const char *network,
 		      struct weir_err *err)
 {
-	struct search search = { .links = links, .ep = ep, .network = network };
-	struct weir_channel *channel = &links->inside.channel;
-
 	for (;;) {
 		struct weir_err why = { 0 };
-		int r = weir_iface_walk(channel, NULL, 0, match_ours, &search, err);
-		if (r < 0 || search.found.index == 0)
+		struct weir_iface found;
+		int r = weir_inside_find(links, ep, network, &found, err);
+		if (r < 0 || found.index == 0)
 			return r;
-		r = weir_iface_delete(channel, search.found.name, &why);
+		r = weir_iface_delete(&links->inside.channel, found.name, &why);
 		r = weir_request_allow(r, ENODEV, &why, err); /* with its other end, meanwhile */
 		if (r < 0)
 			return r;

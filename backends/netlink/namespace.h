@@ -14,7 +14,10 @@
 int weir_inside_open(struct weir_links *links, const struct weir_endpoint *ep,
 		     struct weir_inside **ret, struct weir_err *err);
 
-/* Removes the endpoint's interfaces, by their alias, from the namespace that is open; network NULL: of all. */
+/* An interface of the endpoint's, by its alias, in the namespace that is open, or index 0; network NULL: any. */
+int weir_inside_find(struct weir_links *links, const struct weir_endpoint *ep, const char *network,
+		     struct weir_iface *ret, struct weir_err *err);
+/* Removes all of these. */
 int weir_inside_clear(struct weir_links *links, const struct weir_endpoint *ep, const char *network,
 		      struct weir_err *err);
 

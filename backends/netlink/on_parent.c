@@ -62,18 +62,6 @@ static int create(const struct weir_attach *a, struct weir_err *err)
 	return weir_request_allow(r, 0, &why, err);
 }
 
-static int take_name(const struct weir_attach *a, const struct weir_iface *first,
-		     struct weir_err *err)
-{
-	struct ifinfomsg header = { .ifi_index = first->index };
-	WEIR_CLEAN_REQUEST struct weir_request request =
-		weir_request_make(RTM_NEWLINK, 0, &header, sizeof(header));
-
-	weir_request_text(&request, IFLA_IFNAME, a->att->ifname);
-	return weir_request_send(&a->inside->channel, &request, err, "link set %s name %s",
-				 first->name, a->att->ifname);
-}
-
 /* Under its first name, inside; then under its own. ret_fresh: it has nothing yet. */
 static int make(const struct weir_attach *a, bool *ret_fresh, struct weir_err *err)
 {
@@ -90,7 +78,7 @@ static int make(const struct weir_attach *a, bool *ret_fresh, struct weir_err *e
 		r = weir_alias_check(first.name, first.alias, first.group, a->alias, err);
 	if (r < 0)
 		return r;
-	r = take_name(a, &first, err);
+	r = weir_inside_end_name(a, &first, err);
 	if (r < 0)
 		(void)weir_iface_delete(&a->inside->channel, first.name, NULL); /* undoing */
 	return r;
@@ -103,15 +91,17 @@ int weir_on_parent_ensure(const struct weir_attach *a, bool *changed, struct wei
 
 	if (r < 0)
 		return r;
-	bool absent = now.index == 0, fresh = false;
+	bool absent = now.index == 0, fresh = false, found = false;
 	if (absent) {
 		*changed = true;
-		r = make(a, &fresh, err);
+		r = weir_inside_end_retake(a, &found, err);
+		if (r == 0 && !found)
+			r = make(a, &fresh, err);
 		if (r < 0)
 			return r;
 	}
 	r = weir_inside_end_ensure(a, fresh, changed, err);
-	if (r < 0 && absent)
+	if (r < 0 && absent && !found)
 		(void)weir_iface_delete(&a->inside->channel, a->att->ifname, NULL); /* undoing */
 	return r;
 }

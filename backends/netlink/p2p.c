@@ -122,11 +122,14 @@ int weir_p2p_ensure(const struct weir_attach *a, bool *changed, struct weir_err 
 
 	if (r < 0)
 		return r;
-	bool fresh = inside.index == 0;
-	if (fresh) {
+	bool absent = inside.index == 0, found = false;
+	if (absent) {
 		*changed = true;
-		r = obtain_end(a, &parked, err);
+		r = weir_inside_end_retake(a, &found, err);
 	}
+	bool fresh = absent && !found;
+	if (r == 0 && fresh)
+		r = obtain_end(a, &parked, err);
 	if (r < 0)
 		return r;
 	r = weir_inside_end_ensure(a, fresh, changed, err);
