@@ -81,6 +81,22 @@ def test_names_follow_what_comes_goes_and_moves(world):
     assert len(world.host.run("ls", "/etc/netns/@weir").out.split()) == len(before) - 1, "nobody reads it"
 
 
+@behaviour("L2", "L9")
+def test_without_networks_there_are_no_names(world):
+    spec = {"networks": {"web": dual(1)}, "endpoints": {"job": on("web")}}
+    world.apply(spec)
+    link = world.host.run("readlink", "/etc/netns/job/hosts").out
+    spec["endpoints"]["job"] = {"mode": "none"}
+    world.apply(spec)
+    assert "hosts" not in world.host.run("ls", "/etc/netns/job").out
+    world.host.run("ln", "-s", link.strip(), "/etc/netns/job/hosts")
+    world.apply({**spec, "endpoints": {"job": {"mode": "none", "dns": ["192.0.2.53"]}}})
+    assert world.host.run("ls", "/etc/netns/job").out == "resolv.conf\n"
+    spec["endpoints"]["job"] = on("web")
+    world.apply(spec)
+    assert "job" in hosts(world, "job")
+
+
 @behaviour("L2", "C4")
 def test_a_file_that_was_edited_is_told_and_mended(world):
     world.apply(SPEC)

@@ -222,13 +222,14 @@ static int ensure_hosts(struct weir_links *links, const struct place *place,
 	return symlink(target, path) < 0 ? weir_err_errno(err, errno, "making %s", path) : 0;
 }
 
-static int remove_hosts(const struct place *place, struct weir_err *err)
+static int remove_hosts(const struct place *place, bool *changed, struct weir_err *err)
 {
 	char path[PATH_SIZE];
 
 	file_path(place, files[HOSTS], path);
 	if (compare_link(place, path, "") != OURS)
 		return 0;
+	*changed = true;
 	return unlink(path) < 0 && errno != ENOENT ? weir_err_errno(err, errno, "removing %s", path)
 						   : 0;
 }
@@ -261,8 +262,9 @@ int weir_names_ensure(struct weir_links *links, const struct weir_endpoint *ep, 
 			r = weir_names_make_folder(FOLDER, err);
 		if (r == 0)
 			r = weir_names_make_folder(place.folder, err);
-		if (r == 0 && ep->n_attachments)
-			r = ensure_hosts(links, &place, ep, &changed, err);
+		if (r == 0)
+			r = ep->n_attachments ? ensure_hosts(links, &place, ep, &changed, err)
+					      : remove_hosts(&place, &changed, err);
 		if (r == 0)
 			r = ensure_resolv(&place, ep, &changed, err);
 	}
@@ -275,10 +277,11 @@ int weir_names_remove(struct weir_links *links, const struct weir_endpoint *ep,
 		      struct weir_err *err)
 {
 	struct place place;
+	bool changed;
 	int r = find_place(links, ep, &place, err);
 
 	if (r == 0)
-		r = remove_hosts(&place, err);
+		r = remove_hosts(&place, &changed, err);
 	if (r == 0)
 		r = remove_resolv(&place, err);
 	if (r == 0)
