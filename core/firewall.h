@@ -69,7 +69,7 @@ struct weir_connection {
 	struct weir_addr from, to; /* who sends, who answers */
 	uint16_t port;		   /* at who answers; of ICMP: the type */
 	bool from_host, to_host;   /* the address is one of this host's own */
-	bool published;		   /* its destination is translated */
+	bool published; /* its destination is translated, or another connection has announced it */
 };
 
 struct weir_firewall;

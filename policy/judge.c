@@ -4,8 +4,7 @@
  * How it works: a filter sees a connection's first packet only, so what was let through goes on when
  * it would not be let through any more. What conntrack knows is who sends and who answers, behind
  * every translation, which is what policies are about; by which interface it came it does not know, so of
- * the usual rules only one is asked: from one network into another that does not trust it nothing passes
- * by itself. */
+ * the usual rules only one is asked: into a network nothing passes by itself but what it trusts. */
 #include "policy/judge.h"
 
 #include "policy/gates.h"
@@ -70,12 +69,15 @@ static bool keeps_out(const struct weir_network *from, const struct weir_network
 	       (is_carried(from, to) && from->ingress == WEIR_DEFAULT_DENY);
 }
 
-/* Does the host route between them, and lets nothing pass by itself? */
+/* Does the host route it, and lets nothing pass by itself? From outside it may have come by an interface
+ * that is trusted. */
 static bool is_closed(const struct weir_network *from, const struct weir_network *to)
 {
-	return from && to && from != to && to->ingress == WEIR_AS_USUAL &&
-	       weir_locate_is_hosted(from) && weir_locate_is_hosted(to) &&
-	       !weir_locate_is_trusted(to, from->ifname);
+	if (!to || from == to || !weir_locate_is_hosted(to))
+		return false;
+	if (from && weir_locate_is_hosted(from))
+		return to->ingress == WEIR_AS_USUAL && !weir_locate_is_trusted(to, from->ifname);
+	return !is_carried(from, to) && !to->n_trusted;
 }
 
 /* No policy denies: do the defaults, or what is usual? */

@@ -178,15 +178,16 @@ NOISE = {"name": "noise", "from": {"endpoint": "ui"}, "to": {"endpoint": "pg"}, 
 
 def opened(world, sender, receiver):
     """A stream of each family, known by its version."""
+    ns = world.lan if sender == "lan" else world.ns(sender)
     world.ns(receiver).serve(80)
     for family in FAMILIES:
-        assert world.ns(sender).open(family.version, world.address(receiver, family.version), 80).server == receiver
-        assert world.ns(sender).say(family.version, "before") == "before"
+        assert ns.open(family.version, world.address(receiver, family.version), 80).server == receiver
+        assert ns.say(family.version, "before") == "before"
 
 
 def fares(world, sender, receiver):
     """Whether new streams and old ones get through, in either family."""
-    ns = world.ns(sender)
+    ns = world.lan if sender == "lan" else world.ns(sender)
     new = {ns.connect(world.address(receiver, family.version), 80, ms=ATTEMPT_MS).server == receiver for family in FAMILIES}
     old = {ns.say(family.version, "after", ms=ATTEMPT_MS) == "after" for family in FAMILIES}
     return {"new": new, "old": old}
@@ -223,3 +224,16 @@ def test_what_a_router_joins_goes_on(world, name, default):
     assert fares(world, "api", "pg") == ALIVE
     world.weir("network", "set", name, "--default-" + default, "deny")
     assert fares(world, "api", "pg") == CUT
+
+
+@behaviour("P6", "S9")
+@pytest.mark.parametrize("network, then", [({}, CUT), ({"default": {"ingress": "allow"}}, CUT), ({"trusted": ["eth0"]}, ALIVE)],
+                         ids=["usual", "open", "trusted"])
+def test_what_the_outside_may_no_longer(world, network, then):
+    """A policy has let it in, without which it may come by an interface that is trusted only."""
+    spec = {"networks": {"web": dual(1, nat="none", **network)}, "endpoints": {"api": on("web")}, "policies": [
+        {"name": "in", "from": "outside", "to": {"endpoint": "api"}, "ports": ["80/tcp"], "action": "allow"}]}
+    world.apply(spec)
+    opened(world, "lan", "api")
+    world.weir("policy", "rm", "in")
+    assert fares(world, "lan", "api") == then
