@@ -10,7 +10,7 @@ import struct
 import frames
 from marks import behaviour, elsewhere
 from specs import dual, on
-from world import FAMILIES, wait_until
+from world import FAMILIES, V4, wait_until
 
 STRANGER = "02:ff:ff:00:00:01"
 ALL_NODES = "ff02::1"
@@ -174,6 +174,26 @@ def test_a_question_as_another_teaches_nobody(world):
         assert router.ns.ping(to), "the frames before it were read"
         known = {n["dst"]: n.get("lladdr") for n in b.ip("-%d" % family.version, "neigh")}
         assert known[theirs] == router.other and known[gateway] != router.mac, known
+
+
+def redirect4(src, dst, target, via):
+    """That dst should send to the target via another router; what it is said of: an echo reply of dst's."""
+    said = frames.ip(dst, target, frames.ICMP, struct.pack("!BBHI", 0, 0, 0xFFFF, 0))
+    body = packed(via) + said
+    total = frames.checksum(b"\5\1\0\0" + body)
+    return frames.ip(src, dst, frames.ICMP, struct.pack("!BBH", 5, 1, total) + body)
+
+
+@behaviour("S7", "L5")
+def test_only_the_gateway_redirects(world):
+    """A router as the gateway: whom it says it to goes on by the gateway."""
+    world.apply({"networks": {"web": dual(1)},
+                 "endpoints": {"r": on("web", forward=True), "b": on("web"), "c": on("web")}})
+    r, b = Sender(world, "r", "c"), world.ns("b")
+    assert b.ping(V4.lan) and b.ping(r.v4)
+    r.ns.raw("eth0", frames.ethernet(b.mac(), r.mac, frames.IPV4, redirect4("10.88.1.1", world.address("b"), V4.lan, r.v4)))
+    assert r.ns.ping(world.address("b")), "the frame before it was read"
+    assert [route["gateway"] for route in b.ip("route", "get", V4.lan)] == ["10.88.1.1"]
 
 
 def spoofed(world):

@@ -7,10 +7,10 @@
  * verifier for the other kind walks every path, which would cost each attach more than all of its links.
  *
  * Frames carry the endpoint's MAC and no VLAN tag, in front of which a neighbour's VLAN interface would
- * sit. IPv4 and IPv6 have the endpoint's source address, unless it is a router; ARP says nothing else about
- * the sender. Neighbour discovery comes from the endpoint's own addresses and says what is true about them,
- * a router's too; routers' messages come from the network's gateway only. Other types of frames carry no
- * address that a neighbour would believe, and pass.
+ * sit. IPv4 and IPv6 have the endpoint's source address, unless it is a router, whose redirects have it
+ * even so; ARP says nothing else about the sender. Neighbour discovery comes from the endpoint's own
+ * addresses and says what is true about them, a router's too; routers' messages come from the network's
+ * gateway only. Other types of frames carry no address that a neighbour would believe, and pass.
  *
  * What cannot be read to the end is dropped: discovery behind extension headers or in fragments (nobody
  * needs it, RFC 6980 forbids it), a first fragment without its upper header (RFC 7112), headers
@@ -32,7 +32,11 @@ enum {
 	ETHER_SOURCE = 6,
 	ETHER_TYPE = 12,
 	IP = ETH_HLEN,
+	IPV4_SIZE = 20,
+	IPV4_FRAGMENT = IP + 6,
+	IPV4_PROTOCOL = IP + 9,
 	IPV4_SOURCE = IP + 12,
+	IPV4_REDIRECT = 5, /* ICMP's type */
 	ARP_OPERATION = IP + 6,
 	ARP_SENDER_MAC = IP + 8,
 	ARP_SENDER_IP = IP + 14,
@@ -74,6 +78,7 @@ enum {
 	STORE = BPF_ST,
 	SET_X = BPF_LDX | BPF_IMM, /* of a word: BPF_W is 0 */
 	X_LOAD = BPF_LDX | BPF_MEM,
+	X_LOAD_IPV4_SIZE = BPF_LDX | BPF_B | BPF_MSH,
 	X_LOAD_LENGTH = BPF_LDX | BPF_W | BPF_LEN,
 	X_STORE = BPF_STX,
 	A_TO_X = BPF_MISC | BPF_TAX,
@@ -185,10 +190,26 @@ static bool has(const struct writing *w, enum weir_family family)
 
 /* ---- IPv4 and ARP ---- */
 
+/* Goes on at a redirect; all else that a router sends passes. */
+static void write_router_ipv4(const struct writing *w)
+{
+	need(w, IP + IPV4_SIZE);
+	add(w, LOAD_B, IPV4_PROTOCOL);
+	jump_if(w, IF_EQUAL, IPPROTO_ICMP, NEXT, w->pass);
+	add(w, LOAD_H, IPV4_FRAGMENT);
+	jump_if(w, IF_ANY_BIT, 0x1fff, w->pass, NEXT); /* not the first */
+	add(w, X_LOAD_IPV4_SIZE, IP);
+	need_at_x(w, IP + 1);
+	add(w, LOAD_B_AT_X, IP);
+	jump_if(w, IF_EQUAL, IPV4_REDIRECT, NEXT, w->pass);
+}
+
 static void write_ipv4(const struct writing *w)
 {
-	if (!has(w, WEIR_IPV4) || w->guard->router) {
-		weir_classic_jump(w->p, w->guard->router ? w->pass : w->drop);
+	if (w->guard->router)
+		write_router_ipv4(w);
+	if (!has(w, WEIR_IPV4)) {
+		weir_classic_jump(w->p, w->drop);
 		return;
 	}
 	need(w, IPV4_SOURCE + 4);

@@ -26,6 +26,9 @@
 
 #define ETHER(from, type) TO from type
 #define UDP "1000002000080000"
+#define REDIRECT4 "050100000a580102"
+#define IPV4(version, fragment, protocol, source) \
+	ETHER(US, "0800") version "00001c0001" fragment "40" protocol "0000" source "0a580101"
 #define ARP_(head, op, mac, ip) ETHER(US, "0806") head op mac ip "000000000000" THEM4
 #define ARP(op, mac, ip)  \
 	ARP_("0001080006" \
@@ -73,6 +76,17 @@ static const struct row {
 	  ETHER(US, "0800") "4500001c0001000040110000" NONE4 "ffffffff" UDP, ROUTERS },
 	{ "IPv4, another's MAC", ETHER(THEM, "0800") "4500001c0001000040110000" US4 "0a580101" UDP,
 	  NOBODY },
+
+	{ "redirect of IPv4", IPV4("45", "0000", "01", US4) REDIRECT4, ALL },
+	{ "redirect of IPv4 as another", IPV4("45", "0000", "01", THEM4) REDIRECT4, NOBODY },
+	{ "redirect of IPv4 as another, behind options",
+	  IPV4("46", "0000", "01", THEM4) "01010101" REDIRECT4, NOBODY },
+	{ "redirect of IPv4 as another, in a first fragment",
+	  IPV4("45", "2000", "01", THEM4) REDIRECT4, NOBODY },
+	{ "ICMP of another", IPV4("45", "0000", "01", THEM4) "0300000000000000", ROUTERS },
+	{ "UDP of another like a redirect", IPV4("45", "0000", "11", THEM4) REDIRECT4, ROUTERS },
+	{ "a fragment of another's behind the first", IPV4("45", "0001", "01", THEM4) REDIRECT4,
+	  ROUTERS },
 
 	{ "ARP question", ARP("0001", US, US4), ALL },
 	{ "ARP answer", ARP("0002", US, US4), ALL },
