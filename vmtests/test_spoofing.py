@@ -8,8 +8,10 @@ import ipaddress
 import struct
 
 import frames
+import pytest
 from marks import behaviour, elsewhere
 from specs import dual, on
+from test_isolation import locked_or_skip
 from world import FAMILIES, V4, wait_until
 
 STRANGER = "02:ff:ff:00:00:01"
@@ -174,6 +176,28 @@ def test_a_question_as_another_teaches_nobody(world):
         assert router.ns.ping(to), "the frames before it were read"
         known = {n["dst"]: n.get("lladdr") for n in b.ip("-%d" % family.version, "neigh")}
         assert known[theirs] == router.other and known[gateway] != router.mac, known
+
+
+@behaviour("S7", "S9", "L5", "L14")
+@pytest.mark.parametrize("more", [{"mode": "routed"}, {}], ids=["routed", "locked"])
+def test_the_host_is_not_misled(world, more):
+    """By a router's question as another, on whichever kind of port: the host keeps what it knows, and learns nothing."""
+    locked = {} if more else {"locked": True}
+    spec = {"networks": {"web": dual(1, **more)},
+            "endpoints": {"r": {"networks": {"web": locked}, "forward": True}, "c": on("web")}}
+    locked_or_skip(world, spec)
+    r = Sender(world, "r", "c")
+    to = world.host.mac(world.endpoint("r")["attachments"][0]["host_ifname"] if more else "wb-web")
+    for family, theirs in zip(FAMILIES, (r.other4, r.other6)):
+        gateway = {4: "10.88.1.1", 6: "fd00:88:1::1"}[family.version]
+        assert world.host.ping(theirs)
+        for src in (theirs, "10.88.1.99" if family is V4 else "fd00:88:1::99"):
+            question = frames.arp(1, r.mac, src, STRANGER, gateway) if family is V4 else \
+                icmp6(src, NS, packed(gateway), (1, r.mac), dst=gateway)
+            r.ns.raw("eth0", frames.ethernet(to, r.mac, frames.ARP if family is V4 else frames.IPV6, question))
+        assert r.ns.ping(gateway), "the frames before it were read"
+        known = {n["dst"] for n in world.host.ip("-%d" % family.version, "neigh") if n.get("lladdr") == r.mac}
+        assert known & {theirs, "10.88.1.99", "fd00:88:1::99"} == set(), known
 
 
 def redirect4(src, dst, target, via):
