@@ -198,7 +198,9 @@ def test_an_adopted_bridge_is_used_and_left_alone(world):
     assert world.weir("plan", "spec.yaml").code == 0 and world.weir("status").code == 0
     world.host.run("ip", "addr", "del", "10.88.1.1/24", "dev", "br0")
     assert "10.88.1.1" in world.weir("status", check=False).out, "what its owner takes away is told"
-    world.host.run("ip", "addr", "add", "10.88.1.1/24", "dev", "br0")
+    world.host.run("ip", "addr", "add", "10.88.1.1/24", "dev", "br0", "valid_lft", "3600", "preferred_lft", "3600")
+    assert world.weir("status").code == 0, "a lease is as good"
+    world.host.run("ip", "addr", "change", "10.88.1.1/24", "dev", "br0")
     world.weir("delete", "--all")
     world.same(before, world.snapshot())
 

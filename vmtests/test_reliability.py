@@ -314,6 +314,8 @@ BREAK = {
     "forwarding": "echo 0 > /proc/sys/net/ipv4/ip_forward",
     "a namespace": "ip netns del nginx",
     "an endpoint's address": "ip -n nginx addr flush dev eth0 scope global",
+    "an endpoint's address ends": "ip -n nginx addr change $(ip -n nginx -o -4 addr show eth0 | grep -o '10[0-9./]*' | head -1)"
+                                  " dev eth0 valid_lft 3600 preferred_lft 3600",
     "an endpoint's route": "ip -n nginx route del default",
     "a mapping": None,
     "the owner's mark": None,

@@ -177,7 +177,8 @@ int weir_addresses_ensure(struct weir_channel *channel, const struct weir_addres
 	for (size_t i = 0; r == 0 && i < addresses->n_want; i++) {
 		if (holds(present.items, present.n, &addresses->want[i]))
 			continue;
-		r = change_address(channel, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, addresses,
+		/* may be there with an end, which a replacement has not */
+		r = change_address(channel, RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE, addresses,
 				   &addresses->want[i], err);
 		changed = true;
 	}
@@ -236,7 +237,7 @@ static int check_present(const struct weir_addresses *addresses, const struct pr
 int weir_addresses_check(struct weir_channel *channel, const struct weir_addresses *addresses,
 			 struct weir_err *err)
 {
-	struct present present = { 0 };
+	struct present present = { .leased = addresses->others };
 	int r = read_addresses(channel, addresses, &present, err);
 
 	if (r == 0)
