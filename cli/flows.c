@@ -328,6 +328,23 @@ static void go_by_mapping(const struct weir_scene *scene, const struct weir_ques
 				    weir_mapping_text(m, text));
 }
 
+/* Who is asked at an address in one network answers a neighbour in another directly, with that address. */
+static void note_answers(const struct weir_scene *scene, const struct weir_end *to,
+			 const struct weir_attachment *out, const struct weir_attachment *in,
+			 struct weir_case *c)
+{
+	const struct weir_network *net = weir_model_network(scene->model, out->network);
+	const struct weir_attachment *back = weir_endpoint_attachment(to->ep, out->network);
+
+	if (!net || !back || back == in || !weir_addr_is_set(&back->addrs[c->from.family]) ||
+	    to->ep->forward || net->no_spoof_guard || !weir_mode_traits(net->mode)->bridge)
+		return;
+	c->note = weir_arena_printf(scene->arena,
+				    "answers leave by network \"%s\", whose spoof guard drops this "
+				    "address: no connection comes up",
+				    net->name);
+}
+
 /* False: the ends have nothing in common in this family. */
 static bool make_case(const struct weir_scene *scene, const struct weir_question *question,
 		      enum weir_family family, struct weir_case *ret)
@@ -359,6 +376,8 @@ static bool make_case(const struct weir_scene *scene, const struct weir_question
 	set_service(&question->service, &c.flow);
 	if (in && c.flow.origin == WEIR_FROM_OUTSIDE)
 		go_by_mapping(scene, question, family, &c);
+	if (in && out)
+		note_answers(scene, to, out, in, &c);
 	*ret = c;
 	return true;
 }

@@ -56,6 +56,21 @@ def test_refused_with_its_place(world):
 
 
 @behaviour("P9", "S9")
+def test_who_answers_by_another_way(world):
+    """Asked at its address in one network by somebody of the other: what comes is let through, what it answers is not."""
+    world.apply({"networks": {"web": dual(1), "db": dual(2, default={"ingress": "allow"})},
+                 "endpoints": {"a": on("web"), "b": on("web", "db"), "c": on("db")}})
+    for name, note in (("b@db", 'answers leave by network "web", whose spoof guard drops this address: no connection comes up'),
+                       ("b@web", None), ("c", None)):
+        if name != "b@web":
+            world.ns(name[0]).serve(80)
+        for answer in world.weir("policy", "test", "--from", "a", "--to", name + ":80", json=True)["answers"]:
+            assert (answer["verdict"], answer["note"]) == ("allow", note), answer
+            got = world.ns("a").connect(answer["to"]["address"], 80, ms=ATTEMPT_MS).outcome
+            assert got == ("timeout" if note else "ok"), (name, got)
+
+
+@behaviour("P9", "S9")
 def test_asked_and_tried(world):
     """What `policy test` says is what happens, in both families."""
     world.apply(two(OPEN))
