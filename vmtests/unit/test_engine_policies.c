@@ -221,15 +221,26 @@ static void test_defaults_filter(void **state)
 	"policies: [{name: p, from: 'label:role=api', to: 'endpoint:pg', ports: [5432], action: " \
 	"allow}]"
 
-static void add_flow(const char *from, const char *to, uint16_t port)
+static void add_flow_by(const char *from, const char *at, const char *to, uint16_t port)
 {
 	struct weir_flow_match flow = { .family = WEIR_IPV4, .proto = WEIR_TCP };
 	flow.dst_ports = (struct weir_ports){ port, port };
 	flow.src.len = flow.reply_src.len = 32;
 	assert_int_equal(weir_addr_parse(from, &flow.src.addr, NULL), 0);
-	assert_int_equal(weir_addr_parse(to, &flow.dst, NULL), 0);
-	flow.reply_src.addr = flow.dst;
+	assert_int_equal(weir_addr_parse(at, &flow.dst, NULL), 0);
+	assert_int_equal(weir_addr_parse(to, &flow.reply_src.addr, NULL), 0);
 	assert_int_equal(weir_memory_add_flow(&flow), 0);
+}
+
+static void add_flow(const char *from, const char *to, uint16_t port)
+{
+	add_flow_by(from, to, to, port);
+}
+
+/* From outside, by the port that the host publishes. */
+static void add_published_flow(void)
+{
+	add_flow_by("203.0.113.9", "192.0.2.1", "10.1.0.10", 8080);
 }
 
 /* One that the policy has let through, and three that are none of its business. */
@@ -322,7 +333,7 @@ static void test_a_second_kill_forgets_no_connection(void **state)
 	struct host *h = *state;
 	for (unsigned n = 1;; n++) {
 		leave_mapping(h);
-		add_flow("203.0.113.9", "10.1.0.10", 8080);
+		add_published_flow();
 		weir_memory_fail_from(n, EIO);
 		int r = repair(h);
 		weir_memory_fail_at(0, 0);
@@ -341,7 +352,7 @@ static int commit_and_come(struct weir_firewall *fw, uint32_t *ret, struct weir_
 {
 	int r = weir_memory_firewall.commit(fw, ret, err);
 	if (r == 0 && comes) {
-		add_flow("203.0.113.9", "10.1.0.10", 8080);
+		add_published_flow();
 		add_flow("10.1.0.10", "10.2.0.10", 5432);
 	}
 	comes &= r < 0;
