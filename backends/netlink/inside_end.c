@@ -231,7 +231,8 @@ int weir_inside_end_ensure(const struct weir_attach *a, bool fresh, bool *change
 	*changed |= moved;
 	if (r == 0)
 		r = weir_port_ensure(&port, fresh, changed, err);
-	if (r < 0 || fresh || weir_mac_cmp(&now.mac, &want.mac) == 0)
+	bool same_mac = !weir_mac_is_set(&want.mac) || weir_mac_cmp(&now.mac, &want.mac) == 0;
+	if (r < 0 || fresh || same_mac)
 		return r;
 	if (!want.ipv6.disable_ipv6)
 		r = weir_addresses_follow_mac(&a->inside->channel, &addresses, &now.mac, &want.mac,
