@@ -417,7 +417,8 @@ def test_another_namespace_with_the_same_inode_stays(world):
     theirs.run("ip", "link", "set", "lo", "up")
     result = world.weir("repair", check=False)
     assert result.code == 1 and "not weir's" in result.err, str(result)
-    assert world.weir("exec", "nginx", "true", check=False).code == 1
+    if tuple(int(number) for number in world.place.kernel.split(".")[:2]) >= (5, 14):  # SO_NETNS_COOKIE
+        assert world.weir("exec", "nginx", "true", check=False).code == 1
     world.weir("endpoint", "rm", "nginx")
     assert sorted(link["ifname"] for link in theirs.ip("link")) == ["lo", "mine", "mine2"]
     assert world.exists("/run/netns/nginx")
