@@ -54,10 +54,8 @@ static bool holds(const struct weir_prefix *items, size_t n, const struct weir_p
 /* What nobody wants is too much, but for link-local addresses: the kernel makes those by itself. */
 static bool is_unwanted(const struct weir_addresses *addresses, const struct weir_prefix *prefix)
 {
-	bool link_local = prefix->addr.family == WEIR_IPV6 && prefix->addr.bytes[0] == 0xfe &&
-			  (prefix->addr.bytes[1] & 0xc0) == 0x80; /* RFC 4291 2.5.6 */
-
-	return !link_local && !holds(addresses->want, addresses->n_want, prefix);
+	return !weir_addr_is_link_local(&prefix->addr) &&
+	       !holds(addresses->want, addresses->n_want, prefix);
 }
 
 static int take_address(const struct nlmsghdr *message, void *ctx)
