@@ -360,8 +360,14 @@ static int begin_store(struct weir_session *s, const struct weir_change *change,
 {
 	bool durable = change->prune;
 	int r = 0;
-	for (size_t i = 0; r == 0 && !durable && i < change->n_ops; i++)
-		r = is_durable(s, &change->ops[i], &durable, err);
+	for (size_t i = 0; r == 0 && !durable && i < change->n_ops; i++) {
+		const struct weir_op *op = &change->ops[i];
+		/* ports of one endpoint come one after the other */
+		bool same = i && op->mapping && op[-1].mapping &&
+			    strcmp(op->name, op[-1].name) == 0;
+		if (!same)
+			r = is_durable(s, op, &durable, err);
+	}
 	return r < 0 ? r : weir_store_begin(s->store, durable, err);
 }
 

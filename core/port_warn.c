@@ -87,19 +87,30 @@ static bool is_new(const struct weir_endpoint *prev, const struct weir_mapping *
 	return !prev || !weir_mappings_hold(prev->mappings, prev->n_mappings, m);
 }
 
+/* Whatever is worth a word about one is so of the other. */
+static bool is_alike(const struct weir_mapping *a, const struct weir_mapping *b)
+{
+	bool same_network = a->network == b->network ||
+			    (a->network && b->network && strcmp(a->network, b->network) == 0);
+	return same_network && a->strict == b->strict && weir_addr_cmp(&a->host, &b->host) == 0;
+}
+
 int weir_plan_warn_ports(struct weir_plan *plan, struct weir_session *s,
 			 const struct weir_resolution *res, const struct weir_endpoint *ep,
 			 struct weir_err *err)
 {
 	const struct weir_endpoint *prev = weir_model_endpoint(&res->before, ep->name);
+	const struct weir_mapping *last = NULL;
 	bool told[NUM_WORTHS] = { [NOTHING] = true };
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < ep->n_mappings; i++) {
 		const struct weir_mapping *m = &ep->mappings[i];
 		enum worth worth = NOTHING;
-		if ((!weir_addr_is_set(&m->host) && !m->strict) || !is_new(prev, m))
+		if ((!weir_addr_is_set(&m->host) && !m->strict) || (last && is_alike(m, last)) ||
+		    !is_new(prev, m))
 			continue;
+		last = m;
 		r = judge(s, &res->after, ep, m, &worth, err);
 		if (r == 0 && !told[worth])
 			r = say(plan, ep, m, worth, err);

@@ -58,10 +58,8 @@ struct routes {
 /* fe80::/10 is on every link and ff00::/8 on all of them: no route to anywhere. */
 static bool is_everywhere(const struct weir_prefix *to)
 {
-	if (to->addr.family != WEIR_IPV6)
-		return false;
-	return (to->addr.bytes[0] == 0xfe && (to->addr.bytes[1] & 0xc0) == 0x80) ||
-	       to->addr.bytes[0] == 0xff;
+	return to->addr.family == WEIR_IPV6 &&
+	       (weir_addr_is_link_local(&to->addr) || weir_addr_is_multicast(&to->addr));
 }
 
 static int take_route(const struct weir_route_entry *entry, void *ctx)
