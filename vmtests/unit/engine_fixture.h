@@ -160,6 +160,11 @@ static inline int remove_network(struct host *h, const char *name)
 	return change_one(h, (struct weir_op){ .kind = WEIR_REMOVE_NETWORK, .name = name });
 }
 
+static inline int remove_policy(struct host *h, const char *name)
+{
+	return change_one(h, (struct weir_op){ .kind = WEIR_REMOVE_POLICY, .name = name });
+}
+
 static inline int change_port(struct host *h, enum weir_op_kind kind, const char *name,
 			      const char *text)
 {
