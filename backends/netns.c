@@ -230,7 +230,7 @@ static int share_folder(struct weir_err *err)
 	if (mount("", WEIR_NETNS_DIR, "none", MS_SHARED | MS_REC, NULL) == 0)
 		return 0;
 	int e = errno;
-	(void)umount2(WEIR_NETNS_DIR, MNT_DETACH); /* the error that counts is the one above */
+	(void)umount2(WEIR_NETNS_DIR, 0); /* undoing: as far as it goes */
 	return weir_err_errno(err, e, "making " WEIR_NETNS_DIR " a shared mount");
 }
 
@@ -242,7 +242,7 @@ struct folder {
 static void folder_undo(const struct folder *folder)
 {
 	if (folder->mounted)
-		(void)umount2(WEIR_NETNS_DIR, MNT_DETACH); /* undoing: as far as it goes */
+		(void)umount2(WEIR_NETNS_DIR, 0); /* undoing: as far as it goes */
 	if (folder->made)
 		(void)rmdir(WEIR_NETNS_DIR); /* stays when another namespace came meanwhile */
 }
@@ -363,10 +363,10 @@ static int folder_remove(struct weir_err *err)
 	if (stat(WEIR_NETNS_DIR, &st) < 0 || (st.st_mode & 07777) != MADE_BY_WEIR ||
 	    !is_empty(WEIR_NETNS_DIR))
 		return 0;
-	/* a copy of itself lies on top of it; EINVAL: not yet, or not any more */
-	if (umount2(WEIR_NETNS_DIR, MNT_DETACH) < 0 && errno != EINVAL)
+	/* A copy of itself lies on top of it; EINVAL: not yet, or not any more. EBUSY: another namespace has come
+	 * meanwhile, and would go too if it were only detached. */
+	if (umount2(WEIR_NETNS_DIR, 0) < 0 && errno != EINVAL && errno != EBUSY)
 		return weir_err_errno(err, errno, "unmounting " WEIR_NETNS_DIR);
-	/* another namespace may have come meanwhile */
 	if (rmdir(WEIR_NETNS_DIR) < 0 && errno != ENOTEMPTY && errno != EBUSY && errno != ENOENT)
 		return weir_err_errno(err, errno, "removing " WEIR_NETNS_DIR);
 	return 0;

@@ -565,6 +565,20 @@ def test_sysctls_are_restored_to_what_they_were(world):
     world.same(before, world.snapshot())
 
 
+@behaviour("L1", "L15")
+def test_who_comes_while_the_last_namespace_goes(world):
+    """Somebody else's namespace is made just before weir takes down the folder that it had made."""
+    world.weir("network", "add", "web", "--subnet", "10.88.1.0/24")
+    world.weir("endpoint", "add", "last", "--network", "web")
+    world.leave()
+    log = world.machine.path("/run/calls")
+    rm = world.start("endpoint", "rm", "last", env=world.faults("files", 0, "slow:150", log))
+    wait_until(lambda: log.exists() and "umount2 /run/netns\n" in log.read_text(), "the folder is taken down")
+    world.host.run("ip", "netns", "add", "victim")
+    assert world.finish(rm).code == 0
+    world.host.run("ip", "netns", "exec", "victim", "true")
+
+
 @behaviour("L15")
 def test_network_in_use_stays(world):
     world.apply(web())

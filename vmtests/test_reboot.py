@@ -194,6 +194,27 @@ def test_a_foreign_namespace_that_a_reboot_took(host):
     assert host.weir("status")[0] == 0
 
 
+@elsewhere
+@behaviour("R6")
+def test_what_comes_late_is_made_by_the_next_try(host, tmp_path):
+    """The unit runs before whoever makes bridges and bonds. What waits for one is told, and holds up no rules."""
+    unit = installed(tmp_path / "installed")
+    br9 = "ip link add br9 up type bridge && ip addr add 10.88.3.1/24 dev br9 && ip addr add fd00:88:3::1/64 dev br9"
+    host.sh(br9)
+    host.apply({"networks": {**SPEC["networks"], "theirs": {**dual(3), "bridge": "br9", "adopt": True}},
+                "endpoints": {**SPEC["endpoints"], "late": on("theirs")}})
+    before = remembered(host)
+    host.reboot()
+    host.lan()
+    code, _, text = host.run(*unit, check=False)
+    assert code == 1 and "br9" in text, text
+    assert host.reached(8080) == "nginx|192.0.2.2"
+    host.sh(br9)
+    host.run(*unit)
+    assert remembered(host)["endpoints"] == before["endpoints"] and host.weir("status")[0] == 0
+    assert "master br9" in host.sh("ip link")
+
+
 @behaviour("R2", "R6")
 def test_power_cut_in_the_middle_of_apply(host):
     """Cut off anywhere, the disk holds the state before or the state after, and repair makes the host that."""

@@ -270,9 +270,7 @@ class World:
 
     def weir(self, *argv, check=True, json=False, env=None, **more):
         """Runs weir on the host. With json=True the answer's data."""
-        command = [str(self.place.weir), *map(str, argv)] + (["--json"] if json else [])
-        if env:  # for weir only: a preloaded library must not count what the way into the world does
-            command = ["env", *("%s=%s" % pair for pair in env.items()), *command]
+        command = self.command(argv, env) + (["--json"] if json else [])
         result = self.machine.run(command, None, {"WEIR_BACKEND": self.backend}, check, **more)
         return self.parse(result) if json else result
 
@@ -285,9 +283,14 @@ class World:
         """The environment in which weir's calls are written to `log` and none fails."""
         return self.faults(kinds, 0, "", log)
 
-    def start(self, *argv):
+    def command(self, argv, env=None):
+        """env: for weir only: a preloaded library must not count what the way into the world does."""
+        words = [str(self.place.weir), *map(str, argv)]
+        return ["env", *("%s=%s" % pair for pair in env.items()), *words] if env else words
+
+    def start(self, *argv, env=None):
         """weir in the background; finish() waits for it."""
-        command = [str(self.place.weir), *map(str, argv)]
+        command = self.command(argv, env)
         process = self.machine.popen(command, None, {"WEIR_BACKEND": self.backend})
         return process, command
 

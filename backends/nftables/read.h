@@ -20,7 +20,6 @@ struct weir_nft_items {
 };
 
 void weir_nft_items_free(struct weir_nft_items *items);
-#define WEIR_CLEAN_NFT_ITEMS __attribute__((cleanup(weir_nft_items_free)))
 
 /* Packets dropped, by enum weir_drop. */
 struct weir_nft_drops {
