@@ -13,6 +13,7 @@
 static const enum weir_option_id no_options[] = { OPT_HELP };
 static const enum weir_option_id apply_options[] = { OPT_PRUNE, OPT_HELP };
 static const enum weir_option_id delete_options[] = { OPT_ALL, OPT_HELP };
+static const enum weir_option_id repair_options[] = { OPT_KEEP_FORWARDING, OPT_HELP };
 static const enum weir_option_id network_options[] = {
 	OPT_SUBNET,	    OPT_GATEWAY,
 	OPT_MODE,	    OPT_NAT,
@@ -102,6 +103,11 @@ static const char network_set_help[] =
 	"What no option names stays as it is. An option that may be given again replaces the\n"
 	"whole list. Mode, bridge, parent and VLAN cannot change.\n";
 
+static const char repair_help[] =
+	"Where weir has switched forwarding on, it drops what is forwarded for others than its\n"
+	"networks. With --keep-forwarding that ends: what it recorded is the host's own from now\n"
+	"on. Until the next boot; net.ipv4.ip_forward = 1 in /etc/sysctl.d says it for good.\n";
+
 static const char backend_help[] =
 	"The new rules are in force before the old ones go, and what is established goes on.\n"
 	"From then on this packet filter is the one that auto takes. --backend and WEIR_BACKEND\n"
@@ -156,8 +162,8 @@ const struct weir_verb weir_verbs[] = {
 	  weir_verb_status, no_options },
 	{ "render", "", "the rules as a file that the native tool loads", NULL, 0, 0,
 	  weir_verb_render, no_options },
-	{ "repair", "", "make the host what it should be", NULL, 0, 0, weir_verb_repair,
-	  no_options },
+	{ "repair", "[--keep-forwarding]", "make the host what it should be", repair_help, 0, 0,
+	  weir_verb_repair, repair_options },
 	{ "restore", "", "after a reboot: bring back what was declared", NULL, 0, 0,
 	  weir_verb_restore, no_options },
 	{ "backend use", "nftables|iptables|auto", "move everything to another packet filter",

@@ -40,6 +40,8 @@ static const struct option_def defs[] = {
 			"also remove what an earlier apply declared and FILE does not" },
 	[OPT_ALL] = { "all", 0, NULL, false,
 		      "everything: networks, endpoints, rules, sysctls, the store" },
+	[OPT_KEEP_FORWARDING] = { "keep-forwarding", 0, NULL, false,
+				  "the host forwards for others too, and goes on when weir goes" },
 	[OPT_SUBNET] = { "subnet", 0, "PREFIX", false,
 			 "a subnet; again for more (default: one per family from the pools)" },
 	[OPT_GATEWAY] = { "gateway", 0, "ADDR|ENDPOINT", false,

@@ -9,6 +9,7 @@ static int mend(struct weir_cli *cli,
 {
 	WEIR_CLEAN_PLAN struct weir_plan plan = { 0 };
 	int r = weir_cli_engine(cli, err);
+	cli->engine.keep_forwarding = weir_cli_flag(cli, OPT_KEEP_FORWARDING);
 	if (r == 0)
 		r = engine_mend(&cli->engine, cli->dry_run, &plan, err);
 	return weir_cli_tell(cli, r, &plan, "nothing to mend");

@@ -530,7 +530,7 @@ static int mend(struct work *w)
 	struct weir_session *s = w->s;
 	s->dirty = true; /* until all of it is done */
 	int r = weir_store_begin(s->store, false, w->err);
-	if (r == 0 && s->new_boot)
+	if (r == 0 && (s->new_boot || s->engine->keep_forwarding))
 		r = weir_forwarding_forget(s, w->err);
 	if (r == 0)
 		r = mend_links(w);

@@ -34,6 +34,9 @@ struct weir_engine {
 	/* All that there are, NULL at the end: where a move that was killed may have left rules; or NULL. */
 	const struct weir_firewall_ops *const *firewalls;
 	const struct weir_link_ops *links;
+	/* repair: what weir has recorded of forwarding is the host's own from now on: nothing is put back when
+	 * no network needs it any more, and what is forwarded for others is not dropped. */
+	bool keep_forwarding;
 	const struct weir_trace *trace; /* or NULL */
 	/* Long work tells how far it is; NULL: nobody listens. */
 	void (*progress)(void *ctx, const char *what, size_t done, size_t total);

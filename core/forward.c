@@ -37,11 +37,12 @@ static bool needs_forwarding(const struct weir_network *net, enum weir_family fa
 	return routed > (net->internal && !weir_mode_traits(net->mode)->routed ? 1 : 0);
 }
 
-/* What was changed in an earlier boot went with it: the values of now are the host's own. */
+/* What was changed in an earlier boot went with it: the values of now are the host's own. So they are where
+ * the host keeps them. */
 static int load_sysctls(struct weir_session *s, struct weir_stored_sysctl **ret, size_t *ret_n,
 			struct weir_err *err)
 {
-	if (s->new_boot)
+	if (s->new_boot || s->engine->keep_forwarding)
 		return 0;
 	return weir_store_sysctls(s->store, &s->arena, ret, ret_n, err);
 }
@@ -234,9 +235,20 @@ static int compare(struct weir_session *s, struct weir_plan *plan, struct weir_e
 	return r;
 }
 
+static int tell_kept(struct weir_session *s, struct weir_plan *plan, struct weir_err *err)
+{
+	struct weir_stored_sysctl *sysctls = NULL;
+	size_t n = 0;
+	int r = weir_store_sysctls(s->store, &s->arena, &sysctls, &n, err);
+	for (size_t i = 0; r == 0 && i < n; i++)
+		r = weir_plan_add_drift(plan, WEIR_ACTION_CHANGE, "sysctl", sysctls[i].key,
+					"the host's own from now on", err);
+	return r;
+}
+
 int weir_forwarding_tell(struct weir_session *s, struct weir_plan *plan, struct weir_err *err)
 {
-	return compare(s, plan, err);
+	return s->engine->keep_forwarding ? tell_kept(s, plan, err) : compare(s, plan, err);
 }
 
 int weir_forwarding_mend(struct weir_session *s, struct weir_err *err)

@@ -30,7 +30,7 @@ int weir_forwarding_tell(struct weir_session *s, struct weir_plan *plan, struct 
 /* They get it again. Only when the rules stand: forwarding may be among them. */
 int weir_forwarding_mend(struct weir_session *s, struct weir_err *err);
 
-/* Takes the records of an earlier boot out of the store. */
+/* Takes the records out of the store: those of an earlier boot, or that the host keeps. */
 int weir_forwarding_forget(struct weir_session *s, struct weir_err *err);
 
 #endif

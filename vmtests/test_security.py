@@ -333,6 +333,30 @@ def test_router_stays_a_router(world):
     assert world.lan.connect(V4.lan2, 80).client == V4.lan
 
 
+@behaviour("S5", "C1")
+@across
+@elsewhere
+@neighbours
+def test_a_host_may_become_a_router(world):
+    """Whoever comes after weir and needs forwarding as well, such as Docker, finds it on."""
+    world.apply(web())
+    servers = {family: world.lan2.serve(80 + family.version) for family in FAMILIES}
+    assert world.weir("repair", "-n", "--keep-forwarding", check=False).code == 3
+    for family in servers:
+        world.denied(world.lan, family.lan2, 80 + family.version, world.lan2, marker=family.lan2)
+    told = world.weir("repair", "--keep-forwarding").out
+    assert "net/ipv4/ip_forward" in told and "net/ipv6/conf/all/forwarding" in told
+    assert "nothing to mend" in world.weir("repair", "--keep-forwarding").out
+    world.weir("port", "add", "nginx", "9090:90")
+    assert "(was " not in world.weir("status").out
+    for last in (False, True):
+        for family in servers:
+            assert world.lan.connect(family.lan2, 80 + family.version).client == family.lan
+        if not last:
+            world.denied(world.lan, world.address("nginx"), 80, world.ns("nginx"))
+            world.weir("delete", "--all")
+
+
 @behaviour("S6", "S9")
 @across
 @elsewhere
