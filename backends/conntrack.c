@@ -12,15 +12,16 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "backends/flowset.h"
+
 /* How it works
  * The kernel deletes by exact tuple or by family, nothing between, and its dump filters by family
- * only. So each family asked for is dumped once, whatever the number of matches; what matches is
- * kept and deleted afterwards, since deleting within a dump disturbs it. */
+ * only. So each family asked for is dumped once, whatever the number of matches (flowset.c); what
+ * matches is kept and deleted afterwards, since deleting within a dump disturbs it. */
 
 struct search {
-	const struct weir_flow_match *matches;
-	size_t n;
-	/* instead of matches: who is asked, and the host's addresses */
+	const struct weir_flowset *set;
+	/* instead of a set: who is asked, and the host's addresses */
 	bool (*is_cut)(const void *ctx, const struct weir_connection *conn);
 	const void *ctx;
 	const struct ifaddrs *host;
@@ -57,55 +58,29 @@ static bool get_addr(const struct nf_conntrack *ct, enum nf_conntrack_attr attr,
 	return true;
 }
 
-static bool prefix_matches(const struct nf_conntrack *ct, enum nf_conntrack_attr attr,
-			   enum weir_family family, const struct weir_prefix *want)
+static enum weir_proto get_proto(const struct nf_conntrack *ct)
 {
-	struct weir_addr got;
-	if (!weir_addr_is_set(&want->addr))
-		return true;
-	return get_addr(ct, attr, family, &got) && weir_prefix_contains(want, &got);
-}
-
-static bool addr_matches(const struct nf_conntrack *ct, enum nf_conntrack_attr attr,
-			 enum weir_family family, const struct weir_addr *want)
-{
-	struct weir_addr got;
-	if (!weir_addr_is_set(want))
-		return true;
-	return get_addr(ct, attr, family, &got) && weir_addr_cmp(want, &got) == 0;
-}
-
-static bool port_matches(const struct nf_conntrack *ct, struct weir_ports want)
-{
-	uint16_t port = ntohs(nfct_get_attr_u16(ct, ATTR_ORIG_PORT_DST));
-	return want.lo == 0 || (port >= want.lo && port <= want.hi);
-}
-
-static bool is_translated(const struct nf_conntrack *ct)
-{
-	return nfct_get_attr_u32(ct, ATTR_STATUS) & (IPS_SRC_NAT | IPS_DST_NAT);
-}
-
-static bool matches_one(const struct nf_conntrack *ct, const struct weir_flow_match *match)
-{
-	const struct attrs *attrs = &family_attrs[match->family];
-	if (match->proto && nfct_get_attr_u8(ct, ATTR_ORIG_L4PROTO) != protocols[match->proto])
-		return false;
-	if (match->untranslated && is_translated(ct))
-		return false;
-	return port_matches(ct, match->dst_ports) &&
-	       prefix_matches(ct, attrs->src, match->family, &match->src) &&
-	       addr_matches(ct, attrs->dst, match->family, &match->dst) &&
-	       prefix_matches(ct, attrs->reply_src, match->family, &match->reply_src);
+	uint8_t number = nfct_get_attr_u8(ct, ATTR_ORIG_L4PROTO);
+	for (enum weir_proto proto = WEIR_TCP; proto < WEIR_NUM_PROTOS; proto++)
+		if (protocols[proto] == number)
+			return proto;
+	return WEIR_NO_PROTO;
 }
 
 static bool matches_any(const struct nf_conntrack *ct, const struct search *search)
 {
-	for (size_t i = 0; i < search->n; i++)
-		if (search->matches[i].family == search->family &&
-		    matches_one(ct, &search->matches[i]))
-			return true;
-	return false;
+	const struct attrs *attrs = &family_attrs[search->family];
+	uint16_t port = ntohs(nfct_get_attr_u16(ct, ATTR_ORIG_PORT_DST));
+	struct weir_flow_match conn = {
+		.family = search->family,
+		.proto = get_proto(ct),
+		.dst_ports = { port, port },
+		.untranslated = !(nfct_get_attr_u32(ct, ATTR_STATUS) & (IPS_SRC_NAT | IPS_DST_NAT)),
+	};
+	return get_addr(ct, attrs->src, search->family, &conn.src.addr) &&
+	       get_addr(ct, attrs->dst, search->family, &conn.dst) &&
+	       get_addr(ct, attrs->reply_src, search->family, &conn.reply_src.addr) &&
+	       weir_flowset_matches(search->set, &conn);
 }
 
 /* ---- as who talks to whom ---- */
@@ -290,17 +265,16 @@ static bool asks_for(enum weir_family family, const struct weir_flow_match *matc
 int weir_conntrack_forget(const struct weir_flow_match *matches, size_t n, size_t *ret_forgotten,
 			  struct weir_err *err)
 {
-	const struct search like = { .matches = matches, .n = n };
+	WEIR_CLEAN_FLOWSET struct weir_flowset set = { 0 };
+	const struct search like = { .set = &set };
 	size_t forgotten = 0;
-	for (enum weir_family family = WEIR_IPV4; family < WEIR_NUM_FAMILIES; family++) {
-		int r = asks_for(family, matches, n) ? forget_family(&like, family, &forgotten, err)
-						     : 0;
-		if (r < 0)
-			return r;
-	}
-	if (ret_forgotten)
+	int r = weir_flowset_make(matches, n, &set, err);
+	for (enum weir_family family = WEIR_IPV4; r == 0 && family < WEIR_NUM_FAMILIES; family++)
+		if (asks_for(family, matches, n))
+			r = forget_family(&like, family, &forgotten, err);
+	if (r == 0 && ret_forgotten)
 		*ret_forgotten = forgotten;
-	return 0;
+	return r;
 }
 
 static void free_addrs(struct ifaddrs **addrs)
