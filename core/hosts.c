@@ -183,9 +183,17 @@ static int write_anew(struct weir_session *s, const char *networks, struct weir_
 
 /* ---- what a change does ---- */
 
+/* An endpoint that stands elsewhere after the change than before. */
+struct move {
+	const struct weir_endpoint *before, *after; /* NULL: it is not there */
+	const char *was, *is;			    /* the networks of the file that it reads */
+};
+
 struct follow {
 	struct weir_session *s;
 	const struct weir_resolution *res;
+	struct move *moves;
+	size_t n_moves;
 	const char **files; /* by their networks */
 	size_t n_files;
 };
@@ -209,25 +217,48 @@ static bool differs(const struct weir_endpoint *ep, const struct weir_endpoint *
 	return other && other->netns != ep->netns;
 }
 
-/* Does ep read another file from now on? */
-static bool stops_reading(const struct follow *f, const struct weir_endpoint *ep,
-			  const struct weir_endpoint *now, const char *networks)
+static const char *file_of(const struct follow *f, const struct weir_endpoint *ep)
 {
-	const char *was = weir_endpoint_networks(ep, &f->s->arena);
-	const char *is = now ? weir_endpoint_networks(now, &f->s->arena) : "";
+	return ep ? weir_endpoint_networks(ep, &f->s->arena) : "";
+}
 
-	/* without memory for an answer: composing anew is right in any case */
-	return !was || !is || (strcmp(was, networks) == 0 && strcmp(is, networks) != 0);
+static int add_move(struct follow *f, const struct weir_endpoint *before,
+		    const struct weir_endpoint *after, struct weir_err *err)
+{
+	if (!(before && differs(before, after, NULL)) && !(after && differs(after, before, NULL)))
+		return 0;
+	struct move *more = weir_arena_grow(&f->s->arena, f->moves, f->n_moves, sizeof(*more));
+	struct move move = { before, after, file_of(f, before), file_of(f, after) };
+	if (!more || !move.was || !move.is)
+		return no_memory(err);
+	f->moves = more;
+	f->moves[f->n_moves++] = move;
+	return 0;
+}
+
+/* Most changes move nobody. */
+static int find_moves(struct follow *f, struct weir_err *err)
+{
+	const struct weir_model *before = &f->res->before, *after = &f->res->after;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < before->n_endpoints; i++)
+		r = add_move(f, &before->endpoints[i],
+			     weir_model_endpoint(after, before->endpoints[i].name), err);
+	for (size_t i = 0; r == 0 && i < after->n_endpoints; i++)
+		if (!weir_model_endpoint(before, after->endpoints[i].name))
+			r = add_move(f, NULL, &after->endpoints[i], err);
+	return r;
 }
 
 static bool anybody_leaves(const struct follow *f, const char *networks)
 {
-	const struct weir_model *before = &f->res->before;
-
-	for (size_t i = 0; i < before->n_endpoints; i++) {
-		const struct weir_endpoint *ep = &before->endpoints[i];
-		const struct weir_endpoint *now = weir_model_endpoint(&f->res->after, ep->name);
-		if (differs(ep, now, networks) || stops_reading(f, ep, now, networks))
+	for (size_t i = 0; i < f->n_moves; i++) {
+		const struct move *move = &f->moves[i];
+		if (!move->before)
+			continue;
+		if (differs(move->before, move->after, networks) ||
+		    (strcmp(move->was, networks) == 0 && strcmp(move->is, networks) != 0))
 			return true;
 	}
 	return false;
@@ -236,17 +267,15 @@ static bool anybody_leaves(const struct follow *f, const char *networks)
 /* Nobody leaves: those who come are put into their places. */
 static int put_newcomers(const struct follow *f, const char *networks, struct weir_err *err)
 {
-	const struct weir_model *after = &f->res->after;
 	struct weir_session *s = f->s;
 	const char *text = NULL;
 	int r = 0;
 
-	for (size_t i = 0; r == 0 && i < after->n_endpoints; i++) {
-		const struct weir_endpoint *ep = &after->endpoints[i];
-		const struct weir_endpoint *prev = weir_model_endpoint(&f->res->before, ep->name);
-		if (!differs(ep, prev, networks))
+	for (size_t i = 0; r == 0 && i < f->n_moves; i++) {
+		const struct weir_endpoint *ep = f->moves[i].after;
+		if (!ep || !differs(ep, f->moves[i].before, networks))
 			continue;
-		if (prev) /* it has one more network: some of its lines are there */
+		if (f->moves[i].before) /* it has one more network: some of its lines are there */
 			return write_anew(s, networks, err);
 		if (!text)
 			r = ops_of(s)->hosts_read(s->links, networks, &s->arena, &text, err);
@@ -288,23 +317,15 @@ static int make_missing(struct follow *f, struct weir_err *err)
 	return r;
 }
 
-/* Most changes move nobody. */
-static bool moves_anybody(const struct weir_model *a, const struct weir_model *b)
-{
-	for (size_t i = 0; i < a->n_endpoints; i++)
-		if (differs(&a->endpoints[i], weir_model_endpoint(b, a->endpoints[i].name), NULL))
-			return true;
-	return false;
-}
-
 int weir_hosts_follow(struct weir_session *s, const struct weir_resolution *res,
 		      struct weir_err *err)
 {
 	struct follow f = { .s = s, .res = res };
+	int r = find_moves(&f, err);
 
-	if (!moves_anybody(&res->before, &res->after) && !moves_anybody(&res->after, &res->before))
-		return 0;
-	int r = ops_of(s)->hosts_list(s->links, &s->arena, &f.files, &f.n_files, err);
+	if (r < 0 || !f.n_moves)
+		return r;
+	r = ops_of(s)->hosts_list(s->links, &s->arena, &f.files, &f.n_files, err);
 	for (size_t i = 0; r == 0 && i < f.n_files; i++)
 		r = anybody_leaves(&f, f.files[i]) ? write_anew(s, f.files[i], err)
 						   : put_newcomers(&f, f.files[i], err);
