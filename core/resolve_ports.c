@@ -7,13 +7,6 @@
 
 #include "core/resolve.h"
 
-struct ports_work {
-	struct weir_session *s;
-	struct weir_host_socket *sockets;
-	size_t n_sockets;
-	bool have_sockets;
-};
-
 static unsigned count(struct weir_ports ports)
 {
 	return (unsigned)ports.hi - ports.lo + 1;
@@ -29,13 +22,13 @@ static bool same_host(const struct weir_mapping *a, const struct weir_mapping *b
 	return a->proto == b->proto && weir_addr_cmp(&a->host, &b->host) == 0;
 }
 
-static int look_at_sockets(struct ports_work *w, struct weir_err *err)
+static int look_at_sockets(struct weir_session *s, struct weir_err *err)
 {
-	if (w->have_sockets)
-		return 0;
-	w->have_sockets = true;
-	return w->s->engine->links->sockets(w->s->links, &w->s->arena, &w->sockets, &w->n_sockets,
-					    err);
+	int r = 0;
+	if (!s->have_sockets)
+		r = s->engine->links->sockets(s->links, &s->arena, &s->sockets, &s->n_sockets, err);
+	s->have_sockets = r == 0;
+	return r;
 }
 
 /* Would packets for the mapping have gone to the socket? A mapping on every address takes those of a
@@ -53,23 +46,23 @@ static bool takes_from(const struct weir_mapping *m, const struct weir_host_sock
 	return weir_addr_cmp(&m->host, &socket->addr) == 0;
 }
 
-static const struct weir_host_socket *find_socket(const struct ports_work *w,
+static const struct weir_host_socket *find_socket(const struct weir_session *s,
 						  const struct weir_mapping *m)
 {
-	for (size_t i = 0; i < w->n_sockets; i++)
-		if (takes_from(m, &w->sockets[i]))
-			return &w->sockets[i];
+	for (size_t i = 0; i < s->n_sockets; i++)
+		if (takes_from(m, &s->sockets[i]))
+			return &s->sockets[i];
 	return NULL;
 }
 
-static int refuse_bound(struct ports_work *w, const struct weir_mapping *m, struct weir_err *err)
+static int refuse_bound(struct weir_session *s, const struct weir_mapping *m, struct weir_err *err)
 {
-	int r = look_at_sockets(w, err);
-	const struct weir_host_socket *socket = r < 0 ? NULL : find_socket(w, m);
+	int r = look_at_sockets(s, err);
+	const struct weir_host_socket *socket = r < 0 ? NULL : find_socket(s, m);
 	if (!socket)
 		return r;
 	char owner[128], text[WEIR_MAPPING_TEXT], addr[WEIR_ADDR_TEXT];
-	w->s->engine->links->socket_owner(w->s->links, socket->inode, owner, sizeof(owner));
+	s->engine->links->socket_owner(s->links, socket->inode, owner, sizeof(owner));
 	return weir_err_at(err, EADDRINUSE, &m->origin,
 			   "publish %s: port %u/%s is bound on the host by %s, at %s",
 			   weir_mapping_text(m, text), socket->port, weir_proto_name(socket->proto),
@@ -78,7 +71,7 @@ static int refuse_bound(struct ports_work *w, const struct weir_mapping *m, stru
 
 /* Free in the store, on every address as on this one, among what this endpoint asks for, and on the
  * host? */
-static int is_free(struct ports_work *w, const struct weir_mapping *wanted,
+static int is_free(struct weir_session *s, const struct weir_mapping *wanted,
 		   const struct weir_mapping *mappings, size_t n, bool *ret, struct weir_err *err)
 {
 	*ret = false;
@@ -90,34 +83,34 @@ static int is_free(struct ports_work *w, const struct weir_mapping *wanted,
 	const struct weir_addr every = { 0 };
 	for (unsigned port = wanted->host_ports.lo; port <= wanted->host_ports.hi; port++) {
 		const char *owner = NULL;
-		int r = weir_store_port_owner(w->s->store, &wanted->host, wanted->proto,
-					      (uint16_t)port, &w->s->arena, &owner, err);
+		int r = weir_store_port_owner(s->store, &wanted->host, wanted->proto,
+					      (uint16_t)port, &s->arena, &owner, err);
 		if (r == 0 && !owner)
-			r = weir_store_port_owner(w->s->store, &every, wanted->proto,
-						  (uint16_t)port, &w->s->arena, &owner, err);
+			r = weir_store_port_owner(s->store, &every, wanted->proto, (uint16_t)port,
+						  &s->arena, &owner, err);
 		if (r < 0 || owner)
 			return r;
 	}
-	*ret = !find_socket(w, wanted);
+	*ret = !find_socket(s, wanted);
 	return 0;
 }
 
-static int open_range(struct ports_work *w, const struct weir_mapping *m, struct weir_ports *ret,
+static int open_range(struct weir_session *s, const struct weir_mapping *m, struct weir_ports *ret,
 		      struct weir_err *err)
 {
 	*ret = m->host_ports;
-	return m->host_ports.lo ? 0 : w->s->engine->links->port_range(w->s->links, ret, err);
+	return m->host_ports.lo ? 0 : s->engine->links->port_range(s->links, ret, err);
 }
 
 /* The first free block from a random place on, once around. */
-static int choose(struct ports_work *w, struct weir_mapping *m, const struct weir_mapping *mappings,
-		  size_t n, struct weir_err *err)
+static int choose(struct weir_session *s, struct weir_mapping *m,
+		  const struct weir_mapping *mappings, size_t n, struct weir_err *err)
 {
 	struct weir_ports range;
 	unsigned need = count(m->ports);
-	int r = look_at_sockets(w, err);
+	int r = look_at_sockets(s, err);
 	if (r == 0)
-		r = open_range(w, m, &range, err);
+		r = open_range(s, m, &range, err);
 	if (r < 0)
 		return r;
 	unsigned places = count(range) >= need ? count(range) - need + 1 : 0, start = 0;
@@ -128,7 +121,7 @@ static int choose(struct ports_work *w, struct weir_mapping *m, const struct wei
 		unsigned lo = range.lo + (start % places + i) % places;
 		bool free = false;
 		wanted.host_ports = (struct weir_ports){ (uint16_t)lo, (uint16_t)(lo + need - 1) };
-		r = is_free(w, &wanted, mappings, n, &free, err);
+		r = is_free(s, &wanted, mappings, n, &free, err);
 		if (r < 0)
 			return r;
 		if (free) {
@@ -175,18 +168,17 @@ static bool had_ports(const struct weir_mapping *m, const struct weir_mapping *p
 int weir_resolve_mappings(struct weir_session *s, const struct weir_mapping *prev, size_t n_prev,
 			  struct weir_mapping *mappings, size_t n, struct weir_err *err)
 {
-	struct ports_work w = { .s = s };
 	int r = 0;
 	for (size_t i = 0; r == 0 && i < n; i++)
 		if (!weir_mapping_is_open(&mappings[i]) && !had_ports(&mappings[i], prev, n_prev))
-			r = refuse_bound(&w, &mappings[i], err);
+			r = refuse_bound(s, &mappings[i], err);
 	/* Those that may have any port leave to the others what these had. */
 	for (int any = 0; any <= 1; any++)
 		for (size_t i = 0; r == 0 && i < n; i++) {
 			struct weir_mapping *m = &mappings[i];
 			if (weir_mapping_is_open(m) && (m->host_ports.lo == 0) == any &&
 			    !keep(m, prev, n_prev, mappings, n))
-				r = choose(&w, m, mappings, n, err);
+				r = choose(s, m, mappings, n, err);
 		}
 	return r;
 }

@@ -37,6 +37,9 @@ struct weir_session {
 	struct weir_host_route *routes;	   /* the host's, once somebody asked */
 	size_t n_routes;
 	bool have_routes;
+	struct weir_host_socket *sockets; /* the same of its bound sockets */
+	size_t n_sockets;
+	bool have_sockets;
 	struct weir_undo *undo;		  /* the latest first */
 	struct weir_new_netns *new_netns; /* made anew while going back */
 	bool new_boot;	 /* the store's last commit was in an earlier boot of this host */

@@ -341,6 +341,45 @@ static void test_a_process_has_the_port(void **state)
 	assert_row(h, "host_port  1 8001 a");
 }
 
+static unsigned listings; /* of sockets */
+
+static int count_listings(struct weir_links *links, struct weir_arena *arena,
+			  struct weir_host_socket **ret, size_t *ret_n, struct weir_err *err)
+{
+	listings++;
+	return weir_memory_links.sockets(links, arena, ret, ret_n, err);
+}
+
+/* However many ports a change asks for, and of however many endpoints; and the last is refused as the first. */
+static void test_sockets_are_listed_once(void **state)
+{
+	struct host *h = *state;
+	struct weir_link_ops links = weir_memory_links;
+	struct weir_mapping ports[3];
+	struct weir_op ops[N_OF(ports)];
+	const struct weir_change all = { .ops = ops, .n_ops = N_OF(ops) };
+	OK(h, apply(h, NETS "endpoints: {a: {networks: [web]}, b: {networks: [web]}}"));
+	links.sockets = count_listings;
+	h->engine.links = &links;
+	bind_socket("0.0.0.0", WEIR_TCP, 8082, false);
+	for (size_t i = 0; i < N_OF(ops); i++) {
+		static const char *const texts[] = { "8080:80", "8081:81", "8082:82" };
+		assert_int_equal(weir_mapping_parse(texts[i], &ports[i], NULL), 0);
+		ops[i] = (struct weir_op){ WEIR_ADD_MAPPING, .name = "a", .mapping = &ports[i] };
+	}
+	listings = 0;
+	FAILS(h, EADDRINUSE, "8082/tcp", change(h, &all, false));
+	assert_int_equal(listings, 1);
+	ports[2].host_ports = (struct weir_ports){ 8083, 8083 };
+	listings = 0;
+	OK(h, change(h, &all, false));
+	assert_int_equal(listings, 1);
+	listings = 0;
+	OK(h, apply(h, "endpoints: {a: {networks: [web], publish: [\"1:1\", \"2:2\"]},"
+		       " b: {networks: [web], publish: [\"3:3\", \"4\"]}}"));
+	assert_int_equal(listings, 1);
+}
+
 /* One address of the host beside all of them. */
 static void test_specific_beside_any(void **state)
 {
@@ -445,6 +484,7 @@ int main(void)
 		HOST_TEST(test_two_swap_ports),
 		HOST_TEST(test_a_port_is_taken),
 		HOST_TEST(test_a_process_has_the_port),
+		HOST_TEST(test_sockets_are_listed_once),
 		HOST_TEST(test_specific_beside_any),
 		HOST_TEST(test_open_ports_are_removed_as_written),
 		HOST_TEST(test_interfaces_are_named_as_written),
