@@ -144,10 +144,11 @@ int weir_cli_engine(struct weir_cli *cli, struct weir_err *err)
 	return cli->engine.holder ? 0 : weir_err_set(err, ENOMEM, "out of memory");
 }
 
-int weir_cli_load(struct weir_cli *cli, const struct weir_scope *scope, struct weir_model *ret,
-		  struct weir_store_meta *ret_meta, struct weir_err *err)
+int weir_cli_load_host(struct weir_cli *cli, const struct weir_scope *scope, struct weir_model *ret,
+		       struct weir_store_meta *ret_meta, struct weir_stored_sysctl **ret_sysctls,
+		       size_t *ret_n, struct weir_err *err)
 {
-	struct weir_store *store = NULL;
+	WEIR_CLEAN_STORE struct weir_store *store = NULL;
 	struct weir_store_meta meta = { 0 };
 	int r = weir_store_open(cli->state_dir, false, &store, err);
 	if (r == -EACCES)
@@ -155,14 +156,23 @@ int weir_cli_load(struct weir_cli *cli, const struct weir_scope *scope, struct w
 	if (r == -ENOENT) {
 		r = 0; /* nothing was ever made here */
 	} else if (r == 0) {
-		r = weir_store_meta(store, &meta, err);
+		r = weir_store_begin_reading(store, err);
+		if (r == 0)
+			r = weir_store_meta(store, &meta, err);
+		if (r == 0 && ret_sysctls)
+			r = weir_store_sysctls(store, &cli->arena, ret_sysctls, ret_n, err);
 		if (r == 0)
 			r = weir_store_load(store, scope, ret, err);
-		weir_store_close(store);
 	}
 	if (r == 0 && ret_meta)
 		*ret_meta = meta;
 	return r;
+}
+
+int weir_cli_load(struct weir_cli *cli, const struct weir_scope *scope, struct weir_model *ret,
+		  struct weir_store_meta *ret_meta, struct weir_err *err)
+{
+	return weir_cli_load_host(cli, scope, ret, ret_meta, NULL, NULL, err);
 }
 
 int weir_cli_counters(struct weir_cli *cli, const struct weir_store_meta *meta,

@@ -22,23 +22,6 @@ static int find_backend(const struct weir_cli *cli, const char *stored,
 	return weir_backend_pick(name, &found, err); /* the store's: says which there are */
 }
 
-/* The guard belongs to the host that switched forwarding on, so it is in the store, not in the model. */
-static int add_guards(struct weir_cli *cli, struct weir_ruleset *rules, struct weir_err *err)
-{
-	struct weir_store *store = NULL;
-	struct weir_stored_sysctl *sysctls = NULL;
-	size_t n = 0;
-	int r = weir_store_open(cli->state_dir, false, &store, err);
-	if (r == -ENOENT)
-		return 0;
-	if (r == 0)
-		r = weir_store_sysctls(store, &cli->arena, &sysctls, &n, err);
-	if (r == 0)
-		r = weir_engine_guards(sysctls, n, rules, err);
-	weir_store_close(store);
-	return r;
-}
-
 /* Whole or not at all: what goes wrong on the way out is told where all answers are. */
 static int print(const struct weir_cli *cli, const struct weir_firewall_ops *firewall,
 		 const struct weir_ruleset *rules, const struct weir_epoch *epoch,
@@ -68,14 +51,16 @@ int weir_verb_render(struct weir_cli *cli, struct weir_err *err)
 	struct weir_store_meta meta = { 0 };
 	struct weir_scope all = { .all = true, .policies = true };
 	const struct weir_firewall_ops *firewall = NULL;
-	int r = weir_cli_load(cli, &all, &model, &meta, err);
+	struct weir_stored_sysctl *sysctls = NULL;
+	size_t n_sysctls = 0;
+	int r = weir_cli_load_host(cli, &all, &model, &meta, &sysctls, &n_sysctls, err);
 	if (r == 0)
 		r = find_backend(cli, meta.backend, &firewall, err);
 	if (r < 0 || !firewall)
 		return r;
 	r = weir_compile(&model, &rules, err);
-	if (r == 0)
-		r = add_guards(cli, &rules, err);
+	if (r == 0) /* they belong to the host that switched forwarding on, not to the model */
+		r = weir_engine_guards(sysctls, n_sysctls, &rules, err);
 	if (r == 0)
 		r = weir_ruleset_sort(&rules, err);
 	if (r < 0)

@@ -17,16 +17,9 @@ struct status {
 
 static int read_store(struct weir_cli *cli, struct status *st, struct weir_err *err)
 {
-	struct weir_store *store = NULL;
 	struct weir_scope all = { .all = true, .policies = true };
-	int r = weir_cli_load(cli, &all, &st->model, &st->meta, err);
-	if (r < 0 || !st->meta.uuid[0])
-		return r;
-	r = weir_store_open(cli->state_dir, false, &store, err);
-	if (r == 0)
-		r = weir_store_sysctls(store, &cli->arena, &st->sysctls, &st->n_sysctls, err);
-	weir_store_close(store);
-	return r;
+	return weir_cli_load_host(cli, &all, &st->model, &st->meta, &st->sysctls, &st->n_sysctls,
+				  err);
 }
 
 static int read_spoofed(struct weir_cli *cli, struct status *st, struct weir_err *err)

@@ -42,6 +42,10 @@ int weir_store_destroy(const char *dir, struct weir_err *err);
  * when it meets it, as -EUCLEAN). -EUCLEAN with the first thing that is wrong. */
 int weir_store_verify(struct weir_store *store, struct weir_err *err);
 
+/* From here until it is closed all is read as it stands at one moment, that of the first reading, whatever others
+ * commit meanwhile. Nobody waits for it. For who does not write. */
+int weir_store_begin_reading(struct weir_store *store, struct weir_err *err);
+
 /* durable: what this transaction writes is on disk when its commit returns (synchronous=FULL), else
  * after a power cut the last commits may be missing (never torn). It is said here because SQLite
  * settles it before a transaction begins; syncing after the commit could fail when others already

@@ -193,6 +193,11 @@ int weir_store_exec_text(struct weir_store *store, const char *sql, struct weir_
 	return rc == SQLITE_OK ? 0 : weir_store_fail(store, rc, err);
 }
 
+int weir_store_begin_reading(struct weir_store *store, struct weir_err *err)
+{
+	return weir_store_exec_text(store, "BEGIN DEFERRED", err);
+}
+
 int weir_store_begin(struct weir_store *store, bool durable, struct weir_err *err)
 {
 	assert(!store->in_transaction);

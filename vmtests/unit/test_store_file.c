@@ -338,6 +338,41 @@ static void readers_see_whole_transactions(void **state)
 	}
 }
 
+static void commit_network(struct fixture *f, const char *name, const char *subnet)
+{
+	struct weir_network net = network(f, name, subnet, NULL);
+	struct weir_store_meta meta;
+	OK(f, weir_store_meta(f->store, &meta, &f->err));
+	meta.counter++;
+	begin(f);
+	OK(f, weir_store_put_network(f->store, &net, &f->err));
+	OK(f, weir_store_set_meta(f->store, &meta, &f->err));
+	commit(f);
+}
+
+/* Whatever is committed between its readings, while nobody waits for it. */
+static void readers_see_one_moment(void **state)
+{
+	struct fixture *f = *state;
+	const struct weir_scope everything = { .all = true, .policies = true };
+	open_store(f);
+	commit_network(f, "web", "10.88.1.0/24");
+	for (int i = 0; i < 2; i++) {
+		WEIR_CLEAN_STORE struct weir_store *reader = NULL;
+		WEIR_CLEAN_MODEL struct weir_model model = { 0 };
+		struct weir_store_meta first, later;
+		OK(f, weir_store_open(f->dir, false, &reader, &f->err));
+		OK(f, weir_store_begin_reading(reader, &f->err));
+		OK(f, weir_store_meta(reader, &first, &f->err));
+		commit_network(f, i ? "third" : "second", i ? "10.88.3.0/24" : "10.88.2.0/24");
+		OK(f, weir_store_load(reader, &everything, &model, &f->err));
+		OK(f, weir_store_meta(reader, &later, &f->err));
+		assert_int_equal(model.n_networks, 1 + i);
+		assert_int_equal(first.counter, 1 + i);
+		assert_int_equal(later.counter, first.counter);
+	}
+}
+
 static void another_writer_is_named_as_such(void **state)
 {
 	struct fixture *f = *state;
@@ -421,6 +456,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(log_does_not_grow, set_up_folder, tear_down),
 		cmocka_unit_test_setup_teardown(readers_see_whole_transactions, set_up_folder,
 						tear_down),
+		cmocka_unit_test_setup_teardown(readers_see_one_moment, set_up_folder, tear_down),
 		cmocka_unit_test_setup_teardown(another_writer_is_named_as_such, set_up_folder,
 						tear_down),
 		cmocka_unit_test_setup_teardown(killed_writer_leaves_nothing, set_up_folder,
