@@ -118,6 +118,32 @@ def test_add_and_remove_of_the_same_at_once(world):
     assert world.weir("status", json=True)["in_sync"]
 
 
+RENAME = """import sqlite3, sys
+store = sqlite3.connect(sys.argv[1], isolation_level=None)
+store.execute("pragma synchronous = off")
+while True:
+    for was, now in ("web", "other"), ("other", "web"):
+        store.execute("begin immediate")
+        for column in "network set name", "subnet set network", "attachment set network":
+            store.execute("update %s = ? where %s = ?" % (column, column.split()[-1]), (now, was))
+        store.execute("commit")
+"""
+
+
+@behaviour("R4")
+@reckoned
+def test_readers_see_one_moment(world):
+    """A network has another name with every commit: whoever looks meanwhile finds its endpoints in it."""
+    world.apply(web())
+    writer = world.machine.popen(["python3", "-c", RENAME, STORE])
+    for _ in range(40):
+        world.weir("render")
+        assert len(world.weir("graph", json=True)["networks"]) == 2
+    assert writer.poll() is None
+    writer.kill()
+    writer.finish()
+
+
 def settled(folder, copies, newer):
     """The store as one file, all of its log written back."""
     for name in ("weir.db", "weir.db-wal"):
