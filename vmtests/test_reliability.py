@@ -368,6 +368,39 @@ def test_repair(world, what):
     assert world.lan.connect(V4.host, 8080).server == "nginx"
 
 
+@behaviour("L5", "R2", "C4")
+@elsewhere
+@pytest.mark.parametrize("netns", ["own", "foreign"])
+def test_forwarding_inside_is_told_and_mended(world, netns):
+    """In a namespace of the user's own weir switches it on only: what else is on there is the user's."""
+    keys, more = {4: "net/ipv4/ip_forward", 6: "net/ipv6/conf/all/forwarding"}, {"router": {}, "a": {}}
+    if netns == "foreign":
+        more = {name: {"netns": world.netns(name).name} for name in more}
+    world.apply({"networks": {"left": dual(1, gateway="router"), "right": dual(2, gateway="router")}, "endpoints": {
+        "router": on("left", "right", forward=True, **more["router"]), "a": on("left", **more["a"]), "b": on("right")}})
+
+    def switch(name, version, value):
+        world.ns(name).run("sh", "-c", "echo %d > /proc/sys/%s" % (value, keys[version]))
+        return world.weir("status", json=True, check=False)["drift"]
+
+    for version in (4, 6):
+        ping = lambda **more: world.ns("a").ping(world.address("b", version), **more)
+        assert ping() == 63
+        assert switch("router", version, 0) == ["endpoint router: its %s is 0, and should be 1" % keys[version]]
+        assert ping(seconds=1) is None
+        assert "router" in world.weir("repair").out
+        assert ping() == 63 and world.weir("status", json=True)["in_sync"]
+
+        drift = switch("a", version, 1)
+        if netns == "foreign":
+            assert not drift and "nothing to mend" in world.weir("repair").out
+            continue
+        assert drift == ["endpoint a: its %s is 1, and should be 0" % keys[version]]
+        world.weir("repair")
+        assert world.ns("a").run("cat", "/proc/sys/" + keys[version]).out == "0\n"
+        assert world.weir("status", json=True)["in_sync"]
+
+
 # What root inside an endpoint, or the owner of an interface, can do at any time.
 HOSTAGE = {
     "another alias": ("api", "ip -n api link set eth0 alias mine"),

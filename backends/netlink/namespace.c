@@ -139,6 +139,11 @@ static const char *const forwarding[WEIR_NUM_FAMILIES] = {
 };
 
 /* In a namespace of the user's own it is switched on, never off: weir cannot tell who wants it. */
+static bool decides_forwarding(const struct weir_endpoint *ep)
+{
+	return ep->forward || ep->netns == WEIR_NETNS_OWN;
+}
+
 struct preparing {
 	struct weir_links *links;
 	const struct weir_endpoint *ep;
@@ -150,7 +155,7 @@ static int ensure_forwarding(void *ctx, struct weir_err *err)
 {
 	struct preparing *preparing = ctx;
 
-	if (!preparing->ep->forward && preparing->ep->netns != WEIR_NETNS_OWN)
+	if (!decides_forwarding(preparing->ep))
 		return 0;
 	struct weir_channel *channel = preparing->channel.sock ? &preparing->channel
 							       : &preparing->links->inside.channel;
@@ -163,6 +168,20 @@ static int ensure_forwarding(void *ctx, struct weir_err *err)
 					   preparing->ep->forward, &preparing->changed, err);
 		if (r < 0)
 			return r;
+	}
+	return 0;
+}
+
+static int check_forwarding(struct weir_channel *channel, const struct weir_endpoint *ep,
+			    struct weir_err *err)
+{
+	if (!decides_forwarding(ep))
+		return 0;
+	for (enum weir_family family = WEIR_IPV4; family < WEIR_NUM_FAMILIES; family++) {
+		int now = weir_netconf_forwarding(channel, family);
+		if (now >= 0 && now != ep->forward) /* a kernel without IPv6 has no answer */
+			return weir_err_set(err, ESTALE, "its %s is %d, and should be %d",
+					    forwarding[family], now, ep->forward);
 	}
 	return 0;
 }
@@ -321,7 +340,7 @@ int weir_namespace_check(struct weir_links *links, const struct weir_endpoint *e
 		r = weir_iface_get(&links->inside.channel, "lo", &lo, err);
 	if (r == 0 && !lo.up)
 		r = weir_err_set(err, ESTALE, "its loopback is down");
-	return r;
+	return r < 0 ? r : check_forwarding(&links->inside.channel, ep, err);
 }
 
 int weir_namespace_taken(struct weir_links *links, const struct weir_endpoint *ep, bool *ret,
