@@ -440,8 +440,6 @@ static int mend_links(struct work *w)
 		struct weir_err why = { 0 };
 		if (w->endpoint_differs[i])
 			r = mend_endpoint(w, ep, &why);
-		else if (w->s->lock.dirty) /* names are not read back */
-			r = ops_of(w)->names_ensure(w->s->links, ep, NULL, &why);
 		w->endpoint_differs[i] &= r == 0;
 		r = leave(w, r, "endpoint", ep->name, &why);
 	}

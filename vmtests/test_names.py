@@ -110,6 +110,35 @@ def test_a_file_that_was_edited_is_told_and_mended(world):
     assert hosts(world, "front") == before and world.weir("status").code == 0
 
 
+# what happens to an endpoint's own files, and which of them is told
+LOST = {
+    "resolv.conf gone": ("rm /etc/netns/front/resolv.conf", "resolv.conf is not there"),
+    "resolv.conf edited": ("echo nameserver 10.9.9.9 >> /etc/netns/front/resolv.conf", "resolv.conf is not what weir writes"),
+    "hosts gone": ("rm /etc/netns/front/hosts", "hosts is not there"),
+    "hosts of other networks": ("ln -sfn $(readlink /etc/netns/pg/hosts) /etc/netns/front/hosts", "hosts is not what weir writes"),
+    "all gone": ("rm -r /etc/netns/front", "/etc/netns/front is not there"),
+    "of one that asks the host's": ("echo '# weir' $(head -1 /etc/netns/front/resolv.conf | cut -d' ' -f3) endpoint pg"
+                                    " > /etc/netns/pg/resolv.conf", "/etc/netns/pg/resolv.conf is not what weir writes"),
+}
+
+
+@behaviour("L2", "R2", "C4")
+@elsewhere
+@pytest.mark.parametrize("what", LOST)
+def test_a_file_that_is_lost_is_told_and_mended(world, what):
+    world.apply({**SPEC, "endpoints": {**SPEC["endpoints"], "front": on("web", dns=["192.0.2.53", "2001:db8::53"])}})
+    before, seen = world.snapshot(), hosts(world, "front")
+    trick, says = LOST[what]
+    world.host.run("sh", "-c", trick)
+    drift = world.weir("status", json=True, check=False)["drift"]
+    assert len(drift) == 1 and drift[0].endswith(says), drift
+    assert "nothing to mend" not in world.weir("repair").out
+    assert world.weir("status", json=True)["in_sync"]
+    world.same(before, world.snapshot())
+    assert hosts(world, "front") == seen
+    assert "nameserver 192.0.2.53\nnameserver 2001:db8::53\n" in world.weir("exec", "front", "--", "cat", "/etc/resolv.conf").out
+
+
 @behaviour("L2", "L15")
 def test_all_of_it_goes(world):
     before = world.snapshot()
@@ -126,7 +155,17 @@ def test_files_of_the_user_stay_as_they_are(world):
     world.host.run("sh", "-c", "echo 10.1.2.3 mine > /etc/netns/front/hosts")
     world.apply(SPEC)
     assert hosts(world, "front") == {"mine": {"10.1.2.3"}}
+    # made the user's own later: a link, even to what is not there yet, a file without weir's first line
+    world.weir("endpoint", "set", "pg", "--dns", "192.0.2.53")
+    world.weir("endpoint", "set", "api", "--dns", "192.0.2.53")
+    world.host.run("sh", "-ec", "ln -sf /run/later /etc/netns/pg/resolv.conf; sed -i 1d /etc/netns/api/resolv.conf")
+    assert world.weir("status", json=True)["in_sync"]
+    assert "nothing to mend" in world.weir("repair").out
+    world.weir("endpoint", "set", "pg", "--dns", "192.0.2.54")
+    assert world.weir("status", json=True)["in_sync"]
+    assert world.host.run("readlink", "/etc/netns/pg/resolv.conf").out == "/run/later\n"
     world.weir("delete", "--all")
+    assert world.host.run("cat", "/etc/netns/api/resolv.conf").out == "nameserver 192.0.2.53\n"
     assert world.host.run("cat", "/etc/netns/front/hosts").out == "10.1.2.3 mine\n"
 
 
@@ -145,8 +184,15 @@ def test_a_resolver_on_the_hosts_loopback_is_passed_over(world, upstream):
     assert "options edns0" in inside and "search lan" in inside
     if upstream:
         assert "nameserver 192.0.2.53\nnameserver 2001:db8::53\n" in inside and "127.0.0.53" not in inside
+        world.host.run("sh", "-c", "echo nameserver 2001:db8::54 > /run/systemd/resolve/resolv.conf")
+        drift = world.weir("status", json=True, check=False)["drift"]
+        assert "endpoint front: /etc/netns/front/resolv.conf is not what weir writes" in drift, drift
+        world.weir("repair")
+        inside = world.weir("exec", "front", "--", "cat", "/etc/resolv.conf").out
+        assert "2001:db8::54" in inside and "192.0.2.53" not in inside
     else:
         assert "127.0.0.53" in inside, "nobody knows whom it asks"
+    assert world.weir("status", json=True)["in_sync"]
     world.weir("endpoint", "add", "own", "--network", "web", "--dns", "192.0.2.99")
     assert [line for line in world.weir("exec", "own", "--", "cat", "/etc/resolv.conf").out.splitlines()
             if "nameserver" in line] == ["nameserver 192.0.2.99"]

@@ -25,8 +25,8 @@ enum { MADE_BY_WEIR = 01755 };
 
 enum { PATH_SIZE = 128 /* the folder, a name of 63 bytes, a file's name */ };
 
-static const char *const files[] = { "hosts", "resolv.conf" };
-enum { HOSTS, RESOLV };
+enum { HOSTS, RESOLV, NUM_FILES };
+static const char *const files[NUM_FILES] = { "hosts", "resolv.conf" };
 
 struct place {
 	char folder[PATH_SIZE];
@@ -85,25 +85,33 @@ enum present { ABSENT, OURS, STALE, SAME, FOREIGN };
 static enum present compare(const char *path, const struct place *place, const char *text,
 			    size_t size)
 {
-	size_t mark = strlen(place->mark), n;
+	size_t mark = strlen(place->mark);
 	char *there = calloc(1, size + 1);
-	FILE *in = there ? fopen(path, "re") : NULL;
+	/* weir puts no link there */
+	int fd = there ? open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC) : -1;
 
-	if (!in) {
+	if (fd < 0) {
 		free(there);
 		return errno == ENOENT ? ABSENT : FOREIGN; /* what cannot be read is left alone */
 	}
-	n = fread(there, 1, size + 1, in);
-	(void)fclose(in); /* only read */
+	ssize_t n = read(fd, there, size + 1);
+	(void)close(fd); /* only read */
 	enum present present = FOREIGN;
-	if (n == size && memcmp(there, text, size) == 0)
+	if (n == (ssize_t)size && memcmp(there, text, size) == 0)
 		present = SAME;
-	else if (n >= mark && memcmp(there, place->mark, mark) == 0)
+	else if (n >= (ssize_t)mark && memcmp(there, place->mark, mark) == 0)
 		present = OURS;
-	else if (n >= strlen(WEIRS) && memcmp(there, WEIRS, strlen(WEIRS)) == 0)
+	else if (n >= (ssize_t)strlen(WEIRS) && memcmp(there, WEIRS, strlen(WEIRS)) == 0)
 		present = STALE;
 	free(there);
 	return present;
+}
+
+static int remove_file(const char *path, struct weir_err *err)
+{
+	if (unlink(path) < 0 && errno != ENOENT)
+		return weir_err_errno(err, errno, "removing %s", path);
+	return 0;
 }
 
 /* What a killed writer leaves beside the file; mostly absent. */
@@ -112,9 +120,7 @@ static int remove_draft(const char *path, struct weir_err *err)
 	char draft[PATH_SIZE + 8];
 
 	(void)snprintf(draft, sizeof(draft), "%s.weir", path); /* fits */
-	if (unlink(draft) < 0 && errno != ENOENT)
-		return weir_err_errno(err, errno, "removing %s", draft);
-	return 0;
+	return remove_file(draft, err);
 }
 
 static int write_file(const char *path, const char *text, size_t size, struct weir_err *err)
@@ -159,31 +165,6 @@ int weir_names_remove_folder(const char *path, struct weir_err *err)
 	return 0;
 }
 
-static int ensure_resolv(const struct place *place, const struct weir_endpoint *ep, bool *changed,
-			 struct weir_err *err)
-{
-	char path[PATH_SIZE];
-	size_t size = 0;
-	char *text = compose(place, ep, &size);
-	bool wanted = ep->n_dns > 0 || weir_resolvers_are_out_of_reach();
-	int r = 0;
-
-	if (!text)
-		return weir_err_set(err, ENOMEM, "out of memory");
-	file_path(place, files[RESOLV], path);
-	enum present present = compare(path, place, text, size);
-	if (wanted && (present == ABSENT || present == OURS || present == STALE)) {
-		*changed = true;
-		r = write_file(path, text, size, err);
-	} else if (!wanted && (present == OURS || present == STALE || present == SAME)) {
-		*changed = true;
-		if (unlink(path) < 0 && errno != ENOENT)
-			r = weir_err_errno(err, errno, "removing %s", path);
-	}
-	free(text);
-	return r;
-}
-
 /* A link to what the endpoints of the same networks share (hosts.c). */
 static enum present compare_link(const struct place *place, const char *path, const char *target)
 {
@@ -202,36 +183,151 @@ static enum present compare_link(const struct place *place, const char *path, co
 	return strncmp(there, WEIR_HOSTS_LINK, strlen(WEIR_HOSTS_LINK)) == 0 ? OURS : FOREIGN;
 }
 
-static int ensure_hosts(struct weir_links *links, const struct place *place,
-			const struct weir_endpoint *ep, bool *changed, struct weir_err *err)
+/* ---- both files, as they should be and are ---- */
+
+struct file {
+	char path[PATH_SIZE];
+	bool wanted;
+	enum present present;
+};
+
+struct names {
+	struct place place;
+	struct file files[NUM_FILES];
+	char target[WEIR_HOSTS_TARGET]; /* of hosts */
+	char *text;			/* of resolv.conf, for free() */
+	size_t size;
+};
+
+static int look_at_hosts(struct weir_links *links, const struct weir_endpoint *ep,
+			 struct names *names, struct weir_err *err)
 {
 	WEIR_CLEAN_ARENA struct weir_arena arena = { 0 };
-	char path[PATH_SIZE], target[WEIR_HOSTS_TARGET];
+	struct file *file = &names->files[HOSTS];
 	const char *networks = weir_endpoint_networks(ep, &arena);
 
 	if (!networks)
 		return weir_err_set(err, ENOMEM, "out of memory");
-	weir_hosts_target(links, networks, target);
-	file_path(place, files[HOSTS], path);
-	enum present present = compare_link(place, path, target);
-	if (present == SAME || present == FOREIGN)
-		return 0;
-	*changed = true;
-	if (present == OURS && unlink(path) < 0)
-		return weir_err_errno(err, errno, "removing %s", path);
-	return symlink(target, path) < 0 ? weir_err_errno(err, errno, "making %s", path) : 0;
+	weir_hosts_target(links, networks, names->target);
+	file->wanted = ep->n_attachments > 0;
+	file->present = compare_link(&names->place, file->path, names->target);
+	return 0;
 }
 
-static int remove_hosts(const struct place *place, bool *changed, struct weir_err *err)
+static int look_at_resolv(const struct weir_endpoint *ep, struct names *names, struct weir_err *err)
+{
+	struct file *file = &names->files[RESOLV];
+
+	names->text = compose(&names->place, ep, &names->size);
+	if (!names->text)
+		return weir_err_set(err, ENOMEM, "out of memory");
+	file->wanted = ep->n_dns > 0 || weir_resolvers_are_out_of_reach();
+	file->present = compare(file->path, &names->place, names->text, names->size);
+	return 0;
+}
+
+/* *names begins empty, and ends with free(names->text). */
+static int look(struct weir_links *links, const struct weir_endpoint *ep, struct names *names,
+		struct weir_err *err)
+{
+	int r = find_place(links, ep, &names->place, err);
+
+	if (r < 0)
+		return r;
+	for (int i = 0; i < NUM_FILES; i++)
+		file_path(&names->place, files[i], names->files[i].path);
+	r = look_at_hosts(links, ep, names, err);
+	return r < 0 ? r : look_at_resolv(ep, names, err);
+}
+
+static bool is_so(const struct file *file)
+{
+	return file->present == FOREIGN || file->present == (file->wanted ? SAME : ABSENT);
+}
+
+static int ensure_hosts(const struct file *file, const char *target, struct weir_err *err)
+{
+	int r = file->present == ABSENT ? 0 : remove_file(file->path, err);
+
+	if (r < 0 || !file->wanted)
+		return r;
+	return symlink(target, file->path) < 0 ? weir_err_errno(err, errno, "making %s", file->path)
+					       : 0;
+}
+
+static int ensure_resolv(const struct file *file, const struct names *names, struct weir_err *err)
+{
+	return file->wanted ? write_file(file->path, names->text, names->size, err)
+			    : remove_file(file->path, err);
+}
+
+static int ensure_files(const struct names *names, bool *changed, struct weir_err *err)
+{
+	const struct file *hosts = &names->files[HOSTS], *resolv = &names->files[RESOLV];
+	int r = weir_names_make_folder(FOLDER, err);
+
+	if (r == 0)
+		r = weir_names_make_folder(names->place.folder, err);
+	*changed = !is_so(hosts) || !is_so(resolv);
+	if (r == 0 && !is_so(hosts))
+		r = ensure_hosts(hosts, names->target, err);
+	if (r == 0 && !is_so(resolv))
+		r = ensure_resolv(resolv, names, err);
+	return r;
+}
+
+int weir_names_ensure(struct weir_links *links, const struct weir_endpoint *ep, bool *ret_changed,
+		      struct weir_err *err)
+{
+	struct names names = { 0 };
+	bool changed = false;
+	int r = 0;
+
+	if (ep->netns == WEIR_NETNS_OWN) {
+		r = look(links, ep, &names, err);
+		if (r == 0)
+			r = ensure_files(&names, &changed, err);
+	}
+	free(names.text);
+	if (r == 0 && ret_changed)
+		*ret_changed = changed;
+	return r;
+}
+
+static int check_files(const struct names *names, struct weir_err *err)
+{
+	struct stat st;
+
+	if (lstat(names->place.folder, &st) < 0 && errno == ENOENT)
+		return weir_err_set(err, ESTALE, "%s is not there", names->place.folder);
+	for (int i = 0; i < NUM_FILES; i++) {
+		const struct file *file = &names->files[i];
+		if (!is_so(file))
+			return weir_err_set(err, ESTALE, "%s is not %s", file->path,
+					    file->present == ABSENT ? "there" : "what weir writes");
+	}
+	return 0;
+}
+
+int weir_names_check(struct weir_links *links, const struct weir_endpoint *ep, struct weir_err *err)
+{
+	struct names names = { 0 };
+	int r = look(links, ep, &names, err);
+
+	if (r == 0)
+		r = check_files(&names, err);
+	free(names.text);
+	return r;
+}
+
+/* ---- removing ---- */
+
+static int remove_hosts(const struct place *place, struct weir_err *err)
 {
 	char path[PATH_SIZE];
 
 	file_path(place, files[HOSTS], path);
-	if (compare_link(place, path, "") != OURS)
-		return 0;
-	*changed = true;
-	return unlink(path) < 0 && errno != ENOENT ? weir_err_errno(err, errno, "removing %s", path)
-						   : 0;
+	return compare_link(place, path, "") == OURS ? remove_file(path, err) : 0;
 }
 
 static int remove_resolv(const struct place *place, struct weir_err *err)
@@ -243,45 +339,17 @@ static int remove_resolv(const struct place *place, struct weir_err *err)
 	if (r < 0)
 		return r;
 	enum present present = compare(path, place, place->mark, strlen(place->mark));
-	if (present != OURS && present != SAME)
-		return 0;
-	return unlink(path) < 0 && errno != ENOENT ? weir_err_errno(err, errno, "removing %s", path)
-						   : 0;
-}
-
-int weir_names_ensure(struct weir_links *links, const struct weir_endpoint *ep, bool *ret_changed,
-		      struct weir_err *err)
-{
-	struct place place;
-	bool changed = false;
-	int r = 0;
-
-	if (ep->netns == WEIR_NETNS_OWN) {
-		r = find_place(links, ep, &place, err);
-		if (r == 0)
-			r = weir_names_make_folder(FOLDER, err);
-		if (r == 0)
-			r = weir_names_make_folder(place.folder, err);
-		if (r == 0)
-			r = ep->n_attachments ? ensure_hosts(links, &place, ep, &changed, err)
-					      : remove_hosts(&place, &changed, err);
-		if (r == 0)
-			r = ensure_resolv(&place, ep, &changed, err);
-	}
-	if (r == 0 && ret_changed)
-		*ret_changed = changed;
-	return r;
+	return present == OURS || present == SAME ? remove_file(path, err) : 0;
 }
 
 int weir_names_remove(struct weir_links *links, const struct weir_endpoint *ep,
 		      struct weir_err *err)
 {
 	struct place place;
-	bool changed;
 	int r = find_place(links, ep, &place, err);
 
 	if (r == 0)
-		r = remove_hosts(&place, &changed, err);
+		r = remove_hosts(&place, err);
 	if (r == 0)
 		r = remove_resolv(&place, err);
 	if (r == 0)

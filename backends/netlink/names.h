@@ -17,6 +17,9 @@ enum { WEIR_HOSTS_TARGET = 32 };
 /* Of struct weir_link_ops. */
 int weir_names_ensure(struct weir_links *links, const struct weir_endpoint *ep, bool *ret_changed,
 		      struct weir_err *err);
+/* Of an own namespace. -ESTALE with what weir_names_ensure() would change. */
+int weir_names_check(struct weir_links *links, const struct weir_endpoint *ep,
+		     struct weir_err *err);
 /* What weir wrote, and the folders when they are empty then. */
 int weir_names_remove(struct weir_links *links, const struct weir_endpoint *ep,
 		      struct weir_err *err);

@@ -340,7 +340,11 @@ int weir_namespace_check(struct weir_links *links, const struct weir_endpoint *e
 		r = weir_iface_get(&links->inside.channel, "lo", &lo, err);
 	if (r == 0 && !lo.up)
 		r = weir_err_set(err, ESTALE, "its loopback is down");
-	return r < 0 ? r : check_forwarding(&links->inside.channel, ep, err);
+	if (r == 0)
+		r = check_forwarding(&links->inside.channel, ep, err);
+	if (r == 0 && ep->netns == WEIR_NETNS_OWN)
+		r = weir_names_check(links, ep, err);
+	return r;
 }
 
 int weir_namespace_taken(struct weir_links *links, const struct weir_endpoint *ep, bool *ret,

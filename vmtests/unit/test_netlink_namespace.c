@@ -207,7 +207,10 @@ static void test_names(void **state)
 	check_hosts_files(bench, networks);
 	assert_ok(bench, ops->names_ensure(bench->links, bench->a, &changed, &bench->err));
 	assert_false(changed);
+	assert_ok(bench, ops->netns_check(bench->links, bench->a, &bench->err));
 	bench->a->n_dns = 0;
+	assert_fails(bench, ESTALE, "/etc/netns/a/resolv.conf is not what weir writes",
+		     ops->netns_check(bench->links, bench->a, &bench->err));
 	assert_ok(bench, ops->names_ensure(bench->links, bench->a, &changed, &bench->err));
 	assert_int_equal(sh("test ! -e /etc/netns/a/resolv.conf"), 0);
 	/* what a store that is gone has left */
@@ -220,6 +223,7 @@ static void test_names(void **state)
 	assert_int_equal(sh("rm /etc/netns/a/hosts; echo '# mine' > /etc/netns/a/hosts"), 0);
 	assert_ok(bench, ops->names_ensure(bench->links, bench->a, &changed, &bench->err));
 	assert_false(changed);
+	assert_ok(bench, ops->netns_check(bench->links, bench->a, &bench->err));
 	assert_ok(bench, ops->netns_remove(bench->links, bench->a, &bench->err));
 	assert_shows("cat /etc/netns/a/hosts", "# mine");
 	assert_ok(bench, ops->hosts_write(bench->links, networks, NULL, &bench->err));
