@@ -120,6 +120,50 @@ def test_root_in_the_endpoint_cannot_lift_the_limit(world):
     both_ways(world, 4 * MBIT, 4 * MBIT)
 
 
+@behaviour("L12", "R2", "C4")
+@elsewhere
+def test_a_limit_that_was_changed_is_told_and_mended(world):
+    """Rate, burst and queue, at either end; what is told is what should be there."""
+    world.apply(limited("8mbit/16mbit"))
+    before = world.snapshot()
+    port, free = (world.endpoint(name)["attachments"][0]["host_ifname"] for name in "ab")
+    words = "tbf rate %(rate)s burst %(burst)d limit %(limit)d"
+    for where, dev, want, others in (
+            (world.host, port, {"rate": "1000000bps", "burst": 10000, "limit": 81920},
+             ({"burst": 5000}, {"burst": 10100}, {"limit": 90000}, {"rate": "1mbit"})),
+            (world.ns("a"), "eth0", {"rate": "2000000bps", "burst": 20000, "limit": 120000}, ({"burst": 5000}, {"rate": "17mbit"}))):
+        for other in (None, *others):
+            root = ["dev", dev, "root", "handle", "7765:"]
+            if other:
+                where.run("tc", "qdisc", "change", *root, *(words % {**want, **other}).split())
+            else:
+                where.run("tc", "qdisc", "del", *root)
+            drift = world.weir("status", json=True, check=False)["drift"]
+            lost = "another rate limit than " if other else "lost its rate limit, "
+            assert len(drift) == 1 and drift[0].endswith("interface %s has " % dev + lost + words % want), drift
+            world.weir("repair")
+            assert world.weir("status", json=True)["in_sync"], other
+            world.same(before, world.snapshot())
+    world.host.run("tc", "qdisc", "add", "dev", free, "root", "tbf", "rate", "8mbit", "burst", "5000", "limit", "5000")
+    drift = world.weir("status", json=True, check=False)["drift"]
+    assert len(drift) == 1 and drift[0].endswith("interface %s has a rate limit, tbf rate 1000000bps" % free), drift
+    world.weir("repair")
+    world.same(before, world.snapshot())
+
+
+@behaviour("L12", "R3")
+@elsewhere
+@pytest.mark.parametrize("rate", ["8kbit", "1234567bit", "7mbit", "33333kbit", "34359739kbit", "100gbit"])
+def test_a_limit_reads_back_as_it_was_set(world, rate):
+    """Whatever the kernel rounds, from the lowest rate to the highest."""
+    spec = limited(rate)
+    for mtu in (1280, 1501, 65000):
+        spec["networks"]["web"]["mtu"] = mtu
+        world.apply(spec)
+        assert world.weir("status", json=True)["in_sync"]
+        assert "nothing to mend" in world.weir("repair").out
+
+
 @behaviour("L12")
 @measured
 def test_limits_without_a_guard(world):

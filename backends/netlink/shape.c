@@ -15,22 +15,29 @@
 #include <string.h>
 
 enum { HANDLE = 0x77650000, QUEUE_MIN = 80 * 1024, FRAME_OVERHEAD = ETH_HLEN + 4 };
+enum { TICK_NS = 64 /* PSCHED_SHIFT, in every kernel */ };
 
 /* A bucket as it should be, or is. */
 struct bucket {
 	bool is_there;
 	uint64_t rate; /* bytes per second */
 	uint32_t burst, queue;
+	uint64_t ticks; /* that the burst takes: so the kernel tells it */
 };
 
+/* rate 0: none */
 static struct bucket wanted(const struct weir_shaped *iface, uint64_t rate)
 {
-	struct bucket bucket = { .is_there = true, .rate = rate / 8 };
+	struct bucket bucket = { .is_there = rate != 0, .rate = rate / 8 };
+
+	if (rate == 0)
+		return bucket;
 	uint64_t burst = bucket.rate / 100, frames = 2 * (uint64_t)(iface->mtu + FRAME_OVERHEAD);
 
 	burst = burst > frames ? burst : frames;
 	uint64_t queue = bucket.rate / 20 + burst;
 	bucket.burst = (uint32_t)burst;
+	bucket.ticks = burst * 1000000000 / bucket.rate / TICK_NS;
 	bucket.queue = (uint32_t)(queue > QUEUE_MIN ? queue : QUEUE_MIN);
 	return bucket;
 }
@@ -57,6 +64,7 @@ static int take_bucket(const struct nlmsghdr *message, void *ctx)
 	bucket->rate = options[TCA_TBF_RATE64] ? nla_get_u64(options[TCA_TBF_RATE64])
 					       : parms.rate.rate;
 	bucket->queue = parms.limit;
+	bucket->ticks = parms.buffer;
 	return 0;
 }
 
@@ -109,9 +117,18 @@ static int remove_bucket(const struct weir_shaped *iface, struct weir_err *err)
 	return weir_request_allow(r, ENOENT, &why, err);
 }
 
+/* Kernels round, each in its own way. */
+static bool is_about(uint64_t now, uint64_t want)
+{
+	uint64_t off = now > want ? now - want : want - now;
+
+	return off <= 1 + want / 1000;
+}
+
 static bool is_so(const struct bucket *now, const struct bucket *want)
 {
-	return now->is_there && now->rate == want->rate && now->queue == want->queue;
+	return now->is_there == want->is_there && now->rate == want->rate &&
+	       now->queue == want->queue && is_about(now->ticks, want->ticks);
 }
 
 int weir_shape_ensure(const struct weir_shaped *iface, uint64_t rate, bool fresh, bool *changed,
@@ -121,7 +138,7 @@ int weir_shape_ensure(const struct weir_shaped *iface, uint64_t rate, bool fresh
 	struct bucket now = { 0 };
 	int r = fresh ? 0 : find_bucket(iface, &now, err);
 
-	if (r < 0 || (rate ? is_so(&now, &want) : !now.is_there))
+	if (r < 0 || is_so(&now, &want))
 		return r;
 	*changed = true;
 	return rate ? put_bucket(iface, &want, err) : remove_bucket(iface, err);
@@ -133,9 +150,15 @@ int weir_shape_check(const struct weir_shaped *iface, uint64_t rate, struct weir
 	struct bucket now = { 0 };
 	int r = find_bucket(iface, &now, err);
 
-	if (r < 0 || (rate ? is_so(&now, &want) : !now.is_there))
+	if (r < 0 || is_so(&now, &want))
 		return r;
-	return weir_err_set(err, ESTALE, "interface %s has %s rate limit, tbf %" PRIu64 "bps",
-			    iface->ifname, rate && !now.is_there ? "lost its" : "another",
-			    now.rate);
+	if (!rate)
+		return weir_err_set(err, ESTALE,
+				    "interface %s has a rate limit, tbf rate %" PRIu64 "bps",
+				    iface->ifname, now.rate);
+	return weir_err_set(err, ESTALE,
+			    "interface %s has %s tbf rate %" PRIu64 "bps burst %u limit %u",
+			    iface->ifname,
+			    now.is_there ? "another rate limit than" : "lost its rate limit,",
+			    want.rate, want.burst, want.queue);
 }
