@@ -211,6 +211,20 @@ def test_rate_in_each_mode(world, mode):
 
 
 @behaviour("L12", "L14")
+@elsewhere
+@pytest.mark.parametrize("mode", ["routed", "p2p", *modes.KINDS])
+def test_whole_frames_pass_however_low_the_rate(world, mode):
+    world.apply(limited_in(world, mode, "1mbit/8kbit"))
+    for version in (4, 6):
+        assert world.ns("a").ping(world.address("b", version), size=1400)
+    if mode in modes.KINDS:  # its burst follows
+        world.host.run("ip", "link", "set", "eth0", "mtu", "1300")
+        world.weir("repair")
+        assert world.weir("status", json=True)["in_sync"]
+        assert world.ns("a").ping(world.address("b"), size=1200)
+
+
+@behaviour("L12", "L14")
 @measured
 def test_root_in_a_routed_endpoint_cannot_lift_the_limit(world):
     world.apply(limited_in(world, "routed", "4mbit"))

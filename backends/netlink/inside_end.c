@@ -226,7 +226,7 @@ int weir_inside_end_ensure(const struct weir_attach *a, bool fresh, bool *change
 	if (fresh)
 		add_link_local(a, &want, addrs, &n_addrs);
 	struct weir_addresses addresses = addresses_of(a, addrs, n_addrs, now.index);
-	const struct weir_port port = weir_port_inside(a, now.index);
+	const struct weir_port port = weir_port_inside(a, now.index, want.mtu);
 	r = weir_addresses_ensure(&a->inside->channel, &addresses, fresh, &moved, err);
 	*changed |= moved;
 	if (r == 0)
@@ -384,7 +384,7 @@ int weir_inside_end_check(const struct weir_attach *a, const struct weir_model *
 	if (weir_iface_differs(&now, &want, difference, sizeof(difference)))
 		return weir_err_set(err, ESTALE, "%s", difference);
 	struct weir_addresses addresses = addresses_of(a, addrs, n_addrs, now.index);
-	const struct weir_port port = weir_port_inside(a, now.index);
+	const struct weir_port port = weir_port_inside(a, now.index, want.mtu);
 	r = weir_addresses_check(&a->inside->channel, &addresses, err);
 	if (r == 0)
 		r = sysctls_check(a, err);

@@ -309,13 +309,14 @@ struct weir_port weir_port_of_host(const struct weir_attach *a, int index)
 				   .channel = &a->links->host,
 				   .ifname = a->att->host_ifname,
 				   .index = index,
+				   .mtu = weir_attach_mtu(a),
 				   .sends = a->ep->rate.to,
 				   .takes = a->ep->rate.from,
 				   .guarded = !a->net->no_spoof_guard,
 				   .classifies = true };
 }
 
-struct weir_port weir_port_inside(const struct weir_attach *a, int index)
+struct weir_port weir_port_inside(const struct weir_attach *a, int index, unsigned mtu)
 {
 	bool alone = !weir_mode_traits(a->net->mode)->host;
 
@@ -323,6 +324,7 @@ struct weir_port weir_port_inside(const struct weir_attach *a, int index)
 				   .channel = &a->inside->channel,
 				   .ifname = a->att->ifname,
 				   .index = index,
+				   .mtu = mtu,
 				   .sends = a->ep->rate.from,
 				   .takes = alone ? a->ep->rate.to : 0,
 				   .classifies = alone };
@@ -330,8 +332,7 @@ struct weir_port weir_port_inside(const struct weir_attach *a, int index)
 
 static struct weir_shaped shaped(const struct weir_port *port)
 {
-	return (struct weir_shaped){ port->channel, port->ifname, port->index,
-				     weir_attach_mtu(port->attach) };
+	return (struct weir_shaped){ port->channel, port->ifname, port->index, port->mtu };
 }
 
 int weir_port_ensure(const struct weir_port *port, bool fresh, bool *changed, struct weir_err *err)

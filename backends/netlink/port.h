@@ -10,13 +10,15 @@ struct weir_port {
 	struct weir_channel *channel; /* into the namespace that it is in */
 	const char *ifname;
 	int index;
+	unsigned mtu;
 	uint64_t sends, takes; /* bits per second; 0: no limit */
 	bool guarded;
 	bool classifies; /* something of weir's may see what it takes */
 };
 
 struct weir_port weir_port_of_host(const struct weir_attach *a, int index);
-struct weir_port weir_port_inside(const struct weir_attach *a, int index);
+/* mtu: as wanted there */
+struct weir_port weir_port_inside(const struct weir_attach *a, int index, unsigned mtu);
 
 /* fresh: it was just made, and nothing is on it. */
 int weir_port_ensure(const struct weir_port *port, bool fresh, bool *changed, struct weir_err *err);
