@@ -343,14 +343,14 @@ static int traced_owns(struct weir_links *links, const struct weir_addr *addr, b
 	return r;
 }
 
-static int traced_ra_uplinks(struct weir_links *links, struct weir_arena *arena,
-			     char (**ret)[WEIR_IFNAME_SIZE], size_t *ret_n, struct weir_err *err)
+static int traced_uplinks(struct weir_links *links, struct weir_arena *arena,
+			  char (**ret)[WEIR_IFNAME_SIZE], size_t *ret_n, struct weir_err *err)
 {
 	struct weir_err why = { 0 };
 
-	weir_trace(links->trace, "> links ra-uplinks");
-	int r = links->inner->ra_uplinks(links->handle, arena, ret, ret_n, &why);
-	return say_count(links, "ra-uplinks", r, ret_n, &why, err);
+	weir_trace(links->trace, "> links uplinks");
+	int r = links->inner->uplinks(links->handle, arena, ret, ret_n, &why);
+	return say_count(links, "uplinks", r, ret_n, &why, err);
 }
 
 static int traced_sockets(struct weir_links *links, struct weir_arena *arena,
@@ -491,7 +491,7 @@ struct weir_link_ops weir_trace_links(const struct weir_link_ops *inner)
 				.routes = traced_routes,
 				.addresses = traced_addresses,
 				.owns = traced_owns,
-				.ra_uplinks = traced_ra_uplinks,
+				.uplinks = traced_uplinks,
 				.sockets = traced_sockets,
 				.socket_owner = traced_socket_owner,
 				.port_range = traced_port_range,

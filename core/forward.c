@@ -2,9 +2,10 @@
 /* Forwarding on the host: switched on where a network needs it, remembered, restored, and guarded.
  *
  * How it works: the store keeps every sysctl that weir has changed with what it was. A family is
- * guarded exactly while its forwarding switch is among them. Switching IPv6 forwarding on makes the
- * kernel drop routes learnt from router advertisements (accept_ra, Documentation/networking/ip-sysctl),
- * so accept_ra becomes 2 on the interfaces that have such routes. */
+ * guarded exactly while its forwarding switch is among them. With IPv6 forwarding on, the kernel takes
+ * router advertisements only where accept_ra is 2 (Documentation/networking/ip-sysctl) and drops what it
+ * learnt elsewhere. So accept_ra becomes 2 wherever it is 1, whether or not there is a router yet, and
+ * for interfaces that come later. */
 #include "core/forward.h"
 
 #include <assert.h>
@@ -109,16 +110,31 @@ static int change(struct weir_session *s, const char *key, long value, struct we
 	return r < 0 ? r : s->engine->links->sysctl_set(s->links, key, value, err);
 }
 
+/* Whoever forwards already has taken none so far. */
+static int keep_uplink(struct weir_session *s, const char *ifname, struct weir_err *err)
+{
+	long accepts = 0, forwards = 0;
+	const char *key = weir_arena_printf(&s->arena, "net/ipv6/conf/%s/accept_ra", ifname);
+	const char *own = weir_arena_printf(&s->arena, "net/ipv6/conf/%s/forwarding", ifname);
+	if (!key || !own)
+		return weir_err_set(err, ENOMEM, "out of memory");
+	int r = s->engine->links->sysctl_get(s->links, own, &forwards, err);
+	if (r == 0)
+		r = s->engine->links->sysctl_get(s->links, key, &accepts, err);
+	if (r == 0 && accepts == 1 && !forwards)
+		r = change(s, key, 2, err);
+	return r == -ENOENT ? 0 : r; /* it is gone, or has no IPv6 */
+}
+
 static int keep_uplinks(struct weir_session *s, struct weir_err *err)
 {
 	char(*uplinks)[WEIR_IFNAME_SIZE] = NULL;
 	size_t n = 0;
-	int r = s->engine->links->ra_uplinks(s->links, &s->arena, &uplinks, &n, err);
-	for (size_t i = 0; r == 0 && i < n; i++) {
-		const char *key =
-			weir_arena_printf(&s->arena, "net/ipv6/conf/%s/accept_ra", uplinks[i]);
-		r = key ? change(s, key, 2, err) : weir_err_set(err, ENOMEM, "out of memory");
-	}
+	int r = s->engine->links->uplinks(s->links, &s->arena, &uplinks, &n, err);
+	if (r == 0)
+		r = keep_uplink(s, "default", err);
+	for (size_t i = 0; r == 0 && i < n; i++)
+		r = keep_uplink(s, uplinks[i], err);
 	return r;
 }
 
@@ -215,6 +231,14 @@ static int tell_drift(struct weir_plan *plan, const struct weir_stored_sysctl *s
 	return weir_plan_add_drift(plan, WEIR_ACTION_CHANGE, "sysctl", sysctl->key, detail, err);
 }
 
+/* An uplink whose accept_ra is neither what it was nor what weir made it has a program of its own that
+ * hears the advertisements, and has switched the kernel's ears off. */
+static bool has_drifted(const struct weir_stored_sysctl *sysctl, long now)
+{
+	bool is_switch = strcmp(sysctl->key, switches[family_of(sysctl->key)]) == 0;
+	return is_switch ? now != sysctl->set : now == sysctl->old;
+}
+
 /* What somebody has given another value is told, or without a plan set. */
 static int compare(struct weir_session *s, struct weir_plan *plan, struct weir_err *err)
 {
@@ -227,7 +251,7 @@ static int compare(struct weir_session *s, struct weir_plan *plan, struct weir_e
 		r = links->sysctl_get(s->links, sysctls[i].key, &now, err);
 		if (r == -ENOENT) /* its interface is gone */
 			r = 0;
-		if (r < 0 || now == sysctls[i].set)
+		if (r < 0 || !has_drifted(&sysctls[i], now))
 			continue;
 		r = plan ? tell_drift(plan, &sysctls[i], now, err)
 			 : links->sysctl_set(s->links, sysctls[i].key, sysctls[i].set, err);

@@ -155,9 +155,10 @@ struct weir_link_ops {
 	/* Does the host take what is sent to this address for itself, on whatever interface? */
 	int (*owns)(struct weir_links *links, const struct weir_addr *addr, bool *ret,
 		    struct weir_err *err);
-	/* Interfaces (by name) that learnt a route from router advertisements. */
-	int (*ra_uplinks)(struct weir_links *links, struct weir_arena *arena,
-			  char (**ret)[WEIR_IFNAME_SIZE], size_t *ret_n, struct weir_err *err);
+	/* Interfaces (by name) that are not weir's and by which the host itself may reach a router: no
+	 * loopback, no port of a bridge or a bond. */
+	int (*uplinks)(struct weir_links *links, struct weir_arena *arena,
+		       char (**ret)[WEIR_IFNAME_SIZE], size_t *ret_n, struct weir_err *err);
 	int (*sockets)(struct weir_links *links, struct weir_arena *arena,
 		       struct weir_host_socket **ret, size_t *ret_n, struct weir_err *err);
 	/* Who holds a socket, "nginx (pid 812)"; "another process" when that cannot be seen. */

@@ -67,7 +67,8 @@ int weir_memory_add_netns(const char *path);
 bool weir_memory_drop_netns(const char *path);
 int weir_memory_add_route(const struct weir_host_route *route);
 int weir_memory_add_socket(const struct weir_host_socket *sock);
-int weir_memory_add_ra_uplink(const char *ifname);
+/* With accept_ra 1 and forwarding 0. -ENOMEM. */
+int weir_memory_add_uplink(const char *ifname);
 /* Makes or changes a sysctl. A new kernel has those of forwarding, 0. -ENOMEM. */
 int weir_memory_set_sysctl(const char *key, long value);
 

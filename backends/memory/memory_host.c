@@ -210,12 +210,18 @@ int weir_memory_add_socket(const struct weir_host_socket *sock)
 	return item ? 0 : -ENOMEM;
 }
 
-int weir_memory_add_ra_uplink(const char *ifname)
+int weir_memory_add_uplink(const char *ifname)
 {
-	char(*item)[WEIR_IFNAME_SIZE] = APPEND(host.ra_uplinks, host.n_ra_uplinks);
-	if (item)
-		(void)snprintf(*item, sizeof(*item), "%s", ifname);
-	return item ? 0 : -ENOMEM;
+	char(*item)[WEIR_IFNAME_SIZE] = APPEND(host.uplinks, host.n_uplinks);
+	char key[64];
+	if (!item)
+		return -ENOMEM;
+	(void)snprintf(*item, sizeof(*item), "%s", ifname);
+	(void)snprintf(key, sizeof(key), "net/ipv6/conf/%s/forwarding", ifname);
+	if (weir_memory_set_sysctl(key, 0) < 0)
+		return -ENOMEM;
+	(void)snprintf(key, sizeof(key), "net/ipv6/conf/%s/accept_ra", ifname);
+	return weir_memory_set_sysctl(key, 1);
 }
 
 int weir_memory_set_sysctl(const char *key, long value)

@@ -50,8 +50,8 @@ struct weir_memory_host {
 	size_t n_routes;
 	struct weir_host_socket *sockets;
 	size_t n_sockets;
-	char (*ra_uplinks)[WEIR_IFNAME_SIZE];
-	size_t n_ra_uplinks;
+	char (*uplinks)[WEIR_IFNAME_SIZE];
+	size_t n_uplinks;
 	struct weir_memory_hosts *hosts;
 	size_t n_hosts;
 };

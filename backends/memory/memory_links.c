@@ -414,15 +414,15 @@ static int links_owns(struct weir_links *links, const struct weir_addr *addr, bo
 	return r;
 }
 
-static int links_ra_uplinks(struct weir_links *links, struct weir_arena *arena,
-			    char (**ret)[WEIR_IFNAME_SIZE], size_t *ret_n, struct weir_err *err)
+static int links_uplinks(struct weir_links *links, struct weir_arena *arena,
+			 char (**ret)[WEIR_IFNAME_SIZE], size_t *ret_n, struct weir_err *err)
 {
 	const struct weir_memory_host *host = weir_memory_host();
 	(void)links;
 	int r = weir_memory_step("listing uplinks", err);
 	return r < 0 ? r
-		     : copy_out(arena, host->ra_uplinks, host->n_ra_uplinks,
-				sizeof(host->ra_uplinks[0]), ret, ret_n, err);
+		     : copy_out(arena, host->uplinks, host->n_uplinks, sizeof(host->uplinks[0]),
+				ret, ret_n, err);
 }
 
 static int links_sockets(struct weir_links *links, struct weir_arena *arena,
@@ -503,7 +503,7 @@ const struct weir_link_ops weir_memory_links = {
 	.routes = links_routes,
 	.addresses = links_addresses,
 	.owns = links_owns,
-	.ra_uplinks = links_ra_uplinks,
+	.uplinks = links_uplinks,
 	.sockets = links_sockets,
 	.socket_owner = socket_owner,
 	.port_range = links_port_range,

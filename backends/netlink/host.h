@@ -15,8 +15,8 @@ int weir_host_addresses(struct weir_links *links, const char *ifname, struct wei
 			struct weir_addr **ret, size_t *ret_n, struct weir_err *err);
 int weir_host_owns(struct weir_links *links, const struct weir_addr *addr, bool *ret,
 		   struct weir_err *err);
-int weir_host_ra_uplinks(struct weir_links *links, struct weir_arena *arena,
-			 char (**ret)[WEIR_IFNAME_SIZE], size_t *ret_n, struct weir_err *err);
+int weir_host_uplinks(struct weir_links *links, struct weir_arena *arena,
+		      char (**ret)[WEIR_IFNAME_SIZE], size_t *ret_n, struct weir_err *err);
 int weir_host_sockets(struct weir_links *links, struct weir_arena *arena,
 		      struct weir_host_socket **ret, size_t *ret_n, struct weir_err *err);
 void weir_host_socket_owner(struct weir_links *links, uint32_t inode, char *buf, size_t size);

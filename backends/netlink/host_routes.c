@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The host's routes that are not weir's, and the uplinks that learnt theirs from advertisements. */
+/* The host's routes and uplinks that are not weir's. */
 #include <errno.h>
 #include <linux/rtnetlink.h>
 #include <string.h>
@@ -117,46 +117,35 @@ int weir_host_owns(struct weir_links *links, const struct weir_addr *addr, bool 
 
 struct uplinks {
 	struct weir_arena *arena;
-	const struct names *names;
 	char (*items)[WEIR_IFNAME_SIZE];
 	size_t n;
 };
 
-static int take_uplink(const struct weir_route_entry *entry, void *ctx)
+static int take_uplink(const struct weir_iface *iface, void *ctx)
 {
 	struct uplinks *uplinks = ctx;
+	struct weir_alias alias;
 
-	if (!entry) {
+	if (!iface) {
 		uplinks->n = 0;
 		return 0;
 	}
-	const struct name *name = name_of(uplinks->names, entry->index);
-	if (!name || name->weirs)
+	if (iface->loopback || iface->enslaved || weir_alias_parse(iface->alias, &alias))
 		return 0;
-	for (size_t i = 0; i < uplinks->n; i++)
-		if (strcmp(uplinks->items[i], name->name) == 0)
-			return 0;
 	void *items = weir_arena_grow(uplinks->arena, uplinks->items, uplinks->n, WEIR_IFNAME_SIZE);
 	if (!items)
 		return -ENOMEM;
 	uplinks->items = items;
-	memcpy(uplinks->items[uplinks->n++], name->name, WEIR_IFNAME_SIZE);
+	memcpy(uplinks->items[uplinks->n++], iface->name, WEIR_IFNAME_SIZE);
 	return 0;
 }
 
-int weir_host_ra_uplinks(struct weir_links *links, struct weir_arena *arena,
-			 char (**ret)[WEIR_IFNAME_SIZE], size_t *ret_n, struct weir_err *err)
+int weir_host_uplinks(struct weir_links *links, struct weir_arena *arena,
+		      char (**ret)[WEIR_IFNAME_SIZE], size_t *ret_n, struct weir_err *err)
 {
-	WEIR_CLEAN_ARENA struct weir_arena scratch = { 0 };
-	struct names names = { .arena = &scratch };
-	struct uplinks uplinks = { .arena = arena, .names = &names };
-	struct weir_err why = { 0 };
-	int r = weir_iface_walk(&links->host, NULL, 0, take_name, &names, err);
+	struct uplinks uplinks = { .arena = arena };
+	int r = weir_iface_walk(&links->host, NULL, 0, take_uplink, &uplinks, err);
 
-	if (r < 0)
-		return r;
-	r = weir_routes_walk(&links->host, WEIR_IPV6, 0, RTPROT_RA, take_uplink, &uplinks, &why);
-	r = weir_request_allow(r, EOPNOTSUPP, &why, err); /* a kernel without IPv6 */
 	if (r < 0)
 		return r;
 	*ret = uplinks.items;

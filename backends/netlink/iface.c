@@ -130,14 +130,19 @@ static void parse_info(struct nlattr *nest, struct weir_iface *iface)
 	iface->stp = iface->nf_call_iptables = iface->nf_call_ip6tables = WEIR_TRI_UNKNOWN;
 	iface->isolated = iface->hairpin = WEIR_TRI_UNKNOWN;
 	iface->locked = iface->learning = WEIR_TRI_UNKNOWN;
+	iface->enslaved = iface->master != 0;
 	if (!nest || nla_parse_nested(attrs, IFLA_INFO_MAX, nest, NULL) < 0)
 		return;
 	if (attrs[IFLA_INFO_KIND])
 		(void)nla_strlcpy(iface->kind, attrs[IFLA_INFO_KIND], sizeof(iface->kind));
 	if (strcmp(iface->kind, "bridge") == 0)
 		parse_bridge(attrs[IFLA_INFO_DATA], iface);
-	if (attrs[IFLA_INFO_SLAVE_KIND] && nla_strcmp(attrs[IFLA_INFO_SLAVE_KIND], "bridge") == 0)
+	if (!attrs[IFLA_INFO_SLAVE_KIND])
+		return;
+	if (nla_strcmp(attrs[IFLA_INFO_SLAVE_KIND], "bridge") == 0)
 		parse_port(attrs[IFLA_INFO_SLAVE_DATA], iface);
+	else if (nla_strcmp(attrs[IFLA_INFO_SLAVE_KIND], "vrf") == 0)
+		iface->enslaved = false;
 }
 
 static uint32_t number(struct nlattr *attr)
@@ -159,6 +164,7 @@ static bool parse_iface(const struct nlmsghdr *message, struct weir_iface *ret)
 	memcpy(&header, nlmsg_data(message), sizeof(header));
 	iface.index = header.ifi_index;
 	iface.up = header.ifi_flags & IFF_UP;
+	iface.loopback = header.ifi_flags & IFF_LOOPBACK;
 	(void)nla_strlcpy(iface.name, attrs[IFLA_IFNAME], sizeof(iface.name));
 	if (attrs[IFLA_IFALIAS])
 		(void)nla_strlcpy(iface.alias, attrs[IFLA_IFALIAS], sizeof(iface.alias));

@@ -9,6 +9,7 @@
 
 #include "backends/netlink/bridge.h"
 #include "backends/netlink/refusal.h"
+#include "backends/netlink/sysctl.h"
 #include "core/model_check.h"
 
 enum { VLAN_TAG = 4 }; /* VLAN_HLEN, linux/if_vlan.h */
@@ -84,7 +85,7 @@ static struct weir_iface_want vlan_want(const struct weir_links *links,
 		.what = "VLAN interface",
 		.mtu = net->mtu ? net->mtu : usual_mtu(net, parent),
 		.addr_gen_none = true, /* the host has no part in it */
-		.ipv6 = WEIR_IPV6_CONF_ANY,
+		.ipv6 = { .disable_ipv6 = -1, .accept_ra = 0, .accept_dad = -1 },
 	};
 }
 
@@ -161,6 +162,8 @@ static int ensure_vlan(struct weir_links *links, const struct weir_network *net,
 	bool differs = r == 0 && weir_iface_differs(&now, &want, difference, sizeof(difference));
 	if (differs)
 		r = weir_iface_configure(&links->host, &now, &want, err);
+	if (r == 0)
+		r = weir_sysctl_ipv6_ensure(links->trace, want.name, &now.ipv6, &want.ipv6, err);
 	if (r < 0 && made)
 		(void)weir_iface_delete(&links->host, net->ifname, NULL); /* undoing */
 	if (r == 0)

@@ -124,8 +124,7 @@ static void start(struct host *h, const struct scenario *s)
 {
 	weir_memory_reset();
 	assert_int_equal(weir_memory_add_netns("/run/netns/pod"), 0);
-	assert_int_equal(weir_memory_add_ra_uplink("eth9"), 0);
-	assert_int_equal(weir_memory_set_sysctl("net/ipv6/conf/eth9/accept_ra", 1), 0);
+	assert_int_equal(weir_memory_add_uplink("eth9"), 0);
 	if (s->before && apply(h, s->before) < 0)
 		fail_msg("%s: %s", s->name, h->err.text);
 }

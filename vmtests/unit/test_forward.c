@@ -7,6 +7,7 @@
 #define IPV4 "net/ipv4/ip_forward"
 #define IPV6 "net/ipv6/conf/all/forwarding"
 #define ETH0 "net/ipv6/conf/eth0/accept_ra"
+#define DEFAULT "net/ipv6/conf/default/accept_ra"
 
 static const char web[] = "networks: {web: {subnet: 10.1.0.0/24}}";
 static const char web6[] = "networks: {web6: {subnet: \"fd01::/64\"}}";
@@ -121,30 +122,61 @@ static void test_networks_that_need_none(void **state)
 	assert_int_equal(guards(), 0);
 }
 
+static void add_uplink(const char *ifname)
+{
+	assert_int_equal(weir_memory_add_uplink(ifname), 0);
+}
+
 /* With forwarding on, the kernel takes router advertisements only where accept_ra is 2. */
 static void test_uplinks_keep_their_routes(void **state)
 {
 	struct host *h = *state;
-	assert_int_equal(weir_memory_add_ra_uplink("eth0"), 0);
-	assert_int_equal(weir_memory_add_ra_uplink("eth1"), 0);
-	set(ETH0, 1);
+	add_uplink("eth0");
+	add_uplink("eth1");
+	add_uplink("eth2");
+	add_uplink("eth3");
+	add_uplink("default"); /* the kernel's row for those to come is one like theirs */
 	set("net/ipv6/conf/eth1/accept_ra", 2);
+	set("net/ipv6/conf/eth2/accept_ra", 0);
+	set("net/ipv6/conf/eth3/forwarding", 1); /* takes none as it is */
 	OK(h, apply(h, web));
 	assert_int_equal(get(ETH0), 1); /* that is IPv6's alone */
 	OK(h, apply(h, web6));
 	assert_int_equal(get(ETH0), 2);
-	assert_int_equal(count_recorded(h), 3);
+	assert_int_equal(get(DEFAULT), 2);
+	assert_int_equal(get("net/ipv6/conf/eth1/accept_ra"), 2);
+	assert_int_equal(get("net/ipv6/conf/eth2/accept_ra"), 0);
+	assert_int_equal(get("net/ipv6/conf/eth3/accept_ra"), 1);
+	assert_int_equal(count_recorded(h), 4);
 	OK(h, remove_network(h, "web6"));
 	assert_int_equal(get(ETH0), 1);
+	assert_int_equal(get(DEFAULT), 1);
 	assert_int_equal(get("net/ipv6/conf/eth1/accept_ra"), 2);
 	assert_int_equal(get(IPV4), 1);
+}
+
+/* A program that hears the advertisements itself switches the kernel's ears off: no drift. */
+static void test_uplink_in_other_hands(void **state)
+{
+	struct host *h = *state;
+	add_uplink("eth0");
+	OK(h, apply(h, web6));
+	set(ETH0, 1);
+	OK(h, repair(h));
+	assert_int_equal(h->plan.n_drift, 1);
+	assert_string_equal(h->plan.drift[0].name, ETH0);
+	assert_int_equal(get(ETH0), 2);
+	set(ETH0, 0);
+	OK(h, repair(h));
+	assert_int_equal(h->plan.n_drift, 0);
+	OK(h, prune(h, none));
+	assert_int_equal(get(ETH0), 0);
 }
 
 static void test_an_uplink_that_is_gone(void **state)
 {
 	struct host *h = *state;
-	assert_int_equal(weir_memory_add_ra_uplink("eth0"), 0);
-	set(ETH0, 1);
+	add_uplink("eth0");
 	OK(h, apply(h, web6));
 	sqlite3 *db = open_db(h);
 	assert_int_equal(sqlite3_exec(db,
@@ -279,6 +311,7 @@ int main(void)
 		HOST_TEST(test_networks_that_need_none),
 		HOST_TEST(test_uplinks_keep_their_routes),
 		HOST_TEST(test_an_uplink_that_is_gone),
+		HOST_TEST(test_uplink_in_other_hands),
 		HOST_TEST(test_repair_switches_on_again),
 		HOST_TEST(test_repair_does_not_forward_without_rules),
 		HOST_TEST(test_needed_and_switched_off_by_others),

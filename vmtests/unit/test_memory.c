@@ -215,8 +215,8 @@ static void test_lists(void **ctx)
 	assert_int_equal(n, 1);
 	assert_string_equal(routes[0].ifname, "eth0");
 	char(*uplinks)[WEIR_IFNAME_SIZE];
-	assert_int_equal(weir_memory_add_ra_uplink("eth0"), 0);
-	assert_int_equal(b->ops.ra_uplinks(b->links, &arena, &uplinks, &n, &b->err), 0);
+	assert_int_equal(weir_memory_add_uplink("eth0"), 0);
+	assert_int_equal(b->ops.uplinks(b->links, &arena, &uplinks, &n, &b->err), 0);
 	assert_int_equal(n, 1);
 	assert_string_equal(uplinks[0], "eth0");
 }

@@ -196,7 +196,10 @@ static void test_host_facts(void **state)
 			    "ip route add default via 192.0.2.1 && ip route add 198.51.100.0/24 "
 			    "via 192.0.2.1 && "
 			    "ip route add blackhole 203.0.113.0/24 && "
-			    "ip -6 route add fd77::/64 dev up1 proto ra"),
+			    "ip -6 route add fd77::/64 dev up1 proto ra && "
+			    "ip link add br0 type bridge && "
+			    "ip link add slave type veth peer name free && "
+			    "ip link set slave master br0"),
 			 0);
 	assert_ok(bench, ops->routes(bench->links, arena, &routes, &n, &bench->err));
 	for (size_t i = 0; i < n; i++) {
@@ -221,10 +224,17 @@ static void test_host_facts(void **state)
 		assert_ok(bench, ops->owns(bench->links, &addr, &owned, &bench->err));
 		assert_int_equal(owned, asked[i].owned);
 	}
-	assert_ok(bench, ops->ra_uplinks(bench->links, arena, &uplinks, &n, &bench->err));
-	assert_int_equal(n, 1);
-	assert_string_equal(uplinks[0], "up1");
-	assert_int_equal(sh("ip link del up0 && ip route flush type blackhole"), 0);
+	assert_ok(bench, ops->uplinks(bench->links, arena, &uplinks, &n, &bench->err));
+	for (size_t i = ours = 0; i < n; i++) {
+		ours += !strcmp(uplinks[i], "up0") || !strcmp(uplinks[i], "up1");
+		assert_string_not_equal(uplinks[i], "lo");
+		assert_string_not_equal(uplinks[i], "wb-web");
+		assert_string_not_equal(uplinks[i], "slave");
+	}
+	assert_int_equal(ours, 2);
+	assert_int_equal(sh("ip link del up0 && ip link del slave && ip link del br0 && ip route "
+			    "flush type blackhole"),
+			 0);
 
 	assert_ok(bench, ops->sysctl_set(bench->links, "net/ipv4/ip_forward", 1, &bench->err));
 	assert_ok(bench, ops->sysctl_get(bench->links, "net/ipv4/ip_forward", &value, &bench->err));
