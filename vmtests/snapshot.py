@@ -50,6 +50,7 @@ NOISE = re.compile(r".*_timer|ifindex|link_index|link_netnsid|operstate|port_id|
                    r"|bridge_id|id|no|message_age|tentative|expires|protocol|dadfailed|mcast_hash_max|txqlen|tso_.*|gso_.*|gro_.*")
 VOLATILE_SYSCTLS = re.compile(r"/proc/sys/net/(netfilter/nf_conntrack_(count|max|buckets)|nf_conntrack_max"
                               r"|bridge/bridge-nf-[a-z0-9-]*:0$"  # off is as good as not loaded
+                              r"|ipv6/conf/wv-[^/]*/accept_ra:"  # a port of a bridge hears nobody: the default when it was made
                               r"|ipv4/tcp_fastopen_key|ipv4/tcp_mem|ipv4/udp_mem"
                               r"|ipv[46]/(conf|neigh)/[^/]*/(retrans_time|mtu|base_reachable_time))")
 HOSTS = re.compile(r"@weir/[0-9a-f]{16}(?=:|$)")  # by a digest of the store, which is another one in each run
