@@ -26,18 +26,6 @@ static enum weir_family family_of(const char *key)
 	return strncmp(key, "net/ipv6/", strlen("net/ipv6/")) == 0 ? WEIR_IPV6 : WEIR_IPV4;
 }
 
-static bool needs_forwarding(const struct weir_network *net, enum weir_family family)
-{
-	size_t routed = 0;
-	if (!weir_mode_traits(net->mode)->host || net->gateway_endpoint)
-		return false;
-	for (size_t i = 0; i < net->n_subnets; i++)
-		routed += net->subnets[i].gateway.family == family;
-	/* nothing leaves an internal network, but from one of its subnets to another is by the gateway, and
-	 * from one endpoint to another where each has a link of its own */
-	return routed > (net->internal && !weir_mode_traits(net->mode)->routed ? 1 : 0);
-}
-
 /* What was changed in an earlier boot went with it: the values of now are the host's own. So they are where
  * the host keeps them. */
 static int load_sysctls(struct weir_session *s, struct weir_stored_sysctl **ret, size_t *ret_n,
@@ -66,7 +54,7 @@ int weir_forwarding_plan(struct weir_session *s, struct weir_forwarding *ret, st
 		return r;
 	for (enum weir_family f = WEIR_IPV4; f < WEIR_NUM_FAMILIES; f++)
 		for (size_t i = 0; i < networks.n_networks; i++)
-			fwd.needed[f] |= needs_forwarding(&networks.networks[i], f);
+			fwd.needed[f] |= weir_network_forwards(&networks.networks[i], f);
 
 	struct weir_stored_sysctl *sysctls = NULL;
 	size_t n = 0;

@@ -23,6 +23,18 @@ const struct weir_subnet *weir_network_subnet_of(const struct weir_network *net,
 	return NULL;
 }
 
+bool weir_network_forwards(const struct weir_network *net, enum weir_family family)
+{
+	size_t routed = 0;
+	if (!weir_mode_traits(net->mode)->host || net->gateway_endpoint)
+		return false;
+	for (size_t i = 0; i < net->n_subnets; i++)
+		routed += net->subnets[i].gateway.family == family;
+	/* nothing leaves an internal network, but from one of its subnets to another is by the gateway, and
+	 * from one endpoint to another where each has a link of its own */
+	return routed > (net->internal && !weir_mode_traits(net->mode)->routed ? 1 : 0);
+}
+
 int weir_network_resolve_gateways(struct weir_network *net, struct weir_err *err)
 {
 	char text[WEIR_ADDR_TEXT];

@@ -250,6 +250,8 @@ const struct weir_subnet *weir_network_subnet(const struct weir_network *net,
 /* The subnet that holds addr, or NULL. */
 const struct weir_subnet *weir_network_subnet_of(const struct weir_network *net,
 						 const struct weir_addr *addr);
+/* Does the host have to forward packets of this family for it? */
+bool weir_network_forwards(const struct weir_network *net, enum weir_family family);
 
 /* What a mode has. */
 struct weir_mode_traits {

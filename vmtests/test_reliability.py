@@ -486,10 +486,36 @@ def test_forwarding_is_switched_on_again(world):
     assert [world.sysctl(key) for key in keys] == ["0", "0"]
 
 
+@behaviour("C4", "R2", "N1")
+@elsewhere
+@pytest.mark.parametrize("mode", ["bridge", "routed"])
+def test_interfaces_forward_for_themselves(world, mode):
+    """The host forwards, but new interfaces do not, or somebody switches one off: status tells, repair mends."""
+    for family in ("ipv4", "ipv6"):
+        for where, value in (("all", 1), ("default", 0), ("eth0", 1)):
+            world.set_sysctl("net/%s/conf/%s/forwarding" % (family, where), value)
+    world.apply({"networks": {"web": {**dual(1), "mode": mode}, "db": dual(2, internal=True)},
+                 "endpoints": {"a": on("web"), "pg": on("db")}})
+    port = "wb-web" if mode == "bridge" else world.endpoint("a")["attachments"][0]["host_ifname"]
+    key = "net/ipv4/conf/%s/forwarding" % port
+    for mended in (False, True):
+        assert world.sysctl(key) == "1"
+        for family in FAMILIES:
+            assert world.ns("a").ping(family.lan), (mended, family)
+        if not mended:
+            world.set_sysctl(key, 0)
+            assert world.ns("a").ping(V4.lan, seconds=0.1) is None
+            drift = world.weir("status", json=True, check=False)["drift"]
+            assert any("%s has forwarding 0 instead of 1" % port in line for line in drift), drift
+            world.weir("repair")
+    assert world.sysctl("net/ipv4/conf/wb-db/forwarding") == "0", "nothing leaves it"
+    assert world.weir("status", json=True)["in_sync"]
+
+
 @behaviour("S5", "S10", "C4")
 def test_no_forwarding_before_the_rules(world):
     """The rules are gone and forwarding is off; repair is killed before each of its commits in turn."""
-    keys = ("net/ipv4/ip_forward", "net/ipv6/conf/all/forwarding")
+    keys = ("net/ipv4/ip_forward", "net/ipv6/conf/all/forwarding", "net/ipv4/conf/wb-web/forwarding")
     world.apply(web())
     for at in range(1, 20):
         world.host.run("sh", "-c", world.filter.spoil["all rules"])
@@ -498,9 +524,9 @@ def test_no_forwarding_before_the_rules(world):
         env = {"LD_PRELOAD": world.place.fault, "WEIR_FAULT_MEDDLE": "test $1 -lt %d || kill -9 $PPID" % at}
         if world.weir("repair", check=False, env=env).code == 0:
             break
-        assert [world.sysctl(key) for key in keys] == ["0", "0"], at
+        assert [world.sysctl(key) for key in keys] == ["0", "0", "0"], at
     assert at > 1
-    assert [world.sysctl(key) for key in keys] == ["1", "1"]
+    assert [world.sysctl(key) for key in keys] == ["1", "1", "1"]
     world.denied(world.lan, world.address("nginx"), 80, world.ns("nginx"))
 
 

@@ -222,6 +222,7 @@ static int check_host_end(const struct weir_attach *a, struct weir_err *err)
 		return weir_err_set(err, ESTALE, "interface %s is gone", a->att->host_ifname);
 	struct weir_iface_want want = weir_host_end_want(a, routed ? NULL : &bridge);
 	want.up = true;
+	want.forwarding = routed && weir_network_forwards(a->net, WEIR_IPV4);
 	if (weir_iface_differs(&now, &want, difference, sizeof(difference)))
 		return weir_err_set(err, ESTALE, "%s", difference);
 	const struct weir_port port = weir_port_of_host(a, now.index);

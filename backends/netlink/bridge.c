@@ -238,6 +238,7 @@ int weir_bridge_check(struct weir_links *links, const struct weir_network *net,
 
 	plan_bridge(links, net, &plan);
 	plan.want.up = true;
+	plan.want.forwarding = weir_network_forwards(net, WEIR_IPV4);
 	int r = weir_iface_find(&links->host, net->ifname, &now, err);
 	if (r < 0)
 		return r;

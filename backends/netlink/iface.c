@@ -60,6 +60,7 @@ static void parse_ipv4(struct nlattr *nest, struct weir_iface *iface)
 	/* IPV4_DEVCONF_ numbers count from 1, the array from 0 */
 	iface->arp_notify = conf_value(attrs[IFLA_INET_CONF], IPV4_DEVCONF_ARP_NOTIFY - 1);
 	iface->route_localnet = conf_value(attrs[IFLA_INET_CONF], IPV4_DEVCONF_ROUTE_LOCALNET - 1);
+	iface->forwarding = conf_value(attrs[IFLA_INET_CONF], IPV4_DEVCONF_FORWARDING - 1);
 }
 
 static void parse_ipv6(struct nlattr *nest, struct weir_iface *iface)
@@ -82,7 +83,7 @@ static void parse_families(struct nlattr *nest, struct weir_iface *iface)
 {
 	struct nlattr *attrs[AF_INET6 + 1];
 
-	iface->arp_notify = iface->route_localnet = -1;
+	iface->arp_notify = iface->route_localnet = iface->forwarding = -1;
 	iface->ipv6 = (struct weir_ipv6_conf)WEIR_IPV6_CONF_ANY;
 	if (!nest || nla_parse_nested(attrs, AF_INET6, nest, NULL) < 0)
 		return;
@@ -343,6 +344,7 @@ bool weir_iface_differs(const struct weir_iface *iface, const struct weir_iface_
 		{ "nf_call_ip6tables", iface->nf_call_ip6tables, bridge ? want->nf_call : -1 },
 		{ "arp_notify", iface->arp_notify, want->arp_notify ? 1 : -1 },
 		{ "route_localnet", iface->route_localnet, gateway ? want->route_localnet : -1 },
+		{ "forwarding", iface->forwarding, want->forwarding && iface->up ? 1 : -1 },
 		{ "disable_ipv6", iface->ipv6.disable_ipv6, want->ipv6.disable_ipv6 },
 		{ "accept_ra", iface->ipv6.accept_ra, want->ipv6.accept_ra },
 		{ "accept_dad", iface->ipv6.accept_dad, want->ipv6.accept_dad },
@@ -487,6 +489,20 @@ int weir_iface_set_up(struct weir_channel *channel, const char *name, bool up, s
 	weir_request_text(&request, IFLA_IFNAME, name);
 	return weir_request_send(channel, &request, err, "link set %s %s", name,
 				 up ? "up" : "down");
+}
+
+int weir_iface_set_forwarding(struct weir_channel *channel, const char *name, struct weir_err *err)
+{
+	WEIR_CLEAN_REQUEST struct weir_request request = link_request(RTM_NEWLINK, 0, name);
+	struct nlattr *families = weir_request_open(&request, IFLA_AF_SPEC);
+	struct nlattr *family = weir_request_open(&request, AF_INET);
+	struct nlattr *conf = weir_request_open(&request, IFLA_INET_CONF);
+
+	weir_request_u32(&request, IPV4_DEVCONF_FORWARDING, 1);
+	weir_request_close(&request, conf);
+	weir_request_close(&request, family);
+	weir_request_close(&request, families);
+	return weir_request_send(channel, &request, err, "link set %s: IPv4 forwarding", name);
 }
 
 void weir_iface_settle(struct weir_channel *channel, const char *name)

@@ -28,7 +28,7 @@ struct weir_iface {
 	int isolated, hairpin, locked, learning;      /* of a bridge's port, enum weir_tri */
 	int stp, nf_call_iptables, nf_call_ip6tables; /* of a bridge */
 	uint32_t forward_delay;			      /* of a bridge */
-	int arp_notify, route_localnet;
+	int arp_notify, route_localnet, forwarding;   /* IPv4's */
 	struct weir_ipv6_conf ipv6;
 };
 
@@ -46,7 +46,8 @@ struct weir_iface_want {
 	bool gateway; /* the host's address in a network is here: route_localnet counts */
 	bool bridge;  /* the same, and its settings, of which one varies: */
 	bool nf_call;
-	bool up; /* for differences only: weir_iface_set_up() does it, in its own time */
+	/* For differences only: weir_iface_set_up() and _set_forwarding() do these, in their own time. */
+	bool up, forwarding;
 	/* Inside of namespaces and on bridges, by sysctl (-1 leaves alone). */
 	struct weir_ipv6_conf ipv6;
 };
@@ -74,12 +75,15 @@ int weir_iface_walk(struct weir_channel *channel, const char *kind, uint32_t mas
 /* The first difference in words ("bridge wb-web has MTU 1500, not 1400"), or false. */
 bool weir_iface_differs(const struct weir_iface *iface, const struct weir_iface_want *want,
 			char *text, size_t size);
-/* Everything of want but `up` and the IPv6 settings, in one message. now (NULL: just made) may ask
+/* Everything of want but `up`, `forwarding` and the IPv6 settings, in one message. now (NULL: just made) may ask
  * for one before it: flags can only be set on what is a port of the bridge already. */
 int weir_iface_configure(struct weir_channel *channel, const struct weir_iface *now,
 			 const struct weir_iface_want *want, struct weir_err *err);
 int weir_iface_set_up(struct weir_channel *channel, const char *name, bool up,
 		      struct weir_err *err);
+/* The kernel forwards IPv4 that comes from an interface whose own switch is on, whatever the host's says,
+ * so rules stand first. (IPv6 asks the host's switch alone.) */
+int weir_iface_set_forwarding(struct weir_channel *channel, const char *name, struct weir_err *err);
 /* Has the kernel act on a change of the carrier now. It does so in a work queue of its own, and until
  * then a device drops what it is to send, and a bridge what comes from the port. */
 void weir_iface_settle(struct weir_channel *channel, const char *name);

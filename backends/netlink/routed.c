@@ -88,6 +88,8 @@ int weir_routed_end_up(const struct weir_attach *a, struct weir_err *err)
 	struct weir_iface now;
 	int r = weir_iface_get(&a->links->host, a->att->host_ifname, &now, err);
 
+	if (r == 0 && !now.forwarding && weir_network_forwards(a->net, WEIR_IPV4))
+		r = weir_iface_set_forwarding(&a->links->host, a->att->host_ifname, err);
 	if (r < 0)
 		return r;
 	struct weir_routes routes = {

@@ -224,10 +224,13 @@ int weir_segment_ensure(struct weir_links *links, const struct weir_network *net
 int weir_segment_up(struct weir_links *links, const struct weir_network *net, struct weir_err *err)
 {
 	const struct weir_mode_traits *mode = weir_mode_traits(net->mode);
+	int r = 0;
 
 	if (!mode->device || mode->routed || net->adopt)
 		return 0;
-	return weir_iface_set_up(&links->host, net->ifname, true, err);
+	if (weir_network_forwards(net, WEIR_IPV4))
+		r = weir_iface_set_forwarding(&links->host, net->ifname, err);
+	return r < 0 ? r : weir_iface_set_up(&links->host, net->ifname, true, err);
 }
 
 int weir_segment_check(struct weir_links *links, const struct weir_network *net,

@@ -210,7 +210,9 @@ static enum kind kind_of_message(int fd, const void *data)
 	const struct nlmsghdr *first = data;
 	enum kind kind = kind_of_socket(fd, NETLINK);
 
-	if (kind == NETLINK && first->nlmsg_type == NFNL_MSG_BATCH_BEGIN)
+	/* RTM_NEWLINK is the same number, and longer */
+	if (kind == NETLINK && first->nlmsg_type == NFNL_MSG_BATCH_BEGIN &&
+	    first->nlmsg_len == NLMSG_LENGTH(sizeof(struct nfgenmsg)))
 		meddle();
 	return kind;
 }
