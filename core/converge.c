@@ -18,6 +18,7 @@
 #include "core/flows.h"
 #include "core/forward.h"
 #include "core/hosts.h"
+#include "core/linkwork.h"
 #include "core/names.h"
 #include "core/plan.h"
 
@@ -431,7 +432,7 @@ static int mend_links(struct work *w)
 		const struct weir_network *net = &w->want.networks[i];
 		struct weir_err why = { 0 };
 		if (w->network_differs[i])
-			r = ops_of(w)->network_ensure(w->s->links, net, NULL, &why);
+			r = weir_links_ensure_network(w->s, net, &why);
 		w->network_differs[i] &= r == 0;
 		r = leave(w, r, "network", net->name, &why);
 	}

@@ -72,29 +72,16 @@ int weir_forwarding_plan(struct weir_session *s, struct weir_forwarding *ret, st
 	return r;
 }
 
-static int undo_sysctl(struct weir_session *s, const void *a, const void *b)
-{
-	const struct weir_stored_sysctl *sysctl = a;
-	(void)b;
-	int r = s->engine->links->sysctl_set(s->links, sysctl->key, sysctl->old, NULL);
-	return r == -ENOENT ? 0 : r;
-}
-
 static int change(struct weir_session *s, const char *key, long value, struct weir_err *err)
 {
 	long old = value;
 	int r = s->engine->links->sysctl_get(s->links, key, &old, err);
 	if (r < 0 || old == value)
 		return r;
-	struct weir_stored_sysctl *sysctl = weir_arena_alloc(&s->arena, sizeof(*sysctl));
-	if (!sysctl)
-		return weir_err_set(err, ENOMEM, "out of memory");
-	*sysctl = (struct weir_stored_sysctl){ .key = key, .old = old, .set = value };
-	r = weir_store_put_sysctl(s->store, sysctl, err);
+	const struct weir_stored_sysctl sysctl = { .key = key, .old = old, .set = value };
+	r = weir_store_put_sysctl(s->store, &sysctl, err);
 	if (r == 0)
-		r = weir_lock_note_sysctl(&s->lock, key, old, err);
-	if (r == 0)
-		r = weir_session_push_undo(s, undo_sysctl, sysctl, NULL, err);
+		r = weir_session_note_sysctl(s, key, old, err);
 	return r < 0 ? r : s->engine->links->sysctl_set(s->links, key, value, err);
 }
 

@@ -267,6 +267,30 @@ static int clear_the_way(struct weir_session *s, const struct weir_resolution *r
 
 /* ---- making ---- */
 
+/* Loaded, the module that filters within a bridge does so in every bridge of the host, until the backend
+ * has switched that off again. A kill in between must not leave it on. */
+static int note_filter(struct weir_session *s, const struct weir_network *net, struct weir_err *err)
+{
+	static const char *const keys[] = { "net/bridge/bridge-nf-call-iptables",
+					    "net/bridge/bridge-nf-call-ip6tables",
+					    "net/bridge/bridge-nf-call-arptables" };
+	long now;
+	int r = 0;
+	if (!weir_mode_traits(net->mode)->bridge || !weir_network_is_filtered(net) ||
+	    ops_of(s)->sysctl_get(s->links, keys[0], &now, NULL) != -ENOENT)
+		return 0;
+	for (size_t i = 0; r == 0 && i < sizeof(keys) / sizeof(keys[0]); i++)
+		r = weir_session_note_sysctl(s, keys[i], 0, err);
+	return r;
+}
+
+int weir_links_ensure_network(struct weir_session *s, const struct weir_network *net,
+			      struct weir_err *err)
+{
+	int r = note_filter(s, net, err);
+	return r < 0 ? r : ops_of(s)->network_ensure(s->links, net, NULL, err);
+}
+
 static int prepare_network(struct weir_session *s, const struct weir_resolution *res,
 			   const struct weir_network *net, struct weir_err *err)
 {
@@ -276,7 +300,7 @@ static int prepare_network(struct weir_session *s, const struct weir_resolution 
 	int r = prev ? push(s, undo_change_network, &res->before, prev, NULL, NULL, err)
 		     : push(s, undo_make_network, &res->after, net, NULL, NULL, err);
 	if (r == 0)
-		r = ops_of(s)->network_ensure(s->links, net, NULL, err);
+		r = weir_links_ensure_network(s, net, err);
 	if (r < 0)
 		weir_err_place(err, &net->origin);
 	return r;

@@ -6,6 +6,9 @@
 
 #include "core/resolve.h"
 
+/* The network's interface as it should be, down when made. Not taken back by itself. */
+int weir_links_ensure_network(struct weir_session *s, const struct weir_network *net,
+			      struct weir_err *err);
 /* Makes and changes, host ends down; what changes beyond mending is taken away first. */
 int weir_links_prepare(struct weir_session *s, const struct weir_resolution *res,
 		       struct weir_err *err);

@@ -178,6 +178,25 @@ int weir_session_push_undo(struct weir_session *s,
 	return 0;
 }
 
+static int undo_sysctl(struct weir_session *s, const void *a, const void *b)
+{
+	const struct weir_old_sysctl *sysctl = a;
+	(void)b;
+	int r = s->engine->links->sysctl_set(s->links, sysctl->key, sysctl->old, NULL);
+	return r == -ENOENT ? 0 : r;
+}
+
+int weir_session_note_sysctl(struct weir_session *s, const char *key, long old,
+			     struct weir_err *err)
+{
+	struct weir_old_sysctl *sysctl = weir_arena_alloc(&s->arena, sizeof(*sysctl));
+	if (!sysctl)
+		return weir_err_set(err, ENOMEM, "out of memory");
+	*sysctl = (struct weir_old_sysctl){ .key = key, .old = old };
+	int r = weir_lock_note_sysctl(&s->lock, key, old, err);
+	return r < 0 ? r : weir_session_push_undo(s, undo_sysctl, sysctl, NULL, err);
+}
+
 static bool same_meta(const struct weir_store_meta *a, const struct weir_store_meta *b)
 {
 	return weir_netns_id_equal(&a->owner, &b->owner) && strcmp(a->backend, b->backend) == 0 &&

@@ -68,6 +68,10 @@ int weir_session_refuse_foreign(struct weir_session *s, struct weir_err *err);
 int weir_session_push_undo(struct weir_session *s,
 			   int (*undo)(struct weir_session *s, const void *a, const void *b),
 			   const void *a, const void *b, struct weir_err *err);
+/* Before a sysctl changes: it has `old` again when the step is taken back, and when a successor finds
+ * that this run was killed. key lives as long as the session. -ENOMEM. */
+int weir_session_note_sysctl(struct weir_session *s, const char *key, long old,
+			     struct weir_err *err);
 /* A namespace has another id than the store says; written when all is undone. */
 int weir_session_note_netns(struct weir_session *s, const char *endpoint,
 			    const struct weir_netns_id *id);

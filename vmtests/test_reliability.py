@@ -453,6 +453,28 @@ def test_next_command_mends_lost_rules(world, what):
     assert world.weir("status", json=True)["in_sync"]
 
 
+@behaviour("R2", "C1")
+@elsewhere
+def test_a_kill_leaves_no_other_bridge_filtered(world):
+    """Loaded, the filter is on in every bridge until weir has switched it off. weir dies in between."""
+    keys = ["net/bridge/bridge-nf-call-" + name for name in ("iptables", "ip6tables", "arptables")]
+    spec = web()
+    spec["networks"]["web"]["filter_bridged"] = True
+    world.apply(web())
+    log, hide = world.folder / "calls", {"WEIR_FAULT_HIDE": "bridge-nf-call,kernel/modprobe"}  # as before it is loaded
+    change = ["apply", world.spec(spec)]
+    assert world.weir(*change, check=False, env={**world.count_calls("store", log), **hide}).code == 4
+    noted = [at for at, call in enumerate(log.read_text().splitlines(), 1) if "write" in call and call.endswith("weir.lock")]
+    killed = world.weir(*change, check=False, env={**world.faults("store", noted[-1], "kill-after", log), **hide})
+    assert killed.code == -9, str(killed)
+    world.host.run("sh", "-c", "modprobe -q br_netfilter; [ ! -e /proc/sys/%s ] || for key; do echo 1 >/proc/sys/$key; done" % keys[0],
+                   "sh", *keys)
+    world.weir("port", "add", "api", "9090:90")
+    if world.exists("/proc/sys/" + keys[0]):
+        assert [world.sysctl(key) for key in keys] == ["0", "0", "0"]
+    assert world.weir("status", json=True)["in_sync"]
+
+
 @behaviour("R2", "R3")
 def test_apply_mends_what_plan_tells(world):
     """However fresh everything looks by its rules."""

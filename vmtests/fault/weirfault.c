@@ -407,6 +407,10 @@ int socket(int domain, int type, int protocol)
 		if (flags & (O_CREAT | (O_TMPFILE & ~O_DIRECTORY)))                           \
 			mode = va_arg(more, mode_t);                                          \
 		va_end(more);                                                                 \
+		if (is_hidden(where)) {                                                       \
+			errno = ENOENT;                                                       \
+			return -1;                                                            \
+		}                                                                             \
 		struck = strikes(flags & O_CREAT ? kind_of_path(where) : NONE, #name, where); \
 		if (before(struck))                                                           \
 			return -1;                                                            \
