@@ -534,6 +534,27 @@ def test_interfaces_forward_for_themselves(world, mode):
     assert world.weir("status", json=True)["in_sync"]
 
 
+@behaviour("C4", "R2", "L4")
+@elsewhere
+def test_port_that_its_bridge_has_disabled(world):
+    """All is up, and yet nothing passes. A port whose endpoint has its own end down is not the bridge's doing."""
+    world.apply(web())
+    port = world.endpoint("api")["attachments"][0]["host_ifname"]
+    for family in FAMILIES:
+        assert world.ns("api").ping(family.lan)
+    world.host.run("bridge", "link", "set", "dev", port, "state", "0")
+    assert world.ns("api").ping(V4.lan, seconds=0.1) is None
+    drift = world.weir("status", json=True, check=False)["drift"]
+    assert len(drift) == 1 and "interface %s is disabled by its bridge" % port in drift[0], drift
+    world.weir("repair")
+    for family in FAMILIES:
+        assert world.ns("api").ping(family.lan) and world.ns("nginx").ping(world.address("api", family.version))
+    assert world.weir("status", json=True)["in_sync"]
+    world.ns("api").run("ip", "link", "set", "eth0", "down")
+    drift = world.weir("status", json=True, check=False)["drift"]
+    assert len(drift) == 1 and "eth0 is down" in drift[0], drift
+
+
 @behaviour("S5", "S10", "C4")
 def test_no_forwarding_before_the_rules(world):
     """The rules are gone and forwarding is off; repair is killed before each of its commits in turn."""

@@ -93,6 +93,10 @@ static int ensure_ends(const struct weir_attach *a, const struct weir_iface *bri
 		*changed = true;
 		r = weir_iface_configure(&a->links->host, fresh ? NULL : now, &want, err);
 	}
+	if (r == 0 && now->cut_off) { /* going up again it is enabled, when the rules stand */
+		*changed = true;
+		r = weir_iface_set_up(&a->links->host, a->att->host_ifname, false, err);
+	}
 	if (r == 0 && fresh) {
 		r = weir_iface_get(&a->links->host, a->att->host_ifname, &made, err);
 		now = &made;

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <linux/ethtool.h>
+#include <linux/if_bridge.h>
 #include <linux/if_link.h>
 #include <linux/ip.h>
 #include <linux/ipv6.h>
@@ -122,6 +123,9 @@ static void parse_port(struct nlattr *nest, struct weir_iface *iface)
 	iface->hairpin = tri(attrs[IFLA_BRPORT_MODE]);
 	iface->learning = tri(attrs[IFLA_BRPORT_LEARNING]);
 	iface->locked = tri(attrs[IFLA_BRPORT_LOCKED]);
+	if (attrs[IFLA_BRPORT_STATE]) /* without a carrier it is disabled by rights */
+		iface->cut_off = iface->running &&
+				 nla_get_u8(attrs[IFLA_BRPORT_STATE]) == BR_STATE_DISABLED;
 }
 
 static void parse_info(struct nlattr *nest, struct weir_iface *iface)
@@ -165,6 +169,7 @@ static bool parse_iface(const struct nlmsghdr *message, struct weir_iface *ret)
 	memcpy(&header, nlmsg_data(message), sizeof(header));
 	iface.index = header.ifi_index;
 	iface.up = header.ifi_flags & IFF_UP;
+	iface.running = header.ifi_flags & IFF_RUNNING;
 	iface.loopback = header.ifi_flags & IFF_LOOPBACK;
 	(void)nla_strlcpy(iface.name, attrs[IFLA_IFNAME], sizeof(iface.name));
 	if (attrs[IFLA_IFALIAS])
@@ -360,6 +365,9 @@ bool weir_iface_differs(const struct weir_iface *iface, const struct weir_iface_
 			       want->name);
 	else if (want->up && !iface->up)
 		(void)snprintf(text, size, "%s %s is down", want->what, want->name);
+	else if (want->up && want->master && iface->cut_off)
+		(void)snprintf(text, size, "%s %s is disabled by its bridge", want->what,
+			       want->name);
 	else
 		return false;
 	return true;

@@ -22,10 +22,11 @@ struct weir_iface {
 	char kind[16];
 	uint32_t group, master, mtu, peer; /* peer: index of a veth's other end, in its namespace */
 	struct weir_mac mac;
-	bool up, loopback;
+	bool up, running, loopback;
 	bool enslaved; /* a port of a bridge, a bond, …, without IP of its own; a VRF's has it */
 	bool addr_gen_none;
-	int isolated, hairpin, locked, learning;      /* of a bridge's port, enum weir_tri */
+	int isolated, hairpin, locked, learning; /* of a bridge's port, enum weir_tri */
+	bool cut_off; /* a port that its bridge has disabled, though it runs */
 	int stp, nf_call_iptables, nf_call_ip6tables; /* of a bridge */
 	uint32_t forward_delay;			      /* of a bridge */
 	int arp_notify, route_localnet, forwarding;   /* IPv4's */

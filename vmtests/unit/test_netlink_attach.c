@@ -66,6 +66,8 @@ static void test_attach_drift(void **state)
 			    "wv-a-web is not a port of its bridge");
 	drift_of_attachment(bench, "bridge link set dev wv-a-web hairpin on isolated on",
 			    "the isolated flag 1 instead of 0");
+	drift_of_attachment(bench, "bridge link set dev wv-a-web state 0",
+			    "interface wv-a-web is disabled by its bridge");
 	drift_of_attachment(bench, "ip link set wv-a-web group default", "has left weir's group");
 	drift_of_attachment(bench, "ip link del wv-a-web", "interface wv-a-web is gone");
 	drift_of_attachment(bench, "ip -n a link set eth0 down", "interface eth0 is down");
