@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+import modes
 from marks import behaviour, elsewhere, every_switch, reckoned, words_only
 from specs import dual, everything, on, web
 from world import FAMILIES, V4, apart_from_store, wait_until
@@ -336,6 +337,9 @@ BREAK = {
     "a veth": "ip link del $(ip -o link show master wb-web | head -1 | cut -d: -f2 | cut -d@ -f1)",
     "the bridge": "ip link del wb-web",
     "the gateway address": "ip addr del 10.88.1.1/24 dev wb-web",
+    "a bridge's route": "ip route del 10.88.1.0/24 dev wb-web",
+    "a bridge's IPv6 routes": "ip -6 route flush dev wb-web",
+    "all routes": "ip route flush dev wb-web; ip route flush dev wb-db; ip -6 route flush dev wb-web",
     "the bridge is down": "ip link set wb-web down",
     "forwarding": "echo 0 > /proc/sys/net/ipv4/ip_forward",
     "a namespace": "ip netns del nginx",
@@ -343,6 +347,8 @@ BREAK = {
     "an endpoint's address ends": "ip -n nginx addr change $(ip -n nginx -o -4 addr show eth0 | grep -o '10[0-9./]*' | head -1)"
                                   " dev eth0 valid_lft 3600 preferred_lft 3600",
     "an endpoint's route": "ip -n nginx route del default",
+    "an endpoint's routes": "ip -n nginx route flush dev eth0",
+    "an endpoint's way to its network": "ip -n nginx route del 10.88.1.0/24; ip -n nginx -6 route del fd00:88:1::/64",
     "a mapping": None,
     "the owner's mark": None,
 }
@@ -365,7 +371,46 @@ def test_repair(world, what):
     world.same(before, world.snapshot())
     assert world.weir("status", json=True)["in_sync"]
     world.ns("nginx").serve(80)
-    assert world.lan.connect(V4.host, 8080).server == "nginx"
+    for family in FAMILIES:
+        assert world.lan.connect(family.host, 8080).server == "nginx"
+
+
+@behaviour("R2", "L14")
+@pytest.mark.parametrize("mode", [*modes.WITH_GATEWAY, "p2p"])
+def test_repair_of_an_endpoint_without_routes(world, mode):
+    """In each mode, and in a namespace that was found, of either family."""
+    theirs = world.netns("theirs")
+    spec = {"networks": {"n": modes.network(world, mode)},
+            "endpoints": {"a": on("n", netns="theirs"), "b": on("n")}}
+    world.apply(spec)
+    before = world.snapshot()
+    whose = "119" if mode == "routed" else "kernel"  # a routed one's address has no neighbours
+    for words in ("route flush", "-6 route flush root fd00::/8 proto " + whose):
+        for name in ("theirs", "b"):
+            world.host.run("sh", "-c", "ip -n %s %s dev eth0" % (name, words))
+        status = world.weir("status", json=True, check=False)
+        assert not status["in_sync"] and len(status["drift"]) == 2, status
+        world.weir("repair")
+        world.same(before, world.snapshot(), words)
+        assert world.weir("status", json=True)["in_sync"]
+    for family in FAMILIES:
+        assert theirs.ping(world.address("b", family.version))
+
+
+@behaviour("R2")
+def test_route_behind_others_is_not_lost(world):
+    """A narrower route of the user's and a rule stand before it; without them it is lost all the same."""
+    world.apply(web())
+    world.host.run("sh", "-ec", "ip route add 10.88.1.0/25 dev wb-web; ip -6 route add fd00:88:1::/96 dev wb-web\n"
+                                "ip rule add pref 5 to 10.88.2.0/24 lookup 77; ip route add 10.88.2.0/25 dev wb-db table 77")
+    before = world.snapshot()
+    assert world.weir("status", json=True)["in_sync"]
+    for route in ("10.88.1.0/24 dev wb-web", "fd00:88:1::/64 dev wb-web", "10.88.2.0/24 dev wb-db"):
+        world.host.run("ip", "route", "del", *route.split())
+        status = world.weir("status", check=False)
+        assert "lost its route to %s" % route.split()[0] in status.out, str(status)
+        world.weir("repair")
+        world.same(before, world.snapshot(), route)
 
 
 @behaviour("L5", "R2", "C4")

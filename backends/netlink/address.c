@@ -7,6 +7,7 @@
 #include <linux/rtnetlink.h>
 #include <netlink/attr.h>
 
+#include "backends/netlink/connected.h"
 #include "backends/netlink/family.h"
 #include "backends/netlink/host.h"
 #include "core/arena.h"
@@ -181,6 +182,8 @@ int weir_addresses_ensure(struct weir_channel *channel, const struct weir_addres
 		changed = true;
 	}
 	weir_arena_free(&present.arena);
+	if (r == 0 && !fresh)
+		r = weir_connected_ensure(channel, addresses, &changed, err);
 	if (r == 0)
 		*ret_changed = changed;
 	return r;
@@ -241,5 +244,7 @@ int weir_addresses_check(struct weir_channel *channel, const struct weir_address
 	if (r == 0)
 		r = check_present(addresses, &present, err);
 	weir_arena_free(&present.arena);
+	if (r == 0 && !addresses->others) /* whose owner may want other routes */
+		r = weir_connected_check(channel, addresses, err);
 	return r;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The addresses of one interface: exactly those that weir wants. Link-local addresses and those that
- * expire (router advertisements) are the kernel's and left alone. */
+/* The addresses of one interface, with their connected routes: exactly those that weir wants. Link-local
+ * addresses and those that expire (router advertisements) are the kernel's and left alone. */
 #ifndef WEIR_BACKENDS_NETLINK_ADDRESS_H
 #define WEIR_BACKENDS_NETLINK_ADDRESS_H
 
@@ -15,7 +15,8 @@ struct weir_addresses {
 	bool others; /* for checking: more may be there, the interface is somebody else's */
 };
 
-/* Removes what is not wanted, then adds what is missing. fresh: the interface has none yet. */
+/* Removes what is not wanted, then adds what is missing. fresh: the interface has none yet, and needs no
+ * look at what the kernel makes with them. */
 int weir_addresses_ensure(struct weir_channel *channel, const struct weir_addresses *addresses,
 			  bool fresh, bool *ret_changed, struct weir_err *err);
 /* The link-local address after a change of the MAC: the kernel keeps the old one until the link goes down. */

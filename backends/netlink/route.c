@@ -387,8 +387,15 @@ static int take_match(const struct nlmsghdr *message, void *ctx)
 	return 0;
 }
 
-int weir_route_is_by(struct weir_channel *channel, const struct weir_addr *addr, int index,
-		     bool *ret, struct weir_err *err)
+/* How the kernel says that it knows no way, by the kind of route that refuses. */
+static bool is_no_way(int r)
+{
+	return r == -ENETUNREACH || r == -EHOSTUNREACH || r == -EACCES || r == -EINVAL ||
+	       r == -EAFNOSUPPORT || r == -EOPNOTSUPP;
+}
+
+int weir_route_find(struct weir_channel *channel, const struct weir_addr *addr, int by,
+		    struct weir_route_entry *ret, struct weir_err *err)
 {
 	struct rtmsg header = {
 		.rtm_family = weir_family_to_af(addr->family),
@@ -402,14 +409,26 @@ int weir_route_is_by(struct weir_channel *channel, const struct weir_addr *addr,
 	char text[WEIR_ADDR_TEXT];
 
 	weir_request_addr(&request, RTA_DST, addr);
+	if (by)
+		weir_request_u32(&request, RTA_OIF, (uint32_t)by);
 	int r = weir_request_walk(channel, &request, take_match, &found, &why,
 				  "route get fibmatch %s", weir_addr_text(addr, text));
-	r = weir_request_allow(r, EHOSTUNREACH, &why, err); /* the kernel's word for a refusal */
-	if (r < 0)
-		return r;
-	*ret = found.index == index && found.to.len == weir_family_bits(addr->family) &&
-	       found.protocol == WEIR_RTPROT && !found.refuses;
+	if (r < 0 && !is_no_way(r))
+		return weir_request_allow(r, 0, &why, err);
+	*ret = r < 0 ? (struct weir_route_entry){ 0 } : found;
 	return 0;
+}
+
+int weir_route_is_by(struct weir_channel *channel, const struct weir_addr *addr, int index,
+		     bool *ret, struct weir_err *err)
+{
+	struct weir_route_entry found;
+	int r = weir_route_find(channel, addr, 0, &found, err);
+
+	if (r == 0)
+		*ret = found.index == index && found.to.len == weir_family_bits(addr->family) &&
+		       found.protocol == WEIR_RTPROT && !found.refuses;
+	return r;
 }
 
 static int take_type(const struct nlmsghdr *message, void *ctx)
@@ -423,13 +442,6 @@ static int take_type(const struct nlmsghdr *message, void *ctx)
 		*type = header.rtm_type;
 	}
 	return 0;
-}
-
-/* How the kernel says that it knows no way, by the kind of route that refuses. */
-static bool is_no_way(int r)
-{
-	return r == -ENETUNREACH || r == -EHOSTUNREACH || r == -EACCES || r == -EINVAL ||
-	       r == -EAFNOSUPPORT || r == -EOPNOTSUPP;
 }
 
 int weir_route_is_local(struct weir_channel *channel, const struct weir_addr *addr, bool *ret,

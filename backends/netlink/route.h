@@ -48,8 +48,11 @@ struct weir_routes {
  * -EEXIST: somebody's stands there. */
 int weir_routes_put(struct weir_channel *channel, const struct weir_routes *routes,
 		    struct weir_err *err);
-/* Does the host reach addr by a route of weir's to it alone, through this interface? Costs the same however
- * many routes there are. */
+/* The route of the main table by which addr is reached; by: through this interface (0: any). Index 0 where
+ * there is none. Costs the same however many routes there are. */
+int weir_route_find(struct weir_channel *channel, const struct weir_addr *addr, int by,
+		    struct weir_route_entry *ret, struct weir_err *err);
+/* Does the host reach addr by a route of weir's to it alone, through this interface? */
 int weir_route_is_by(struct weir_channel *channel, const struct weir_addr *addr, int index,
 		     bool *ret, struct weir_err *err);
 /* Is what the host sends there delivered to itself? */

@@ -60,6 +60,8 @@ static void test_bridge_drift(void **state)
 			"bridge wb-web has lost 10.88.1.1/24");
 	drift_of_bridge(bench, "ip addr add 10.99.0.1/24 dev wb-web",
 			"bridge wb-web has 10.99.0.1/24, which it should not");
+	drift_of_bridge(bench, "ip link set wb-web up; ip route del 10.88.1.0/24 dev wb-web",
+			"bridge wb-web has lost its route to 10.88.1.0/24");
 	drift_of_bridge(bench, "ip link set wb-web mtu 1400", "has MTU 1400 instead of 1500");
 	drift_of_bridge(bench, "ip link set wb-web address 02:00:00:00:00:99",
 			"has MAC 02:00:00:00:00:99");
