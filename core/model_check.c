@@ -459,7 +459,8 @@ static int check_adopted(const struct weir_network *net, struct weir_err *err)
 
 static int check_bridge(const struct weir_network *net, struct weir_err *err)
 {
-	int r = net->ifname[0] ? weir_own_ifname_check(net->ifname, err) : 0;
+	bool named = net->ifname[0] && !weir_names_are_ports(net->ifname); /* weir's own choice */
+	int r = named ? weir_own_ifname_check(net->ifname, err) : 0;
 
 	if (r == 0 && !weir_mode_traits(net->mode)->routed && weir_names_like_port(net->ifname))
 		r = weir_err_set(err, EINVAL,
