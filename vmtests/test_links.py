@@ -5,6 +5,7 @@ import shlex
 
 import pytest
 
+import modes
 from marks import behaviour, elsewhere, words_only
 from specs import dual, everything, on, web
 from world import FAMILIES, V4, V6, wait_until
@@ -623,6 +624,54 @@ def test_mtu_below_that_of_ipv6(world):
     assert world.weir("status", json=True)["in_sync"]
     spec = {"networks": {"both": dual(2, mtu=1000)}}
     world.refused(1, "apply", world.spec(spec), says=["spec.yaml:", "1280"])
+
+
+def small_ones(namespace):
+    """What weir has there, by its alias."""
+    return [link["ifname"] for link in namespace.ip("link") if link["ifname"] != "lo" and link.get("ifalias", "").startswith("weir ")]
+
+
+def link_locals(namespace, ifname):
+    return [a["local"] for a in namespace.link(ifname)["addr_info"] if a["scope"] == "link"]
+
+
+@behaviour("L11", "L13", "R2")
+@pytest.mark.parametrize("mode", [*modes.WITH_GATEWAY, "p2p"])
+def test_mtu_comes_back_from_below_that_of_ipv6(world, mode):
+    """The kernel has then taken all of IPv6 from the interface: whoever lowered it, once is enough."""
+    v4 = modes.network(world, mode, ["10.88.1.0/24"])
+    spec = {"networks": {"n": {**v4, "mtu": 600}}, "endpoints": {"a": on("n"), "b": on("n")}}
+    world.apply(spec)
+    for mtu in (1400, 600, 1500):
+        world.weir("network", "set", "n", "--mtu", str(mtu))
+        assert world.weir("status", json=True)["in_sync"], mtu
+        assert {world.ns("a").link("eth0")["mtu"], *(world.host.link(i)["mtu"] for i in small_ones(world.host))} == {mtu}
+        assert world.ns("a").ping(world.address("b"))
+    assert not link_locals(world.ns("a"), "eth0")
+
+
+@behaviour("L11", "L13", "R2")
+@pytest.mark.parametrize("mode", [*modes.WITH_GATEWAY, "p2p"])
+@pytest.mark.parametrize("versions", [4, 46])
+def test_one_repair_of_a_small_mtu_is_enough(world, mode, versions):
+    subnets = dual(1)["subnets"][:1 if versions == 4 else 2]
+    world.apply({"networks": {"n": modes.network(world, mode, subnets)}, "endpoints": {"a": on("n"), "b": on("n")}})
+    a, host = world.ns("a"), world.host
+    if mode == "adopted":  # until it has an MTU of its own it follows its ports', and its addresses are not weir's to give
+        host.run("sh", "-c", "ip link set br1 mtu 1400; ip link set br1 mtu 1500")
+    everywhere = [(where, ifname) for where in (a, host) for ifname in small_ones(where)]
+    before = [link_locals(*at) for at in everywhere]
+    for where, ifname in everywhere:
+        where.run("ip", "link", "set", ifname, "mtu", "1000")
+        status = world.weir("status", json=True, check=False)
+        assert any("%s has MTU 1000" % ifname in line for line in status["drift"]), status
+        world.weir("repair")
+        status = world.weir("status", json=True, check=False)
+        assert status["in_sync"], status
+        for family in FAMILIES[:len(subnets)]:
+            assert a.ping(world.address("b", family.version)), (ifname, family)
+            assert "bridge" not in mode or host.ping(world.address("a", family.version)), (ifname, family)
+    assert [link_locals(*at) for at in everywhere] == before
 
 
 @behaviour("L8", "R1")

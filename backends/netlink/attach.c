@@ -81,15 +81,15 @@ static int make_pair(const struct weir_attach *a, uint32_t master, struct weir_e
 
 /* now: as the port stood before, index 0: just made. bridge NULL: routed. */
 static int ensure_ends(const struct weir_attach *a, const struct weir_iface *bridge,
-		       const struct weir_iface *now, bool *changed, struct weir_err *err)
+		       struct weir_iface *now, bool *changed, struct weir_err *err)
 {
 	struct weir_iface_want want = weir_host_end_want(a, bridge);
-	struct weir_iface before = *now, made;
+	struct weir_iface before = *now;
 	char difference[160];
 	bool fresh = now->index == 0;
-	int r = 0;
+	int r = fresh ? 0 : weir_iface_widen(&a->links->host, now, &want, changed, err);
 
-	if (fresh || weir_iface_differs(now, &want, difference, sizeof(difference))) {
+	if (r == 0 && (fresh || weir_iface_differs(now, &want, difference, sizeof(difference)))) {
 		*changed = true;
 		r = weir_iface_configure(&a->links->host, fresh ? NULL : now, &want, err);
 	}
@@ -97,10 +97,8 @@ static int ensure_ends(const struct weir_attach *a, const struct weir_iface *bri
 		*changed = true;
 		r = weir_iface_set_up(&a->links->host, a->att->host_ifname, false, err);
 	}
-	if (r == 0 && fresh) {
-		r = weir_iface_get(&a->links->host, a->att->host_ifname, &made, err);
-		now = &made;
-	}
+	if (r == 0 && fresh)
+		r = weir_iface_get(&a->links->host, a->att->host_ifname, now, err);
 	if (r < 0)
 		return r;
 	const struct weir_port port = weir_port_of_host(a, now->index);

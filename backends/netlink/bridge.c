@@ -125,15 +125,15 @@ static struct weir_addresses plan_to_addresses(const struct plan *plan, int inde
 }
 
 /* Settings, then addresses. now: as it was found, or as it was made. */
-static int mend_bridge(struct weir_links *links, const struct plan *plan,
-		       const struct weir_iface *now, bool made, bool *changed, struct weir_err *err)
+static int mend_bridge(struct weir_links *links, const struct plan *plan, struct weir_iface *now,
+		       bool made, bool *changed, struct weir_err *err)
 {
 	struct weir_addresses addresses = plan_to_addresses(plan, now->index);
 	char difference[160];
 	bool moved = false;
-	int r = 0;
+	int r = weir_iface_widen(&links->host, now, &plan->want, changed, err);
 
-	if (weir_iface_differs(now, &plan->want, difference, sizeof(difference))) {
+	if (r == 0 && weir_iface_differs(now, &plan->want, difference, sizeof(difference))) {
 		*changed = true;
 		r = weir_iface_configure(&links->host, now, &plan->want, err);
 		if (r == 0)

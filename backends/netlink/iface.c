@@ -432,6 +432,33 @@ static void put_families(struct weir_request *request, const struct weir_iface_w
 	weir_request_close(request, families);
 }
 
+static int set_mtu(struct weir_channel *channel, const struct weir_iface_want *want,
+		   struct weir_err *err)
+{
+	WEIR_CLEAN_REQUEST struct weir_request request = link_request(RTM_NEWLINK, 0, want->name);
+
+	weir_request_u32(&request, IFLA_MTU, want->mtu);
+	return weir_request_send(channel, &request, err, "link set %s mtu %u", want->name,
+				 want->mtu);
+}
+
+int weir_iface_widen(struct weir_channel *channel, struct weir_iface *now,
+		     const struct weir_iface_want *want, bool *changed, struct weir_err *err)
+{
+	int r = 0;
+
+	if (now->mtu >= SMALLEST_IPV6_MTU || want->mtu < SMALLEST_IPV6_MTU)
+		return 0;
+	*changed = true;
+	/* one that is up gets a link-local address at once; a bridge has such a one anyway, or no IPv6, and
+	 * with it would go the user's routes */
+	if (now->up && want->addr_gen_none && !want->bridge)
+		r = weir_iface_set_up(channel, want->name, false, err);
+	if (r == 0)
+		r = set_mtu(channel, want, err);
+	return r < 0 ? r : weir_iface_get(channel, want->name, now, err);
+}
+
 static int set_master(struct weir_channel *channel, const struct weir_iface_want *want,
 		      struct weir_err *err)
 {

@@ -80,6 +80,11 @@ bool weir_iface_differs(const struct weir_iface *iface, const struct weir_iface_
  * for one before it: flags can only be set on what is a port of the bridge already. */
 int weir_iface_configure(struct weir_channel *channel, const struct weir_iface *now,
 			 const struct weir_iface_want *want, struct weir_err *err);
+/* Before anything is compared: with an MTU below IPv6's least an interface has nothing of IPv6, and no
+ * settings of it can be sent; what comes back with a larger one is new. Then it is raised, and now is as
+ * the interface is after that: down, where it is to have no link-local address. */
+int weir_iface_widen(struct weir_channel *channel, struct weir_iface *now,
+		     const struct weir_iface_want *want, bool *changed, struct weir_err *err);
 int weir_iface_set_up(struct weir_channel *channel, const char *name, bool up,
 		      struct weir_err *err);
 /* The kernel forwards IPv4 that comes from an interface whose own switch is on, whatever the host's says,

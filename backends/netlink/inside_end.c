@@ -211,6 +211,8 @@ int weir_inside_end_ensure(const struct weir_attach *a, bool fresh, bool *change
 		r = weir_alias_check(a->att->ifname, now.alias, now.group, a->alias, err);
 	if (r == 0)
 		r = inside_want(a, &want, err);
+	if (r == 0)
+		r = weir_iface_widen(&a->inside->channel, &now, &want, changed, err);
 	if (r == 0 && weir_iface_differs(&now, &want, difference, sizeof(difference))) {
 		*changed = true;
 		r = configure(a, &now, &want, err);

@@ -150,7 +150,7 @@ static int ensure_vlan(struct weir_links *links, const struct weir_network *net,
 	if (r < 0)
 		return r;
 	const struct weir_iface_want want = vlan_want(links, net, &parent, alias);
-	bool made = now.index == 0;
+	bool made = now.index == 0, differs = false;
 	if (made) {
 		r = create_vlan(links, net, err);
 		if (r < 0)
@@ -159,9 +159,12 @@ static int ensure_vlan(struct weir_links *links, const struct weir_network *net,
 	} else {
 		r = check_vlan_owner(net, &now, &want, &parent, err);
 	}
-	bool differs = r == 0 && weir_iface_differs(&now, &want, difference, sizeof(difference));
-	if (differs)
+	if (r == 0)
+		r = weir_iface_widen(&links->host, &now, &want, &differs, err);
+	if (r == 0 && weir_iface_differs(&now, &want, difference, sizeof(difference))) {
+		differs = true;
 		r = weir_iface_configure(&links->host, &now, &want, err);
+	}
 	if (r == 0)
 		r = weir_sysctl_ipv6_ensure(links->trace, want.name, &now.ipv6, &want.ipv6, err);
 	if (r < 0 && made)
