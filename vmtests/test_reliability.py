@@ -341,6 +341,8 @@ BREAK = {
     "a bridge's IPv6 routes": "ip -6 route flush dev wb-web",
     "all routes": "ip route flush dev wb-web; ip route flush dev wb-db; ip -6 route flush dev wb-web",
     "the bridge is down": "ip link set wb-web down",
+    "the bridge's ARP": "ip link set wb-web arp off",
+    "an endpoint's ARP": "ip -n nginx link set eth0 arp off",
     "forwarding": "echo 0 > /proc/sys/net/ipv4/ip_forward",
     "a namespace": "ip netns del nginx",
     "an endpoint's address": "ip -n nginx addr flush dev eth0 scope global",

@@ -171,6 +171,7 @@ static bool parse_iface(const struct nlmsghdr *message, struct weir_iface *ret)
 	iface.up = header.ifi_flags & IFF_UP;
 	iface.running = header.ifi_flags & IFF_RUNNING;
 	iface.loopback = header.ifi_flags & IFF_LOOPBACK;
+	iface.no_arp = header.ifi_flags & IFF_NOARP;
 	(void)nla_strlcpy(iface.name, attrs[IFLA_IFNAME], sizeof(iface.name));
 	if (attrs[IFLA_IFALIAS])
 		(void)nla_strlcpy(iface.alias, attrs[IFLA_IFALIAS], sizeof(iface.alias));
@@ -333,6 +334,12 @@ static bool identity_differs(const struct weir_iface *iface, const struct weir_i
 	return true;
 }
 
+/* One that has addresses is asked for them. */
+static bool has_addresses(const struct weir_iface_want *want)
+{
+	return want->bridge || want->gateway || want->arp_notify;
+}
+
 bool weir_iface_differs(const struct weir_iface *iface, const struct weir_iface_want *want,
 			char *text, size_t size)
 {
@@ -368,6 +375,8 @@ bool weir_iface_differs(const struct weir_iface *iface, const struct weir_iface_
 	else if (want->up && want->master && iface->cut_off)
 		(void)snprintf(text, size, "%s %s is disabled by its bridge", want->what,
 			       want->name);
+	else if (has_addresses(want) && iface->no_arp)
+		(void)snprintf(text, size, "%s %s has ARP off", want->what, want->name);
 	else
 		return false;
 	return true;
@@ -412,7 +421,7 @@ static void put_families(struct weir_request *request, const struct weir_iface_w
 {
 	struct nlattr *families = weir_request_open(request, IFLA_AF_SPEC), *family;
 
-	if (want->arp_notify || want->bridge || want->gateway) {
+	if (has_addresses(want)) {
 		family = weir_request_open(request, AF_INET);
 		struct nlattr *conf = weir_request_open(request, IFLA_INET_CONF);
 		if (want->arp_notify)
@@ -487,10 +496,13 @@ static int stop_stp(struct weir_channel *channel, const char *name, struct weir_
 int weir_iface_configure(struct weir_channel *channel, const struct weir_iface *now,
 			 const struct weir_iface_want *want, struct weir_err *err)
 {
-	WEIR_CLEAN_REQUEST struct weir_request request = link_request(RTM_NEWLINK, 0, want->name);
-
+	const bool no_arp = now && now->no_arp && has_addresses(want);
+	const struct ifinfomsg header = { .ifi_change = no_arp ? IFF_NOARP : 0 }; /* off */
+	WEIR_CLEAN_REQUEST struct weir_request request =
+		weir_request_make(RTM_NEWLINK, 0, &header, sizeof(header));
 	int r = 0;
 
+	weir_request_text(&request, IFLA_IFNAME, want->name);
 	if (now && want->master && now->master != want->master)
 		r = set_master(channel, want, err);
 	if (r == 0 && now && want->bridge && now->stp > 0)
@@ -507,7 +519,7 @@ int weir_iface_configure(struct weir_channel *channel, const struct weir_iface *
 		weir_request_mac(&request, IFLA_ADDRESS, &want->mac);
 	if (want->bridge || want->master)
 		put_info(&request, want);
-	if (want->arp_notify || want->bridge || want->gateway || want->addr_gen_none)
+	if (has_addresses(want) || want->addr_gen_none)
 		put_families(&request, want);
 	return weir_request_send(channel, &request, err, "link set %s alias \"%s\"%s%s%s%s",
 				 want->name, want->alias ? want->alias : "",

@@ -22,7 +22,7 @@ struct weir_iface {
 	char kind[16];
 	uint32_t group, master, mtu, peer; /* peer: index of a veth's other end, in its namespace */
 	struct weir_mac mac;
-	bool up, running, loopback;
+	bool up, running, loopback, no_arp;
 	bool enslaved; /* a port of a bridge, a bond, …, without IP of its own; a VRF's has it */
 	bool addr_gen_none;
 	int isolated, hairpin, locked, learning; /* of a bridge's port, enum weir_tri */
