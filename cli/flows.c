@@ -328,23 +328,6 @@ static void go_by_mapping(const struct weir_scene *scene, const struct weir_ques
 				    weir_mapping_text(m, text));
 }
 
-/* Who is asked at an address in one network answers a neighbour in another directly, with that address. */
-static void note_answers(const struct weir_scene *scene, const struct weir_end *to,
-			 const struct weir_attachment *out, const struct weir_attachment *in,
-			 struct weir_case *c)
-{
-	const struct weir_network *net = weir_model_network(scene->model, out->network);
-	const struct weir_attachment *back = weir_endpoint_attachment(to->ep, out->network);
-
-	if (!net || !back || back == in || !weir_addr_is_set(&back->addrs[c->from.family]) ||
-	    to->ep->forward || net->no_spoof_guard || !weir_mode_traits(net->mode)->bridge)
-		return;
-	c->note = weir_arena_printf(scene->arena,
-				    "answers leave by network \"%s\", whose spoof guard drops this "
-				    "address: no connection comes up",
-				    net->name);
-}
-
 /* False: the ends have nothing in common in this family. */
 static bool make_case(const struct weir_scene *scene, const struct weir_question *question,
 		      enum weir_family family, struct weir_case *ret)
@@ -376,10 +359,43 @@ static bool make_case(const struct weir_scene *scene, const struct weir_question
 	set_service(&question->service, &c.flow);
 	if (in && c.flow.origin == WEIR_FROM_OUTSIDE)
 		go_by_mapping(scene, question, family, &c);
-	if (in && out)
-		note_answers(scene, to, out, in, &c);
 	*ret = c;
 	return true;
+}
+
+/* ---- answers ---- */
+
+/* Its attachment with the address; NULL: it has no such. */
+static const struct weir_attachment *at_address(const struct weir_endpoint *ep,
+						const struct weir_addr *addr)
+{
+	for (size_t i = 0; i < ep->n_attachments; i++)
+		if (weir_addr_cmp(&ep->attachments[i].addrs[addr->family], addr) == 0)
+			return &ep->attachments[i];
+	return NULL;
+}
+
+/* Who is asked at an address in one network may have the way back in another, and answers there with that
+ * address. What came with the host's own is answered where it came in. */
+static int note_answers(const struct weir_scene *scene, const struct weir_endpoint *to,
+			struct weir_case *c, struct weir_err *err)
+{
+	const struct weir_attachment *in, *back;
+	const struct weir_network *net;
+
+	if (!to || to->forward || c->answer.verdict != WEIR_ACCEPT ||
+	    !weir_addr_is_set(&c->answer.src))
+		return 0;
+	in = at_address(to, &c->answer.dst);
+	back = in ? weir_endpoint_way(scene->model, to, &c->answer.src) : NULL;
+	net = back ? weir_model_network(scene->model, back->network) : NULL;
+	if (!net || back == in || net->no_spoof_guard || !weir_mode_traits(net->mode)->host)
+		return 0;
+	c->note = weir_arena_printf(scene->arena,
+				    "%s%sanswers leave by network \"%s\", whose spoof guard drops "
+				    "this address: no connection comes up",
+				    c->note ? c->note : "", c->note ? "; " : "", net->name);
+	return c->note ? 0 : weir_err_set(err, ENOMEM, "out of memory");
 }
 
 int weir_question_answer(const struct weir_scene *scene, const struct weir_question *question,
@@ -391,6 +407,8 @@ int weir_question_answer(const struct weir_scene *scene, const struct weir_quest
 		if (!make_case(scene, question, f, &ret[n]))
 			continue;
 		int r = weir_eval(scene->model, &scene->host, &ret[n].flow, &ret[n].answer, err);
+		if (r == 0)
+			r = note_answers(scene, question->to.ep, &ret[n], err);
 		if (r < 0)
 			return r;
 		n++;

@@ -107,3 +107,46 @@ const struct weir_attachment *weir_endpoint_default(const struct weir_model *mod
 	}
 	return best;
 }
+
+/* The default route is in the model even where its network has no address of the family: then there is none. */
+static bool has_default(const struct weir_model *model, const struct weir_attachment *att,
+			enum weir_family family)
+{
+	const struct weir_network *net = weir_model_network(model, att->network);
+	const struct weir_subnet *subnet = net ? weir_network_subnet(net, family) : NULL;
+
+	return subnet && weir_addr_is_set(&subnet->gateway) &&
+	       weir_addr_is_set(&att->addrs[family]);
+}
+
+const struct weir_attachment *weir_endpoint_way(const struct weir_model *model,
+						const struct weir_endpoint *ep,
+						const struct weir_addr *to)
+{
+	const struct weir_attachment *best = weir_endpoint_default(model, ep, to->family);
+	int longest = -1; /* of a route that is longer than the default one */
+
+	if (best && !has_default(model, best, to->family))
+		best = NULL;
+	for (size_t i = 0; i < ep->n_attachments; i++) {
+		const struct weir_attachment *att = &ep->attachments[i];
+		const struct weir_network *net = weir_model_network(model, att->network);
+		const struct weir_subnet *subnet = net ? weir_network_subnet_of(net, to) : NULL;
+
+		if (!net || !weir_addr_is_set(&att->addrs[to->family]))
+			continue;
+		if (subnet && subnet->prefix.len > longest) {
+			longest = subnet->prefix.len;
+			best = att;
+		}
+		for (size_t k = 0; k < ep->n_routes; k++) {
+			const struct weir_route *route = &ep->routes[k];
+			if (route->to.len <= longest || !weir_prefix_contains(&route->to, to) ||
+			    !weir_network_subnet_of(net, &route->via))
+				continue;
+			longest = route->to.len;
+			best = att;
+		}
+	}
+	return best;
+}

@@ -242,6 +242,11 @@ void weir_network_set_gateway(struct weir_network *net, const struct weir_attach
 const struct weir_attachment *weir_endpoint_default(const struct weir_model *model,
 						    const struct weir_endpoint *ep,
 						    enum weir_family family);
+/* The attachment by which it sends to an address: in a subnet of its own, by the longest of its routes,
+ * else by the default one. NULL: it has no way there. */
+const struct weir_attachment *weir_endpoint_way(const struct weir_model *model,
+						const struct weir_endpoint *ep,
+						const struct weir_addr *to);
 /* Its networks by name, sorted, with spaces between: "db web"; "" without any. NULL: no memory. */
 const char *weir_endpoint_networks(const struct weir_endpoint *ep, struct weir_arena *arena);
 /* The subnet of `family` of a network, or NULL. The first one is where addresses come from. */

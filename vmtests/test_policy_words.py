@@ -71,6 +71,33 @@ def test_who_answers_by_another_way(world):
 
 
 @behaviour("P9", "S9")
+@pytest.mark.parametrize("mode", ["bridge", "routed"])
+def test_who_answers_by_its_default_route(world, mode):
+    """Where the asker is makes no difference: the way back is in another network than that of the address that is asked."""
+    opened = {"default": {"ingress": "allow"}}
+    world.apply({"networks": {"n1": dual(1, **opened), "n2": dual(2, **opened), "n3": dual(3, mode=mode, **opened)},
+                 "endpoints": {"a": on("n1"), "c": on("n2"), "e": on("n3"),
+                               "d": on("n2", "n3", publish=[{"net": "n3", "port": "8081:80"}]), "r": on("n2", "n3", routes=[
+                                   {"to": "10.88.1.0/24", "via": "10.88.3.1"}, {"to": "fd00:88:1::/64", "via": "fd00:88:3::1"}])}})
+    for name in "dr":
+        world.ns(name).serve(80)
+    for source, to, by in (("a", "d@n2", None), ("a", "d@n3", "n2"), ("c", "d@n3", "n2"), ("c", "d@n2", None), ("e", "d@n3", None),
+                           ("e", "d@n2", "n3"), ("a", "r@n3", None), ("a", "r@n2", "n3"), ("host", "d@n3", None)):
+        note = by and 'answers leave by network "%s", whose spoof guard drops this address: no connection comes up' % by
+        answers = world.weir("policy", "test", "--from", source, "--to", to + ":80", json=True)["answers"]
+        assert len(answers) == 2
+        for answer in answers:
+            assert (answer["verdict"], answer["note"]) == ("allow", note), (source, to, answer)
+            client = world.host if source == "host" else world.ns(source)
+            got = client.connect(answer["to"]["address"], 80, ms=ATTEMPT_MS).outcome
+            assert got == ("timeout" if by else "ok"), (source, to, got)
+    for answer in world.weir("policy", "test", "--from", "outside", "--to", "d:80", json=True)["answers"]:
+        assert answer["note"].startswith("by its published port 8081:80; answers leave by network"), answer
+    for family in FAMILIES:
+        assert world.lan.connect(family.host, 8081, ms=ATTEMPT_MS).outcome == "timeout"
+
+
+@behaviour("P9", "S9")
 def test_asked_and_tried(world):
     """What `policy test` says is what happens, in both families."""
     world.apply(two(OPEN))
