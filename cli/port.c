@@ -125,7 +125,7 @@ static void port_row(struct weir_table *table, const struct weir_model *model,
 
 static bool is_asked_for(const struct weir_mapping *wanted, const struct weir_mapping *m)
 {
-	return !wanted ||
+	return !wanted || weir_mapping_is_within(wanted, m) ||
 	       (wanted->proto == m->proto && weir_addr_cmp(&wanted->host, &m->host) == 0 &&
 		wanted->ports.lo == m->ports.lo && wanted->ports.hi == m->ports.hi &&
 		(!wanted->host_ports.lo || wanted->host_ports.lo == m->host_ports.lo));

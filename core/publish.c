@@ -464,6 +464,14 @@ static bool same_network(const struct weir_mapping *a, const struct weir_mapping
 	return strcmp(a->network ? a->network : "", b->network ? b->network : "") == 0;
 }
 
+bool weir_mapping_is_within(const struct weir_mapping *m, const struct weir_mapping *whole)
+{
+	return m->proto == whole->proto && weir_addr_cmp(&m->host, &whole->host) == 0 &&
+	       !weir_mapping_is_open(m) && m->host_ports.lo >= whole->host_ports.lo &&
+	       m->host_ports.hi <= whole->host_ports.hi &&
+	       m->ports.lo - m->host_ports.lo == whole->ports.lo - whole->host_ports.lo;
+}
+
 bool weir_mapping_could_be(const struct weir_mapping *open, const struct weir_mapping *m)
 {
 	return open->proto == m->proto && weir_addr_cmp(&open->host, &m->host) == 0 &&

@@ -44,6 +44,8 @@ bool weir_mapping_is_open(const struct weir_mapping *mapping);
 int weir_mapping_cmp(const struct weir_mapping *a, const struct weir_mapping *b);
 /* Is it one of n in that order? */
 bool weir_mappings_hold(const struct weir_mapping *sorted, size_t n, const struct weir_mapping *m);
+/* Is each port of it, which has host ports, one of whole's, and leads to the same? */
+bool weir_mapping_is_within(const struct weir_mapping *m, const struct weir_mapping *whole);
 /* Could an open mapping, whose host ports are still to be chosen, have those of m? */
 bool weir_mapping_could_be(const struct weir_mapping *open, const struct weir_mapping *m);
 

@@ -250,11 +250,11 @@ static int show_mapping(struct work *w, struct weir_model *model, const char *na
 }
 
 /* What is published already, and stays so for fewer. */
-static int make_strict(struct work *w, const struct weir_op *op, const struct weir_mapping *present)
+static int make_strict(struct work *w, const struct weir_op *op)
 {
 	struct weir_mapping removed;
-	int r = weir_store_remove_mapping(w->s->store, op->name, present, &w->s->arena, &removed,
-					  w->err);
+	int r = weir_store_remove_mapping(w->s->store, op->name, op->mapping, &w->s->arena,
+					  &removed, w->err);
 	if (r == 0 && weir_model_endpoint(w->before, op->name))
 		r = show_mapping(w, w->before, op->name, &removed);
 	if (r < 0)
@@ -273,7 +273,7 @@ static int add_mapping(struct work *w, const struct weir_op *op)
 		return no_endpoint(w, op->name);
 	int r = weir_store_find_mapping(w->s->store, op->name, &m, &w->s->arena, &present, &why);
 	if (r == 0 && m.strict && !present.strict)
-		return make_strict(w, op, &present);
+		return make_strict(w, op);
 	if (r < 0 && r != -ENOENT && w->err)
 		*w->err = why;
 	if (r != -ENOENT)

@@ -92,13 +92,14 @@ int weir_store_remove_endpoint(struct weir_store *store, const char *name, struc
 /* One mapping of an endpoint, at a cost that does not depend on how many it has
  * (removing one with an open host port looks through the endpoint's).
  * add: -EEXIST as above. remove: ret (may be NULL) is what was removed, in the arena; `mapping` matches
- * as users write it: an open host port matches any; -ENOENT. */
+ * as users write it: an open host port matches any; -ENOENT. -EEXIST: it is a part of a range, which goes
+ * whole only. */
 int weir_store_add_mapping(struct weir_store *store, const char *endpoint,
 			   const struct weir_mapping *mapping, struct weir_err *err);
 int weir_store_remove_mapping(struct weir_store *store, const char *endpoint,
 			      const struct weir_mapping *mapping, struct weir_arena *arena,
 			      struct weir_mapping *ret, struct weir_err *err);
-/* What remove would remove, leaving it there. */
+/* What remove would remove, leaving it there, or a range of which it is a part. */
 int weir_store_find_mapping(struct weir_store *store, const char *endpoint,
 			    const struct weir_mapping *mapping, struct weir_arena *arena,
 			    struct weir_mapping *ret, struct weir_err *err);

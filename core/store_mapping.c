@@ -216,7 +216,7 @@ int weir_store_read_mappings(struct weir_store *store, struct weir_model *model,
 	return r;
 }
 
-/* An exact host port is one look-up; an open one looks through the endpoint's own. */
+/* Exact host ports are two look-ups; an open one looks through the endpoint's own. */
 int weir_store_find_mapping(struct weir_store *store, const char *endpoint,
 			    const struct weir_mapping *mapping, struct weir_arena *arena,
 			    struct weir_mapping *ret, struct weir_err *err)
@@ -240,6 +240,20 @@ int weir_store_find_mapping(struct weir_store *store, const char *endpoint,
 				   weir_mapping_text(mapping, text));
 }
 
+/* What is found is what is meant, unless this is a part of it. */
+static int refuse_part(const char *endpoint, const struct weir_mapping *mapping,
+		       const struct weir_mapping *found, struct weir_err *err)
+{
+	char text[WEIR_MAPPING_TEXT], whole[WEIR_MAPPING_TEXT];
+	if (weir_mapping_is_open(mapping) || weir_mapping_is_within(found, mapping))
+		return 0;
+	(void)weir_mapping_text(found, whole);
+	return weir_err_at(err, EEXIST, &mapping->origin,
+			   "endpoint \"%s\" publishes %s as a part of %s, which is changed as a "
+			   "whole only (weir port rm %s %s, then add what is to stay)",
+			   endpoint, weir_mapping_text(mapping, text), whole, endpoint, whole);
+}
+
 int weir_store_remove_mapping(struct weir_store *store, const char *endpoint,
 			      const struct weir_mapping *mapping, struct weir_arena *arena,
 			      struct weir_mapping *ret, struct weir_err *err)
@@ -247,6 +261,8 @@ int weir_store_remove_mapping(struct weir_store *store, const char *endpoint,
 	WEIR_CLEAN_ARENA struct weir_arena own = { 0 };
 	struct weir_mapping found;
 	int r = weir_store_find_mapping(store, endpoint, mapping, ret ? arena : &own, &found, err);
+	if (r == 0)
+		r = refuse_part(endpoint, mapping, &found, err);
 	if (r == 0)
 		r = drop_mapping(store, endpoint, &found, err);
 	if (r < 0)

@@ -187,8 +187,9 @@ const char *const weir_store_sql[] = {
 		" WHERE endpoint = ? ORDER BY addr, proto, lo",
 	[WEIR_SQL_MAPPING] =
 		"SELECT addr, proto, lo, hi, to_lo, to_hi, network, strict FROM mapping"
-		" WHERE endpoint = ?1 AND addr = ?2 AND proto = ?3 AND lo = ?4 AND hi = ?5"
-		" AND to_lo = ?6 AND to_hi = ?7 AND (?8 IS NULL OR network IS ?8)",
+		" WHERE endpoint = ?1 AND addr = ?2 AND proto = ?3 AND lo = (SELECT max(lo)"
+		"  FROM mapping WHERE endpoint = ?1 AND addr = ?2 AND proto = ?3 AND lo <= ?4)"
+		" AND hi >= ?5 AND to_lo - lo = ?6 - ?4 AND (?8 IS NULL OR network IS ?8)",
 	[WEIR_SQL_FIND_MAPPING] =
 		"SELECT addr, proto, lo, hi, to_lo, to_hi, network, strict FROM mapping"
 		" WHERE endpoint = ?1 AND addr = ?2 AND proto = ?3 AND lo BETWEEN ?4 AND ?5"

@@ -167,3 +167,26 @@ def test_address_that_the_host_lacks(world, addr, spec):
     other = "2001:db8::99" if family is V6 else "192.0.2.99"
     world.host.run("ip", "addr", "add", other, "dev", "eth0", *(["nodad"] if family is V6 else []))
     assert world.lan.connect(other, 8080).server == "a"
+
+
+@behaviour("N4")
+def test_a_part_of_a_published_range(world):
+    """It is published already, and goes with the range only."""
+    world.apply({"networks": {"web": dual(1)}, "endpoints": {"a": on("web", publish=["8080-8082:80-82", V4.host + ":9000-9001:90-91/udp"])}})
+    before = world.snapshot()
+    for part in ("8081:81", "8080-8081:80-81", V4.host + ":9001:91/udp"):
+        assert "nothing to change" in world.weir("port", "add", "a", part).out
+        assert [p["spec"] for p in world.weir("port", "show", "a", part, json=True)["ports"]] == [
+            V4.host + ":9000-9001:90-91/udp" if "udp" in part else "8080-8082:80-82"]
+        world.refused(1, "port", "rm", "a", part, says=["as a part of", "weir port rm a "])
+    world.refused(1, "port", "add", "a", V4.host + ":9001:91/udp", "--strict", says=["as a part of", ":9000-9001:90-91/udp"])
+    for other in ("8081:82", "8082-8083:82-83"):
+        world.refused(1, "port", "add", "a", other, says="published twice")
+        world.refused(1, "port", "show", "a", other, says="does not publish")
+    world.same(before, world.snapshot())
+    world.ns("a").serve(81)
+    for family in FAMILIES:
+        assert world.lan.connect(family.host, 8081).server == "a"
+    world.weir("port", "rm", "a", "8080-8082:80-82")
+    for family in FAMILIES:
+        assert world.lan.connect(family.host, 8081).outcome == "refused"
