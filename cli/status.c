@@ -2,6 +2,7 @@
 /* status: is the host what it should be? */
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "cli/cli.h"
 
@@ -10,6 +11,8 @@ struct status {
 	struct weir_store_meta meta;
 	struct weir_plan drift;
 	struct weir_counters counters;
+	struct weir_link_info *strays; /* interfaces of a store that is not here */
+	size_t n_strays;
 	uint64_t spoofed; /* frames that spoof guards have dropped */
 	struct weir_stored_sysctl *sysctls;
 	size_t n_sysctls;
@@ -32,10 +35,30 @@ static int read_spoofed(struct weir_cli *cli, struct status *st, struct weir_err
 	return r;
 }
 
+/* A host where nothing is to be may have what a lost store has left. Where something is, what carries
+ * another store's mark is left to that one. */
+static int read_strays(struct weir_cli *cli, struct status *st, struct weir_err *err)
+{
+	struct weir_links *links = NULL;
+	size_t n = 0;
+	if (st->model.n_networks || st->model.n_endpoints)
+		return 0;
+	int r = cli->links.open(st->meta.uuid, cli->engine.trace, &links, err);
+	if (r == 0)
+		r = cli->links.list(links, &cli->arena, &st->strays, &n, err);
+	for (size_t i = 0; r == 0 && i < n; i++)
+		if (strcmp(st->strays[i].store, st->meta.uuid) != 0)
+			st->strays[st->n_strays++] = st->strays[i];
+	cli->links.close(links);
+	return r;
+}
+
 static int read_kernel(struct weir_cli *cli, struct status *st, struct weir_err *err)
 {
 	struct weir_firewall *fw = NULL;
 	int r = weir_engine_repair(&cli->engine, true, &st->drift, err);
+	if (r == 0)
+		r = read_strays(cli, st, err);
 	if (r < 0 || !st->meta.uuid[0])
 		return r;
 	r = cli->firewall.open(st->meta.uuid, cli->engine.trace, &fw, err);
@@ -90,6 +113,19 @@ static void drift_words(const struct weir_step *step, char *buf, size_t size)
 		       step->detail);
 }
 
+static void stray_words(const struct weir_link_info *link, char *buf, size_t size)
+{
+	bool port = link->endpoint[0];
+	(void)snprintf(buf, size, "interface %s: of %s \"%s\" in store %s, which is not here",
+		       link->ifname, port ? "endpoint" : "network",
+		       port ? link->endpoint : link->network, link->store);
+}
+
+static bool differs(const struct status *st)
+{
+	return st->drift.n_drift || st->n_strays;
+}
+
 static void print_json(const struct weir_cli *cli, const struct status *st)
 {
 	json_t *drift = json_array();
@@ -98,14 +134,18 @@ static void print_json(const struct weir_cli *cli, const struct status *st)
 		drift_words(&st->drift.drift[i], text, sizeof(text));
 		json_array_append_new(drift, json_string(text));
 	}
+	for (size_t i = 0; i < st->n_strays; i++) {
+		stray_words(&st->strays[i], text, sizeof(text));
+		json_array_append_new(drift, json_string(text));
+	}
 	weir_print_json(json_pack(
 		"{s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:b, s:o, s:o, s:o}", "backend",
 		cli->firewall.name, "container", cli->firewall.container, "store", st->meta.uuid,
 		"state_dir", cli->state_dir, "networks", (json_int_t)st->model.n_networks,
 		"endpoints", (json_int_t)st->model.n_endpoints, "mappings",
 		(json_int_t)count_mappings(&st->model), "policies",
-		(json_int_t)st->model.n_policies, "in_sync", st->drift.n_drift == 0, "drift", drift,
-		"drops", drops_json(st), "sysctls", sysctls_json(st)));
+		(json_int_t)st->model.n_policies, "in_sync", !differs(st), "drift", drift, "drops",
+		drops_json(st), "sysctls", sysctls_json(st)));
 }
 
 static void print_text(const struct weir_cli *cli, const struct status *st)
@@ -131,8 +171,15 @@ static void print_text(const struct weir_cli *cli, const struct status *st)
 		drift_words(&st->drift.drift[i], text, sizeof(text));
 		printf("drift     %s\n", text);
 	}
-	puts(st->drift.n_drift ? "The host is not what it should be: run `weir repair`."
-			       : "The host is what it should be.");
+	for (size_t i = 0; i < st->n_strays; i++) {
+		stray_words(&st->strays[i], text, sizeof(text));
+		printf("drift     %s\n", text);
+	}
+	puts(st->n_strays
+		     ? "The host has what another store made: use its --state-dir, or where that "
+		       "is lost, `ip link del` and `ip netns del`."
+	     : st->drift.n_drift ? "The host is not what it should be: run `weir repair`."
+				 : "The host is what it should be.");
 }
 
 static void free_status(struct status *st)
@@ -156,5 +203,5 @@ int weir_verb_status(struct weir_cli *cli, struct weir_err *err)
 		print_json(cli, &st);
 	else if (!cli->quiet)
 		print_text(cli, &st);
-	return st.drift.n_drift ? WEIR_EXIT_FAILED : WEIR_EXIT_DONE;
+	return differs(&st) ? WEIR_EXIT_FAILED : WEIR_EXIT_DONE;
 }

@@ -126,14 +126,16 @@ void weir_session_close(struct weir_session *s)
 
 int weir_session_refuse_foreign(struct weir_session *s, struct weir_err *err)
 {
-	const char *theirs = s->kernel.epoch.store;
+	const char *theirs = s->kernel.epoch.store, *dir = s->engine->state_dir;
 	if (!s->kernel.present || !theirs[0] || strcmp(theirs, s->meta.uuid) == 0)
 		return 0;
+	bool none = s->dry_run && !has_store(dir); /* the id of one in memory is nobody's */
 	return weir_err_set(err, EBUSY,
-			    "another weir has made %s (store %s, this one is %s in %s): use its "
-			    "--state-dir, or remove its rules there",
-			    s->engine->firewall->container, theirs, s->meta.uuid,
-			    s->engine->state_dir);
+			    "another weir has made %s (store %s, in %s there is %s): use its "
+			    "--state-dir; where that store is lost, remove its rules by hand, and "
+			    "then what `weir status` names",
+			    s->engine->firewall->container, theirs, dir,
+			    none ? "none" : s->meta.uuid);
 }
 
 /* Are no rules there because none are wanted, as in networks that pass the host by? */

@@ -315,6 +315,34 @@ def test_second_store_on_the_same_host(world):
     assert world.lan.connect(V4.host, 8080).server == "nginx"
 
 
+@behaviour("R8", "R5")
+@elsewhere
+def test_what_a_lost_store_leaves_is_named(world):
+    """Weir does not take it for its own; what it says is enough to get rid of it by hand."""
+    world.apply(web())
+    uuid = world.weir("status", json=True)["store"]
+    world.machine.run(["rm", "-r", "/var/lib/weir"])
+    says = {world.weir("status", check=False).err for _ in range(2)}
+    assert len(says) == 1 and uuid in min(says) and "in /var/lib/weir there is none" in min(says), says
+    world.host.run("sh", "-c", world.filter.spoil["all rules"])
+    for _ in range(2):  # without a store, and with one that is empty
+        result = world.weir("status", "--json", check=False)
+        status = json.loads(result.out)
+        assert result.code == 1 and not status["in_sync"] and len(status["drift"]) == 5, str(result)
+        assert all(line.startswith("interface w") and uuid in line for line in status["drift"]), str(result)
+        assert any("wb-web" in line and 'network "web"' in line for line in status["drift"]), str(result)
+        world.refused(1, "network", "add", "web", "--subnet", "10.88.1.0/24", says=[uuid, "--state-dir", "`ip link del wb-web`"])
+    for line in status["drift"]:
+        world.host.run("ip", "link", "del", line.split()[1].rstrip(":"))
+    for name in ("nginx", "api", "pg"):
+        world.host.run("ip", "netns", "del", name)
+    assert "The host is what it should be." in world.weir("status").out
+    world.apply(web())
+    world.ns("nginx").serve(80)
+    for family in FAMILIES:
+        assert world.lan.connect(family.host, 8080).server == "nginx"
+
+
 @behaviour("R8")
 def test_store_of_another_namespace(world):
     """The same state folder, but run inside lan: nothing there is converged, here nothing is changed."""

@@ -64,8 +64,10 @@ int weir_alias_check(const char *ifname, const char *alias, uint32_t group, cons
 		return weir_err_set(err, EEXIST,
 				    "an interface %s that is not weir's exists already", ifname);
 	if (strcmp(mine.store, theirs.store) != 0)
-		return weir_err_set(err, EEXIST, "interface %s belongs to another weir (store %s)",
-				    ifname, theirs.store);
+		return weir_err_set(err, EEXIST,
+				    "interface %s belongs to another weir (store %s): use its "
+				    "--state-dir; where that store is lost, `ip link del %s`",
+				    ifname, theirs.store, ifname);
 	return weir_err_set(err, EEXIST, "interface %s belongs to %s \"%s\"", ifname,
 			    theirs.endpoint[0] ? "endpoint" : "network",
 			    theirs.endpoint[0] ? theirs.endpoint : theirs.network);
