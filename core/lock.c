@@ -250,6 +250,10 @@ static int write_all(int fd, const char *text, size_t len, struct weir_err *err)
 		ssize_t done = write(fd, text, len);
 		if (done < 0 && errno == EINTR)
 			continue;
+		if (done < 0 && (errno == ENOSPC || errno == EDQUOT))
+			return weir_err_set(err, ENOSPC,
+					    "cannot write weir.lock, the disk under the state "
+					    "folder is full: make room and try again");
 		if (done < 0)
 			return weir_err_errno(err, errno, "cannot write weir.lock");
 		text += done;

@@ -225,12 +225,14 @@ void weir_session_undo(struct weir_session *s, struct weir_err *err)
 		if (r < 0 && !failed)
 			failed = r;
 	}
-	if (!failed)
-		failed = keep_account(s);
-	if (!failed)
+	int kept = failed ? 0 : keep_account(s);
+	if (kept < 0 && s->new_netns)
+		failed = kept; /* the store takes the namespaces for somebody else's */
+	if (!failed && !kept)
 		return;
+	/* Of numbers alone nobody need know: the next command counts on from the kernel's. */
 	s->dirty = true;
-	if (err) {
+	if (failed && err) {
 		size_t used = strlen(err->text);
 		(void)snprintf(err->text + used, sizeof(err->text) - used,
 			       "; going back failed as well (%s): run `weir repair`",

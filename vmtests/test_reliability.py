@@ -209,6 +209,35 @@ def test_store_on_a_full_disk(world):
     world.same(kept(before), kept(world.snapshot()))
 
 
+@behaviour("R5", "R1")
+@reckoned
+@pytest.mark.parametrize("pages", [0, 1, 2, 4])
+def test_disk_that_fills_up(world, pages):
+    """The words say why, and that something is to be mended when that is so. With room again all is well."""
+    world.host.run("mount", "-t", "tmpfs", "-o", "size=400k", "tmpfs", "/var/lib")
+    world.apply(web())
+    world.host.run("dd", "if=/dev/zero", "of=/var/lib/free", "bs=4k", "count=%d" % max(pages, 1))
+    world.host.run("sh", "-c", "cat /dev/zero >/var/lib/much 2>&-; true")
+    if pages:
+        world.host.run("rm", "/var/lib/free")
+    before = world.snapshot()
+    kept, said = lambda lines: [line for line in lines if "/var/lib" not in line], False
+    for words in (["endpoint", "add", "late", "--network", "web"], ["endpoint", "rm", "api"], ["delete", "--all"]):
+        result = world.refused(1, *words, says=["is full", "make room"])
+        said = said or "going back failed" in result.err
+        assert not said or "add" not in words, str(result)
+        status = json.loads(world.weir("status", "--json", check=False).out)
+        assert status["in_sync"] != said, (str(result), status["drift"])
+        if not said:
+            world.same(kept(before), kept(world.snapshot()))
+    world.host.run("rm", "-f", "/var/lib/free", "/var/lib/much")
+    world.weir("endpoint", "add", "late", "--network", "web")
+    assert world.weir("status", json=True)["in_sync"]
+    world.weir("endpoint", "rm", "late")
+    world.same(kept(before), kept(world.snapshot()))
+    world.weir("delete", "--all")
+
+
 @behaviour("R5")
 @reckoned
 def test_status_without_a_store(world):
