@@ -90,18 +90,32 @@ static void print_values_of_options(FILE *out)
 		print_choices(arg, out);
 		if (kind)
 			fprintf(out, "; _weir_names %s", kind);
+		if (strcmp(arg, "SEL") == 0) /* a selector, or who is asked about */
+			fputs("; [ \"$2\" != \"policy test\" ] || _weir_ends", out);
 		fputs(" ;;\n", out);
 	}
 	fputs("\t*) return 1 ;;\n\tesac\n}\n", out);
 }
 
+/* Behind an endpoint stand ports, of which there are some to choose from unless they are new. */
+static void print_ports(const struct weir_verb *verb, FILE *out)
+{
+	bool new = strcmp(verb->name, "port add") == 0;
+	if (strstr(verb->usage, "SPEC"))
+		fprintf(out, "[ -n \"$2\" ] && echo word %s || ",
+			new ? "" : "$(_weir_ports \"$2\")");
+}
+
+/* What a verb takes next, behind the first of its words. */
 static void print_words_of_verbs(FILE *out)
 {
 	char buf[32];
 	fputs("_weir_words() {\n\tcase $1 in\n", out);
 	for (size_t i = 0; i < weir_n_verbs; i++) {
 		const char *kind = words_of(&weir_verbs[i], buf);
-		fprintf(out, "\t\"%s\") echo %s", weir_verbs[i].name, kind ? kind : "word");
+		fprintf(out, "\t\"%s\") ", weir_verbs[i].name);
+		print_ports(&weir_verbs[i], out);
+		fprintf(out, "echo %s", kind ? kind : "word");
 		if (!kind)
 			print_choices(weir_verbs[i].usage, out);
 		fputs(" ;;\n", out);
@@ -141,7 +155,9 @@ static bool has_second_words(size_t i)
 static void print_tables(FILE *out)
 {
 	fputs("# The first column of a list, without its head.\n"
-	      "_weir_names() { weir \"$1\" ls 2>/dev/null | awk 'NR > 1 { print $1 }'; }\n",
+	      "_weir_names() { weir \"$1\" ls 2>/dev/null | awk 'NR > 1 { print $1 }'; }\n"
+	      "_weir_ports() { weir port ls \"$1\" 2>/dev/null | awk 'NR > 1 { print $2 }'; }\n"
+	      "_weir_ends() { echo outside host; _weir_names endpoint; }\n",
 	      out);
 	print_options_of_verbs(out);
 	print_values_of_options(out);
@@ -171,11 +187,13 @@ static void print_verbs_bash(FILE *out)
 static const char bash_function[] =
 	"_weir() {\n"
 	"\tlocal current=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}\n"
-	"\tlocal verb=\"\" more=\"\" i word values kind\n"
+	"\tlocal verb=\"\" more=\"\" first=\"\" i word values kind\n"
 	"\tCOMPREPLY=()\n"
 	"\t# --name=value comes as three words\n"
 	"\t[[ $current == = ]] && current=\n"
 	"\t[[ $before == = ]] && before=${COMP_WORDS[COMP_CWORD - 2]}\n"
+	"\t# so does 8080:80, whose rest bash would put behind what is there\n"
+	"\t[[ $current == : || $before == : ]] && return\n"
 	"\tfor ((i = 1; i < COMP_CWORD; i++)); do\n"
 	"\t\tword=${COMP_WORDS[i]}\n"
 	"\t\t[[ $word == -- ]] && return\n"
@@ -184,20 +202,24 @@ static const char bash_function[] =
 	"\t\t\t\t[[ ${COMP_WORDS[i + 1]} == = ]] && ((i++))\n"
 	"\t\t\t\t((i++))\n"
 	"\t\t\tfi\n"
+	"\t\telif [[ $word == help && -z $verb ]]; then\n"
+	"\t\t\tcontinue\n"
 	"\t\telif [[ -z $verb ]]; then\n"
 	"\t\t\tverb=$word more=$(_weir_verbs \"$word\")\n"
 	"\t\telif [[ -n $more ]]; then\n"
 	"\t\t\tverb=\"$verb $word\" more=\n"
+	"\t\telif [[ -z $first ]]; then\n"
+	"\t\t\tfirst=$word\n"
 	"\t\tfi\n"
 	"\tdone\n"
-	"\tif values=$(_weir_values \"$before\"); then\n"
+	"\tif values=$(_weir_values \"$before\" \"$verb\"); then\n"
 	"\t\tmapfile -t COMPREPLY < <(compgen -W \"$values\" -- \"$current\")\n"
 	"\telif [[ $current == -* ]]; then\n"
 	"\t\tmapfile -t COMPREPLY < <(compgen -W \"$(_weir_options \"$verb\")\" -- \"$current\")\n"
 	"\telif [[ -z $verb || -n $more ]]; then\n"
 	"\t\tmapfile -t COMPREPLY < <(compgen -W \"$(_weir_verbs \"$verb\")\" -- \"$current\")\n"
 	"\telse\n"
-	"\t\tkind=$(_weir_words \"$verb\")\n"
+	"\t\tkind=$(_weir_words \"$verb\" \"$first\")\n"
 	"\t\tif [[ $kind == file ]]; then\n"
 	"\t\t\tcompopt -o filenames 2>/dev/null\n"
 	"\t\t\tmapfile -t COMPREPLY < <(compgen -f -- \"$current\")\n"
@@ -267,20 +289,24 @@ static void print_help_zsh(FILE *out)
 static const char zsh_function[] =
 	"_weir() {\n"
 	"\tlocal current=${words[CURRENT]} before=${words[CURRENT - 1]}\n"
-	"\tlocal verb= more= word values kind i\n"
+	"\tlocal verb= more= first= word values kind i\n"
 	"\tlocal -a options families=(@FAMILIES@)\n"
 	"\tfor ((i = 2; i < CURRENT; i++)); do\n"
 	"\t\tword=${words[i]}\n"
 	"\t\t[[ $word == -- ]] && return\n"
 	"\t\tif [[ $word == -* ]]; then\n"
 	"\t\t\t_weir_values \"$word\" >/dev/null && ((i++))\n"
+	"\t\telif [[ $word == help && -z $verb ]]; then\n"
+	"\t\t\tcontinue\n"
 	"\t\telif [[ -z $verb ]]; then\n"
 	"\t\t\tverb=$word more=${families[(r)$word]}\n"
 	"\t\telif [[ -n $more ]]; then\n"
 	"\t\t\tverb=\"$verb $word\" more=\n"
+	"\t\telif [[ -z $first ]]; then\n"
+	"\t\t\tfirst=$word\n"
 	"\t\tfi\n"
 	"\tdone\n"
-	"\tif values=$(_weir_values \"$before\"); then\n"
+	"\tif values=$(_weir_values \"$before\" \"$verb\"); then\n"
 	"\t\tcompadd -- ${=values}\n"
 	"\telif [[ $current == -* ]]; then\n"
 	"\t\tfor word in ${=\"$(_weir_options \"$verb\")\"}; do\n"
@@ -290,7 +316,7 @@ static const char zsh_function[] =
 	"\telif [[ -z $verb || -n $more ]]; then\n"
 	"\t\t_weir_verbs \"$verb\"\n"
 	"\telse\n"
-	"\t\tkind=$(_weir_words \"$verb\")\n"
+	"\t\tkind=$(_weir_words \"$verb\" \"$first\")\n"
 	"\t\tif [[ $kind == file ]]; then\n"
 	"\t\t\t_files\n"
 	"\t\telif [[ $kind == word* ]]; then\n"

@@ -61,6 +61,28 @@ def test_bash_completes_names_and_files(world, in_bash):
     assert {"nginx"} <= in_bash("port", "add", "")
     assert in_bash("endpoint", "add", "new", "--network", "w") == {"web"}
     assert "spec.yaml" in in_bash("apply", "s")
+    world.weir("port", "add", "nginx", "5353:53/udp")
+    assert in_bash("port", "add", "nginx", "") == set()
+    assert in_bash("port", "rm", "") == in_bash("endpoint", "rm", "") == {"nginx", "api", "pg"}
+    assert in_bash("port", "rm", "nginx", "") == in_bash("port", "show", "nginx", "") == {"8080:80", "5353:53/udp"}
+    assert in_bash("port", "rm", "nginx", "8080", ":", "8") == set()
+    assert in_bash("endpoint", "rm", "nginx", "p") == {"pg"}
+
+
+@behaviour("U2")
+@words_only
+def test_bash_completes_who_is_asked_about(world, in_bash):
+    world.apply(web())
+    for option in ("--from", "--to"):
+        assert in_bash("policy", "test", option, "") == {"outside", "host", "nginx", "api", "pg"}
+        assert in_bash("policy", "add", "p", option, "") == set(), "that is a selector"
+    assert in_bash("policy", "test", "--from", "api", "--to", "n") == {"nginx"}
+
+
+@behaviour("U2")
+@words_only
+def test_bash_completes_what_help_is_asked_of(in_bash):
+    assert in_bash("help", "") == in_bash("") and in_bash("help", "network", "s") == {"set", "show"}
 
 
 def zsh(folder, line):
