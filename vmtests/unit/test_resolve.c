@@ -291,13 +291,17 @@ static void test_a_port_is_taken(void **state)
 	char *before = dump(h);
 	FAILS(h, EEXIST, "\"a\"",
 	      add(h, "endpoints: {b: {networks: [web], publish: [\"8085:80\"]}}"));
-	FAILS(h, EEXIST, "a", add_port(h, "a", "8085:85"));
+	FAILS(h, EEXIST, "a", add_port(h, "a", "8085:86"));
+	FAILS(h, EEXIST, "a", add_port(h, "a", "8085-8090:85-90"));
+	FAILS(h, EEXIST, "as a part of 8080-8089:80-89", remove_port(h, "a", "8085:85"));
 	FAILS(h, ENOENT, "no endpoint", add_port(h, "no", "80:80"));
 	FAILS(h, ENOENT, "", remove_port(h, "a", "99:99"));
 	char *after = dump(h);
 	SAME(before, after, "refused\n");
 	/* there already: nothing */
 	OK(h, add_port(h, "a", "8080-8089:80-89"));
+	assert_int_equal(h->plan.n_steps, 0);
+	OK(h, add_port(h, "a", "8085:85"));
 	assert_int_equal(h->plan.n_steps, 0);
 	free(before);
 	free(after);
