@@ -126,8 +126,8 @@ static bool describe(const struct search *search, const struct nf_conntrack *ct,
 					   : ntohs(nfct_get_attr_u16(ct, ATTR_REPL_PORT_SRC));
 	conn.from_host = is_own(search, &conn.from);
 	conn.to_host = is_own(search, &conn.to);
-	conn.published = weir_addr_cmp(&dst, &conn.to) != 0 ||
-			 (nfct_get_attr_u32(ct, ATTR_STATUS) & IPS_EXPECTED);
+	conn.published = weir_addr_cmp(&dst, &conn.to) != 0;
+	conn.expected = nfct_get_attr_u32(ct, ATTR_STATUS) & IPS_EXPECTED;
 	*ret = conn;
 	return true;
 }

@@ -474,15 +474,6 @@ static int mend_rules(struct work *w)
 	return r < 0 ? r : weir_session_commit_rules(s, &all, WEIR_FW_WHOLE, w->err);
 }
 
-/* What was opened while rules were not as they should be, or would have been cut by one who was killed. */
-static int judge(struct work *w)
-{
-	struct weir_session *s = w->s;
-	if (!s->engine->refuses || !w->want_rules.n || (!s->lock.dirty && rules_are_so(w)))
-		return 0;
-	return s->engine->firewall->forget_if(s->fw, s->engine->refuses, &w->want, NULL, w->err);
-}
-
 /* Before the rules change: afterwards nobody can tell any more what they had let through. */
 static int note_flows(struct work *w)
 {
@@ -491,15 +482,16 @@ static int note_flows(struct work *w)
 	return r < 0 ? r : weir_lock_note_flows(&s->lock, w->flows, w->n_flows, w->err);
 }
 
+/* Judged is what was opened while rules were not as they should be, or would have been cut by one who was
+ * killed. */
 static int forget(struct work *w)
 {
 	struct weir_session *s = w->s;
-	int r = s->engine->firewall->forget(s->fw, w->flows, w->n_flows, NULL, w->err);
+	bool judges = w->want_rules.n && (s->lock.dirty || !rules_are_so(w));
+	int r = weir_flows_cut(s, w->flows, w->n_flows, judges ? &w->want : NULL, w->err);
 	if (r == 0 && s->lock.n_flows)
-		r = s->engine->firewall->forget(s->fw, s->lock.flows, s->lock.n_flows, NULL,
-						w->err);
-	if (r == 0)
-		r = judge(w);
+		r = weir_flows_cut(s, s->lock.flows, s->lock.n_flows, judges ? &w->want : NULL,
+				   w->err);
 	return r;
 }
 

@@ -152,15 +152,23 @@ static int compile_change(struct weir_session *s, const struct weir_resolution *
 	return r < 0 ? r : weir_ruleset_diff(&w->before, &w->after, &w->delta, err);
 }
 
-/* Connections that policies and defaults no longer let through end: only their first packet has met the
- * rules. Which ones need not be remembered for a successor: it judges all of them by what then holds. */
-static int judge_flows(struct weir_session *s, const struct weir_resolution *res,
-		       const struct weir_delta *delta, const struct weir_model *everybody,
-		       struct weir_err *err)
+/* Connections that are no longer let through end: only their first packet has met the rules. Those that are
+ * judged need not be remembered for a successor: it judges all of them by what then holds. */
+static int cut_flows(struct weir_session *s, const struct weir_delta *delta,
+		     const struct weir_flow_match *flows, size_t n,
+		     const struct weir_model *everybody, struct weir_err *err)
 {
-	if (!s->engine->refuses || !res->has_policies || !weir_flows_need_judging(delta))
-		return 0;
-	return s->engine->firewall->forget_if(s->fw, s->engine->refuses, everybody, NULL, err);
+	return weir_flows_cut(s, flows, n, weir_flows_need_judging(delta) ? everybody : NULL, err);
+}
+
+static struct weir_delta reverse(const struct weir_delta *delta)
+{
+	return (struct weir_delta){
+		.removed = delta->added,
+		.n_removed = delta->n_added,
+		.added = delta->removed,
+		.n_added = delta->n_removed,
+	};
 }
 
 static int take_back(struct weir_session *s, const struct weir_delta *back, bool was_present)
@@ -179,12 +187,7 @@ static int undo_rules(struct weir_session *s, const void *a, const void *b)
 	const bool *was_present = b;
 	struct weir_flow_match *flows = NULL;
 	size_t n_flows = 0;
-	const struct weir_delta back = {
-		.removed = w->delta.added,
-		.n_removed = w->delta.n_added,
-		.added = w->delta.removed,
-		.n_added = w->delta.n_removed,
-	};
+	const struct weir_delta back = reverse(&w->delta);
 	if (!w->committed)
 		return 0;
 	int found = weir_flows_of(&back, &w->res->after, &s->arena, &flows, &n_flows, NULL);
@@ -193,9 +196,7 @@ static int undo_rules(struct weir_session *s, const void *a, const void *b)
 	int r = take_back(s, &back, *was_present);
 	if (r == 0)
 		r = found;
-	if (r == 0 && n_flows)
-		r = s->engine->firewall->forget(s->fw, flows, n_flows, NULL, NULL);
-	return r < 0 ? r : judge_flows(s, w->res, &back, &w->res->all_before, NULL);
+	return r < 0 ? r : cut_flows(s, &back, flows, n_flows, &w->res->all_before, NULL);
 }
 
 static int commit_rules(struct weir_session *s, struct rules_work *w, struct weir_err *err)
@@ -228,12 +229,24 @@ static int note_flows(struct weir_session *s, const struct weir_resolution *res,
 	return r < 0 ? r : weir_lock_note_flows(&s->lock, *ret, *ret_n, err);
 }
 
-static int carry_out(struct weir_session *s, const struct weir_resolution *res,
-		     struct rules_work *w, struct weir_err *err)
+/* Before the rules change, for those who judge, on the way there or back. */
+static int load_everybody(struct weir_session *s, struct weir_resolution *res,
+			  const struct rules_work *w, struct weir_err *err)
+{
+	const struct weir_delta back = reverse(&w->delta);
+	if (!weir_flows_need_judging(&w->delta) && !weir_flows_need_judging(&back))
+		return 0;
+	return weir_resolve_everybody(s, res, err);
+}
+
+static int carry_out(struct weir_session *s, struct weir_resolution *res, struct rules_work *w,
+		     struct weir_err *err)
 {
 	struct weir_flow_match *flows = NULL;
 	size_t n_flows = 0;
-	int r = note_flows(s, res, w, &flows, &n_flows, err);
+	int r = load_everybody(s, res, w, err);
+	if (r == 0)
+		r = note_flows(s, res, w, &flows, &n_flows, err);
 	if (r == 0)
 		r = weir_links_prepare(s, res, err);
 	if (r == 0)
@@ -244,10 +257,8 @@ static int carry_out(struct weir_session *s, const struct weir_resolution *res,
 		r = commit_rules(s, w, err);
 	if (r == 0)
 		r = weir_forwarding_switch_on(s, &w->fwd, err);
-	if (r == 0 && n_flows)
-		r = s->engine->firewall->forget(s->fw, flows, n_flows, NULL, err);
 	if (r == 0)
-		r = judge_flows(s, res, &w->delta, &res->all_after, err);
+		r = cut_flows(s, &w->delta, flows, n_flows, &res->all_after, err);
 	if (r == 0)
 		r = weir_links_up(s, res, err);
 	if (r == 0 && !w->networks_go)

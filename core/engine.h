@@ -24,7 +24,7 @@ struct weir_engine {
 	int (*compile_policies)(const struct weir_model *everybody, struct weir_ruleset *ret,
 				struct weir_err *err);
 	/* Would this connection be refused if it came now? `everybody` as above, a const struct weir_model *.
-	 * NULL: nobody can tell, and policies that close cut nothing. */
+	 * NULL: nobody can tell, and what only closes cuts nothing. */
 	bool (*refuses)(const void *everybody, const struct weir_connection *conn);
 	const struct weir_firewall_ops *firewall;
 	/* Called when the store has told which backend this host's rules are in ("": none yet), before

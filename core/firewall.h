@@ -60,6 +60,7 @@ struct weir_flow_match {
 	enum weir_proto proto;
 	struct weir_ports dst_ports; /* original destination ports */
 	bool untranslated;	     /* only connections that no NAT has touched */
+	bool outside; /* never for forget(): weir_flows_cut() asks who is at the other end */
 };
 
 /* A connection that is there, as who opened it to whom, seen from behind every translation. */
@@ -69,7 +70,9 @@ struct weir_connection {
 	struct weir_addr from, to; /* who sends, who answers */
 	uint16_t port;		   /* at who answers; of ICMP: the type */
 	bool from_host, to_host;   /* the address is one of this host's own */
-	bool published; /* its destination is translated, or another connection has announced it */
+	bool published;		   /* its destination is translated */
+	bool expected;		   /* another connection has announced it */
+	bool distrusted; /* an interface by which it may have come is not trusted any more */
 };
 
 struct weir_firewall;

@@ -6,15 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Flags of a network that close it to everything that they are about; policies' exceptions do not count. */
-enum { CLOSES_ALL = WEIR_CLOSED | WEIR_ISOLATED | WEIR_HOST_DENY };
-/* Those that leave room for policies: connections are judged one by one. */
-enum { JUDGED = WEIR_FILTERED | WEIR_EGRESS_DENY | WEIR_INGRESS_DENY | WEIR_INGRESS_ALLOW };
+/* Flags of a network that close something as soon as they are set, */
+enum { CLOSES = WEIR_CLOSED | WEIR_ISOLATED | WEIR_HOST_DENY };
+/* and those that may close something either way. */
+enum { DEFAULTS = WEIR_FILTERED | WEIR_EGRESS_DENY | WEIR_INGRESS_DENY | WEIR_INGRESS_ALLOW };
 
 struct list {
 	const struct weir_model *model;
 	struct weir_arena *arena;
-	const struct weir_network *judged; /* the last one that was cut whole */
 	struct weir_flow_match *items;
 	size_t n;
 };
@@ -64,27 +63,56 @@ static int cut_subnet(struct list *list, const struct weir_entry *entry)
 	return cut_prefix(list, (struct weir_prefix){ entry->addr, entry->prefix_len });
 }
 
-/* What a network lets through has changed: its members' connections are judged again. */
-static int cut_network(struct list *list, const struct weir_entry *entry)
+/* What came in by one interface looks like what came by another. */
+static int distrust(struct list *list, struct weir_prefix subnet)
 {
-	bool port = entry->kind == WEIR_ENTRY_NETWORK && entry->from_ifname[0];
-	const char *ifname = port ? entry->from_ifname : entry->ifname;
+	return add(list, (struct weir_flow_match){ .family = subnet.addr.family,
+						   .reply_src = subnet,
+						   .outside = true });
+}
+
+static int each_subnet(struct list *list, const char *ifname,
+		       int (*fn)(struct list *list, struct weir_prefix subnet))
+{
 	int r = 0;
 	for (size_t i = 0; i < list->model->n_networks; i++) {
 		const struct weir_network *net = &list->model->networks[i];
-		if (strcmp(net->ifname, ifname) != 0 || net == list->judged)
+		if (strcmp(net->ifname, ifname) != 0)
 			continue;
-		list->judged = net; /* ports of one network stand together */
 		for (size_t k = 0; r == 0 && k < net->n_subnets; k++)
-			r = cut_prefix(list, net->subnets[k].prefix);
+			r = fn(list, net->subnets[k].prefix);
 	}
 	return r;
 }
 
-/* Of other kinds nothing is cut here; what policies say of connections is weir_flows_need_judging()'s. */
+/* A bridge that goes. No network is called as a routed one's port, whose endpoint's connections are cut by its
+ * addresses. */
+static int cut_network(struct list *list, const struct weir_entry *entry)
+{
+	return each_subnet(list, entry->ifname, cut_prefix);
+}
+
+static int cut_trusted(struct list *list, const struct weir_entry *entry)
+{
+	const struct weir_prefix subnet = { entry->addr, entry->prefix_len };
+	return weir_addr_is_set(&entry->addr) ? distrust(list, subnet) /* of a routed network */
+					      : each_subnet(list, entry->ifname, distrust);
+}
+
+/* Who leaves is seen with another address from now on: what has left goes on with the old one. */
+static int cut_departed(struct list *list, const struct weir_entry *entry)
+{
+	return add(list, (struct weir_flow_match){
+				 .family = entry->family,
+				 .src = { entry->addr, entry->prefix_len },
+				 .outside = true,
+			 });
+}
+
+/* Of other kinds nothing is cut here; what the rest of the rules say of connections is judged. */
 static int (*const cuts[WEIR_NUM_ENTRY_KINDS])(struct list *, const struct weir_entry *) = {
 	[WEIR_ENTRY_NETWORK] = cut_network, [WEIR_ENTRY_SUBNET] = cut_subnet,
-	[WEIR_ENTRY_SOURCE] = cut_source,   [WEIR_ENTRY_TRUSTED] = cut_network,
+	[WEIR_ENTRY_SOURCE] = cut_source,   [WEIR_ENTRY_TRUSTED] = cut_trusted,
 	[WEIR_ENTRY_MAPPING] = cut_mapping,
 };
 
@@ -111,63 +139,31 @@ static int take_over(struct list *list, const struct weir_entry *entry)
 			 });
 }
 
-/* Between it and its network, what the host has routed back: both ways, since either may be isolated now. */
-static int cut_detours(struct list *list, const struct weir_entry *entry)
-{
-	int r = 0;
-	for (size_t i = 0; i < list->model->n_networks; i++) {
-		const struct weir_network *net = &list->model->networks[i];
-		for (size_t k = 0; r == 0 && k < net->n_subnets; k++) {
-			const struct weir_prefix *subnet = &net->subnets[k].prefix;
-			struct weir_flow_match flow = { .family = entry->family,
-							.src = whole(&entry->addr),
-							.reply_src = *subnet,
-							.untranslated = true };
-			if (strcmp(net->ifname, entry->ifname) != 0 ||
-			    subnet->addr.family != entry->family)
-				continue;
-			r = add(list, flow);
-			flow.src = *subnet;
-			flow.reply_src = whole(&entry->addr);
-			if (r == 0)
-				r = add(list, flow);
-		}
-	}
-	return r;
-}
-
 static int compare_keys(const void *a, const void *b)
 {
 	return weir_entry_key_cmp(a, *(const struct weir_entry *const *)b);
 }
 
-/* One that comes has no connections yet. */
-static bool is_new(const struct weir_delta *delta, const struct weir_entry *isolated)
+/* What stands in its place, if anything. */
+static const struct weir_entry *replacement(const struct weir_delta *delta,
+					    const struct weir_entry *entry)
 {
-	struct weir_entry source = *isolated;
-	source.kind = WEIR_ENTRY_SOURCE;
-	return bsearch(&source, delta->added, delta->n_added, sizeof(const struct weir_entry *),
-		       compare_keys);
+	const struct weir_entry *const *now =
+		!delta->n_added ? NULL
+				: bsearch(entry, delta->added, delta->n_added,
+					  sizeof(const struct weir_entry *), compare_keys);
+	return now ? *now : NULL;
 }
 
-/* Nothing that the entry let through is closed by what stands in its place. */
-static bool stays_open(const struct weir_delta *delta, const struct weir_entry *entry)
+static int cut_one(struct list *list, const struct weir_delta *delta,
+		   const struct weir_entry *entry)
 {
-	if (!delta->n_added ||
-	    (entry->kind != WEIR_ENTRY_NETWORK && entry->kind != WEIR_ENTRY_SOURCE))
-		return false;
-	const struct weir_entry *const *now = bsearch(entry, delta->added, delta->n_added,
-						      sizeof(const struct weir_entry *),
-						      compare_keys);
-	return now && !((*now)->flags & ~entry->flags & CLOSES_ALL);
-}
-
-/* A routed network's port that goes: its endpoint's connections are cut by its addresses. */
-static bool is_port_gone(const struct weir_delta *delta, const struct weir_entry *entry)
-{
-	return entry->kind == WEIR_ENTRY_NETWORK && entry->from_ifname[0] &&
-	       !(delta->n_added && bsearch(entry, delta->added, delta->n_added,
-					   sizeof(const struct weir_entry *), compare_keys));
+	const struct weir_entry *now = replacement(delta, entry);
+	if (now && (entry->kind == WEIR_ENTRY_NETWORK || entry->kind == WEIR_ENTRY_SOURCE))
+		return 0; /* judged */
+	if (now && entry->kind == WEIR_ENTRY_SUBNET && strcmp(now->ifname, entry->ifname) == 0)
+		return cut_departed(list, entry);
+	return cuts[entry->kind] ? cuts[entry->kind](list, entry) : 0;
 }
 
 static int compare_addrs(const void *a, const void *b)
@@ -187,7 +183,7 @@ int weir_flows_of(const struct weir_delta *delta, const struct weir_model *model
 	int r = gone ? 0 : -ENOMEM;
 	for (size_t i = 0; r == 0 && i < delta->n_removed; i++)
 		if (delta->removed[i]->kind == WEIR_ENTRY_SOURCE &&
-		    !stays_open(delta, delta->removed[i]))
+		    !replacement(delta, delta->removed[i]))
 			gone[n_gone++] = &delta->removed[i]->addr;
 	if (n_gone)
 		qsort(gone, n_gone, sizeof(*gone), compare_addrs);
@@ -197,14 +193,11 @@ int weir_flows_of(const struct weir_delta *delta, const struct weir_model *model
 		/* an endpoint that goes takes all that came to it along, ten thousand ports or one */
 		bool covered = entry->kind == WEIR_ENTRY_MAPPING && n_gone &&
 			       bsearch(&target, gone, n_gone, sizeof(*gone), compare_addrs);
-		if (!covered && cuts[entry->kind] && !stays_open(delta, entry) &&
-		    !is_port_gone(delta, entry))
-			r = cuts[entry->kind](&list, entry);
+		if (!covered)
+			r = cut_one(&list, delta, entry);
 	}
 	for (size_t i = 0; r == 0 && i < delta->n_added; i++)
-		r = delta->added[i]->kind != WEIR_ENTRY_ISOLATED ? take_over(&list, delta->added[i])
-		    : is_new(delta, delta->added[i])		 ? 0
-						     : cut_detours(&list, delta->added[i]);
+		r = take_over(&list, delta->added[i]);
 	if (r < 0)
 		return weir_err_set(err, -r, "out of memory");
 	*ret = list.items;
@@ -212,7 +205,7 @@ int weir_flows_of(const struct weir_delta *delta, const struct weir_model *model
 	return 0;
 }
 
-/* ---- policies ---- */
+/* ---- judging ---- */
 
 /* Live addresses, sorted. */
 struct addrs {
@@ -259,26 +252,97 @@ static bool changes_somebody(const struct weir_entry *const *entries, size_t n,
 	return false;
 }
 
+/* One that comes has no connections yet. */
+static bool is_new(const struct weir_delta *delta, const struct weir_entry *isolated)
+{
+	struct weir_entry source = *isolated;
+	source.kind = WEIR_ENTRY_SOURCE;
+	return bsearch(&source, delta->added, delta->n_added, sizeof(const struct weir_entry *),
+		       compare_keys);
+}
+
 /* A network that comes or goes has nobody in it. */
-static bool changes_defaults(const struct weir_delta *delta)
+static bool changes_network(const struct weir_delta *delta)
 {
 	for (size_t i = 0; i < delta->n_removed; i++) {
-		const struct weir_entry *was = delta->removed[i];
-		const struct weir_entry *const *now =
-			was->kind != WEIR_ENTRY_NETWORK || !delta->n_added
-				? NULL
-				: bsearch(was, delta->added, delta->n_added,
-					  sizeof(const struct weir_entry *), compare_keys);
-		if (now && ((was->flags ^ (*now)->flags) & JUDGED))
+		const struct weir_entry *was = delta->removed[i], *now = replacement(delta, was);
+		if (was->kind == WEIR_ENTRY_TRUSTED || (now && was->kind == WEIR_ENTRY_SUBNET))
+			return true;
+		if (now && was->kind == WEIR_ENTRY_NETWORK &&
+		    (((was->flags ^ now->flags) & DEFAULTS) || (now->flags & ~was->flags & CLOSES)))
 			return true;
 	}
+	for (size_t i = 0; i < delta->n_added; i++)
+		if (delta->added[i]->kind == WEIR_ENTRY_ISOLATED && !is_new(delta, delta->added[i]))
+			return true;
 	return false;
 }
 
 bool weir_flows_need_judging(const struct weir_delta *delta)
 {
 	WEIR_CLEAN_ARENA struct weir_arena arena = { 0 };
-	return changes_defaults(delta) ||
+	return changes_network(delta) ||
 	       changes_somebody(delta->removed, delta->n_removed, &arena) ||
 	       changes_somebody(delta->added, delta->n_added, &arena);
+}
+
+/* ---- cutting ---- */
+
+struct question {
+	const struct weir_engine *engine;
+	const struct weir_model *everybody;
+	const struct weir_flow_match *outside;
+	size_t n;
+};
+
+static bool is_weirs(const struct weir_model *everybody, const struct weir_addr *addr)
+{
+	for (size_t i = 0; i < everybody->n_networks; i++)
+		if (weir_mode_traits(everybody->networks[i].mode)->host &&
+		    weir_network_subnet_of(&everybody->networks[i], addr))
+			return true;
+	return false;
+}
+
+static bool has_left(const struct question *q, const struct weir_flow_match *match,
+		     const struct weir_connection *conn)
+{
+	return weir_addr_is_set(&match->src.addr) &&
+	       weir_prefix_contains(&match->src, &conn->from) && !conn->to_host &&
+	       !is_weirs(q->everybody, &conn->to);
+}
+
+static bool is_cut(const void *ctx, const struct weir_connection *conn)
+{
+	const struct question *q = ctx;
+	struct weir_connection asked = *conn;
+	for (size_t i = 0; i < q->n; i++) {
+		const struct weir_flow_match *match = &q->outside[i];
+		if (has_left(q, match, conn))
+			return true;
+		asked.distrusted |= weir_addr_is_set(&match->reply_src.addr) &&
+				    weir_prefix_contains(&match->reply_src, &conn->to);
+	}
+	return q->engine->refuses(q->everybody, &asked);
+}
+
+int weir_flows_cut(struct weir_session *s, const struct weir_flow_match *flows, size_t n,
+		   const struct weir_model *everybody, struct weir_err *err)
+{
+	size_t n_plain = 0, n_outside = 0;
+	struct weir_flow_match *plain = weir_arena_alloc(&s->arena, (2 * n + 1) * sizeof(*plain));
+	if (!plain)
+		return weir_err_set(err, ENOMEM, "out of memory");
+	struct weir_flow_match *outside = plain + n;
+	for (size_t i = 0; i < n; i++)
+		if (flows[i].outside)
+			outside[n_outside++] = flows[i];
+		else
+			plain[n_plain++] = flows[i];
+	const struct question question = { s->engine, everybody, outside, n_outside };
+	const struct weir_firewall_ops *fw = s->engine->firewall;
+	int r = n_plain ? fw->forget(s->fw, plain, n_plain, NULL, err) : 0;
+	if (r == 0 && everybody && s->engine->refuses)
+		r = fw->forget_if(s->fw, is_cut, &question, NULL, err);
+	return r;
 }

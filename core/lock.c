@@ -21,7 +21,7 @@ enum {
 	LINE_MAX_SIZE = PATH_MAX + 512
 };
 
-static const char FLOW_FORMAT[] = "forget %u %s %s %s %u %u-%u %u\n";
+static const char FLOW_FORMAT[] = "forget %u %s %s %s %u %u-%u %u %u\n";
 
 #define ATTACHMENT_FORMAT "attach %s %s %s %s %" PRIuMAX " %" PRIuMAX " %" PRIuMAX " %s %s\n"
 
@@ -121,11 +121,11 @@ static bool parse_prefix(const char *text, struct weir_prefix *ret)
 static bool parse_flow(const char *line, struct weir_flow_match *ret)
 {
 	struct weir_flow_match flow = { 0 };
-	unsigned family, proto, lo, hi, untranslated;
+	unsigned family, proto, lo, hi, untranslated, outside = 0;
 	char src[WEIR_PREFIX_TEXT], dst[WEIR_PREFIX_TEXT], reply[WEIR_PREFIX_TEXT];
 
-	if (sscanf(line, "forget %u %49s %49s %49s %u %u-%u %u", &family, src, dst, reply, &proto,
-		   &lo, &hi, &untranslated) != 8)
+	if (sscanf(line, "forget %u %49s %49s %49s %u %u-%u %u %u", &family, src, dst, reply,
+		   &proto, &lo, &hi, &untranslated, &outside) < 8)
 		return false;
 	if (family >= WEIR_NUM_FAMILIES || proto >= WEIR_NUM_PROTOS || lo > hi || hi > UINT16_MAX)
 		return false;
@@ -133,6 +133,7 @@ static bool parse_flow(const char *line, struct weir_flow_match *ret)
 	flow.proto = proto;
 	flow.dst_ports = (struct weir_ports){ (uint16_t)lo, (uint16_t)hi };
 	flow.untranslated = untranslated;
+	flow.outside = outside;
 	if (strcmp(dst, "-") != 0 && weir_addr_parse(dst, &flow.dst, NULL) < 0)
 		return false;
 	if (!parse_prefix(src, &flow.src) || !parse_prefix(reply, &flow.reply_src))
@@ -324,7 +325,8 @@ int weir_lock_note_flows(struct weir_lock *lock, const struct weir_flow_match *m
 			weir_prefix_text(&flow->reply_src, reply);
 		(void)fprintf(out, FLOW_FORMAT, (unsigned)flow->family, text_or_dash(src),
 			      text_or_dash(dst), text_or_dash(reply), (unsigned)flow->proto,
-			      flow->dst_ports.lo, flow->dst_ports.hi, (unsigned)flow->untranslated);
+			      flow->dst_ports.lo, flow->dst_ports.hi, (unsigned)flow->untranslated,
+			      (unsigned)flow->outside);
 	}
 	bool failed = n && (!out || ferror(out));
 	if (out && fclose(out) != 0)

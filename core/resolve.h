@@ -11,7 +11,7 @@
 struct weir_resolution {
 	struct weir_model before, after;
 	/* Where policies or defaults are in force, before or after: everybody, without ports, and every
-	 * policy. Else empty. */
+	 * policy. Else empty, or everybody (weir_resolve_everybody()). */
 	struct weir_model all_before, all_after;
 	bool has_policies;
 };
@@ -38,6 +38,9 @@ int weir_resolve_load_everybody(struct weir_session *s, const struct weir_change
 				struct weir_resolution *res, struct weir_err *err);
 int weir_resolve_policies(struct weir_session *s, const struct weir_change *change,
 			  struct weir_resolution *res, struct weir_err *err);
+/* Everybody in any case, for a resolution that is complete. */
+int weir_resolve_everybody(struct weir_session *s, struct weir_resolution *res,
+			   struct weir_err *err);
 
 /* The pieces, one file each (resolve_network.c, resolve_endpoint.c, resolve_ports.c).
  * `net` and `ep` are copies that are completed in place; prev is what stands in the store, or NULL.

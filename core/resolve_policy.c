@@ -44,9 +44,9 @@ int weir_resolve_load_everybody(struct weir_session *s, const struct weir_change
 
 /* Who stands in the change, as it was or as it will be, is loaded anew; all the others are shared with
  * all_before, which lives as long: reading them from the store again would be most of the work of an attach. */
-static int name_touched(struct weir_session *s, const struct weir_model *model,
-			struct weir_nameset *networks, struct weir_nameset *endpoints,
-			struct weir_err *err)
+static int name_all(struct weir_session *s, const struct weir_model *model,
+		    struct weir_nameset *networks, struct weir_nameset *endpoints,
+		    struct weir_err *err)
 {
 	int r = 0;
 
@@ -57,15 +57,26 @@ static int name_touched(struct weir_session *s, const struct weir_model *model,
 	return r;
 }
 
-static int share_others(struct weir_resolution *res, const struct weir_nameset *networks,
-			const struct weir_nameset *endpoints, struct weir_err *err)
+static int name_touched(struct weir_session *s, const struct weir_resolution *res,
+			struct weir_nameset *networks, struct weir_nameset *endpoints,
+			struct weir_err *err)
 {
-	const struct weir_model *all = &res->all_before;
+	int r = name_all(s, &res->before, networks, endpoints, err);
+	if (r == 0)
+		r = name_all(s, &res->after, networks, endpoints, err);
+	weir_nameset_sort(networks);
+	weir_nameset_sort(endpoints);
+	return r;
+}
 
+static int share_others(const struct weir_model *all, const struct weir_nameset *networks,
+			const struct weir_nameset *endpoints, struct weir_model *ret,
+			struct weir_err *err)
+{
 	for (size_t i = 0; i < all->n_networks; i++) {
 		if (weir_nameset_has(networks, all->networks[i].name))
 			continue;
-		struct weir_network *net = weir_model_add_network(&res->all_after);
+		struct weir_network *net = weir_model_add_network(ret);
 		if (!net)
 			return no_memory(err);
 		*net = all->networks[i];
@@ -73,7 +84,7 @@ static int share_others(struct weir_resolution *res, const struct weir_nameset *
 	for (size_t i = 0; i < all->n_endpoints; i++) {
 		if (weir_nameset_has(endpoints, all->endpoints[i].name))
 			continue;
-		struct weir_endpoint *ep = weir_model_add_endpoint(&res->all_after);
+		struct weir_endpoint *ep = weir_model_add_endpoint(ret);
 		if (!ep)
 			return no_memory(err);
 		*ep = all->endpoints[i];
@@ -85,13 +96,9 @@ static int load_everybody_after(struct weir_session *s, struct weir_resolution *
 				struct weir_err *err)
 {
 	struct weir_nameset networks = { 0 }, endpoints = { 0 };
-	int r = name_touched(s, &res->before, &networks, &endpoints, err);
+	int r = name_touched(s, res, &networks, &endpoints, err);
 	if (r == 0)
-		r = name_touched(s, &res->after, &networks, &endpoints, err);
-	weir_nameset_sort(&networks);
-	weir_nameset_sort(&endpoints);
-	if (r == 0)
-		r = share_others(res, &networks, &endpoints, err);
+		r = share_others(&res->all_before, &networks, &endpoints, &res->all_after, err);
 	if (r < 0)
 		return r;
 	const struct weir_scope scope = { .networks = networks.items,
@@ -101,6 +108,25 @@ static int load_everybody_after(struct weir_session *s, struct weir_resolution *
 					  .no_mappings = true,
 					  .policies = true };
 	return weir_store_load(s->store, &scope, &res->all_after, err);
+}
+
+/* The store has them as after the change; what it does not touch is the same before. */
+int weir_resolve_everybody(struct weir_session *s, struct weir_resolution *res,
+			   struct weir_err *err)
+{
+	const struct weir_nameset nobody = { 0 };
+	struct weir_nameset networks = { 0 }, endpoints = { 0 };
+	if (res->has_policies)
+		return 0;
+	int r = weir_store_load(s->store, &everybody, &res->all_after, err);
+	if (r == 0)
+		r = name_touched(s, res, &networks, &endpoints, err);
+	if (r == 0)
+		r = share_others(&res->all_after, &networks, &endpoints, &res->all_before, err);
+	if (r == 0)
+		r = share_others(&res->before, &nobody, &nobody, &res->all_before, err);
+	weir_model_sort(&res->all_before);
+	return r;
 }
 
 /* ---- put and remove ---- */

@@ -1,14 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Connections that are there, judged by what policies and defaults say now.
+/* Connections that are there, judged by what networks, policies and defaults say now.
  *
  * How it works: a filter sees a connection's first packet only, so what was let through goes on when
  * it would not be let through any more. What conntrack knows is who sends and who answers, behind
- * every translation, which is what policies are about; by which interface it came it does not know, so of
- * the usual rules only one is asked: into a network nothing passes by itself but what it trusts. */
+ * every translation; by which interface it came it does not know. So whose address it is tells the network,
+ * and what comes from outside may have come by whatever interface the network trusts.
+ *
+ * The order is that of the rules: what no policy opens (refused_always), policies, the host's door, and then
+ * the defaults and what is usual. */
 #include "policy/judge.h"
 
 #include "policy/gates.h"
 #include "policy/locate.h"
+
+enum { DNS_PORT = 53 };
 
 static const enum weir_l4 l4s[UINT8_MAX + 1] = {
 	[6] = WEIR_L4_TCP,  [17] = WEIR_L4_UDP,	   [132] = WEIR_L4_SCTP,
@@ -27,9 +32,9 @@ static bool has_addr(const struct weir_attachment *att, const struct weir_addr *
 static struct weir_peer find_peer(const struct weir_model *model, const struct weir_addr *addr,
 				  bool host)
 {
-	struct weir_peer peer = { .host = host, .addr = *addr };
+	struct weir_peer peer = { .host = host || weir_locate_gateway(model, addr), .addr = *addr };
 
-	for (size_t i = 0; !host && !peer.ep && i < model->n_endpoints; i++)
+	for (size_t i = 0; !peer.host && !peer.ep && i < model->n_endpoints; i++)
 		for (size_t k = 0; k < model->endpoints[i].n_attachments; k++) {
 			const struct weir_attachment *att = &model->endpoints[i].attachments[k];
 			if (!has_addr(att, addr))
@@ -40,10 +45,14 @@ static struct weir_peer find_peer(const struct weir_model *model, const struct w
 	return peer;
 }
 
+/* On a bridge there may be others than weir's endpoints; the rules ask for the interface. */
 static const struct weir_network *network_of(const struct weir_model *model,
 					     const struct weir_peer *peer)
 {
-	return peer->ep ? weir_model_network(model, peer->att->network) : NULL;
+	if (peer->host)
+		return NULL;
+	return peer->ep ? weir_model_network(model, peer->att->network)
+			: weir_locate_network(model, &peer->addr);
 }
 
 static bool denies(const struct weir_policy *policy)
@@ -56,6 +65,61 @@ static bool is_carried(const struct weir_network *net, const struct weir_network
 {
 	return net && net != other && net->gateway_endpoint;
 }
+
+/* ---- what no policy opens ---- */
+
+static bool is_isolated(const struct weir_network *net, const struct weir_peer *peer)
+{
+	return net->isolate || (peer->ep && peer->att->isolated);
+}
+
+/* Where bridged packets meet the IP hooks, what is published meets the ports' isolation as well. */
+static bool is_apart(const struct weir_network *net, const struct weir_peer *from,
+		     const struct weir_peer *to, bool published)
+{
+	bool bridged = weir_mode_traits(net->mode)->bridge && weir_network_is_filtered(net);
+
+	return is_isolated(net, from) && is_isolated(net, to) && (!published || bridged);
+}
+
+static bool is_internal(const struct weir_network *net)
+{
+	return net && net->internal && weir_locate_is_hosted(net);
+}
+
+/* From outside, straight to an address that the outside is not to know. */
+static bool is_direct(const struct weir_network *to, bool distrusted)
+{
+	return to && weir_locate_is_hosted(to) && (to->internal || to->nat != WEIR_NAT_NONE) &&
+	       (distrusted || !to->n_trusted);
+}
+
+static bool refused_always(const struct weir_connection *conn, const struct weir_peer *from,
+			   const struct weir_peer *to, const struct weir_network *out,
+			   const struct weir_network *in, bool published)
+{
+	if (from->host || to->host)
+		return false;
+	if (out && out == in)
+		return is_apart(out, from, to, published);
+	if ((is_carried(out, in) && out->isolate) || (is_carried(in, out) && in->isolate))
+		return !published;
+	return is_internal(out) || is_internal(in) ||
+	       (!out && !published && is_direct(in, conn->distrusted));
+}
+
+/* ---- the host's door ---- */
+
+static bool is_closed_to(const struct weir_network *out, const struct weir_connection *conn)
+{
+	enum weir_l4 l4 = l4s[conn->protocol];
+	bool resolver = (l4 == WEIR_L4_TCP || l4 == WEIR_L4_UDP) && conn->port == DNS_PORT;
+
+	return (out->host_deny || out->internal) && !resolver && l4 != WEIR_L4_ICMP &&
+	       l4 != WEIR_L4_ICMPV6;
+}
+
+/* ---- the defaults ---- */
 
 static bool keeps_in(const struct weir_network *from, const struct weir_network *to)
 {
@@ -71,22 +135,24 @@ static bool keeps_out(const struct weir_network *from, const struct weir_network
 
 /* Does the host route it, and lets nothing pass by itself? From outside it may have come by an interface
  * that is trusted. */
-static bool is_closed(const struct weir_network *from, const struct weir_network *to)
+static bool is_closed(const struct weir_network *from, const struct weir_network *to,
+		      bool distrusted)
 {
 	if (!to || from == to || !weir_locate_is_hosted(to))
 		return false;
 	if (from && weir_locate_is_hosted(from))
 		return to->ingress == WEIR_AS_USUAL && !weir_locate_is_trusted(to, from->ifname);
-	return !is_carried(from, to) && !to->n_trusted;
+	return !is_carried(from, to) && (distrusted || !to->n_trusted);
 }
 
 /* No policy denies: do the defaults, or what is usual? */
 static bool refused_by_default(const struct weir_network *from, const struct weir_network *to,
-			       const struct weir_gates *gates, bool published)
+			       const struct weir_gates *gates, bool published, bool distrusted)
 {
 	if (!gates->egress && keeps_in(from, to))
 		return true;
-	return !gates->ingress && (keeps_out(from, to) || (!published && is_closed(from, to)));
+	return !gates->ingress &&
+	       (keeps_out(from, to) || (!published && is_closed(from, to, distrusted)));
 }
 
 bool weir_judge_refuses(const void *everybody, const struct weir_connection *conn)
@@ -96,10 +162,19 @@ bool weir_judge_refuses(const void *everybody, const struct weir_connection *con
 	struct weir_peer to = find_peer(model, &conn->to, conn->to_host);
 	const struct weir_network *out = network_of(model, &from), *in = network_of(model, &to);
 	struct weir_gates gates = { 0 };
+	/* nobody knows by which interface came what had announced it */
+	bool published = conn->published || (conn->expected && !conn->distrusted);
 
+	/* these pass nobody by */
+	if (!out && !from.host && weir_addr_is_link_local(&from.addr))
+		out = in;
+	if (!in && !to.host && weir_addr_is_link_local(&to.addr))
+		in = out;
 	if (!out && !in)
 		return false;
-	if (out && out == in && (!weir_network_is_filtered(out) && !conn->published))
+	if (refused_always(conn, &from, &to, out, in, published))
+		return true;
+	if (out && out == in && (!weir_network_is_filtered(out) && !published))
 		return false; /* it never meets the host */
 	/* no policy can mean these there */
 	if (out && out == in && out->filtered &&
@@ -108,5 +183,7 @@ bool weir_judge_refuses(const void *everybody, const struct weir_connection *con
 	weir_gates_ask(model, &from, &to, l4s[conn->protocol], conn->port, &gates);
 	if (denies(gates.egress) || denies(gates.ingress))
 		return true;
-	return !from.host && !to.host && refused_by_default(out, in, &gates, conn->published);
+	if (to.host)
+		return !gates.ingress && is_closed_to(out, conn);
+	return !from.host && refused_by_default(out, in, &gates, published, conn->distrusted);
 }

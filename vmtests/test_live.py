@@ -4,7 +4,7 @@ import pytest
 
 from marks import behaviour, words_only
 from specs import dual, on, web
-from world import FAMILIES, V4, wait_until
+from world import ARRIVE_MS, ATTEMPT_MS, FAMILIES, V4, wait_until
 
 
 class Running:
@@ -95,6 +95,66 @@ def test_a_network_is_changed(world):
     world.weir("network", "set", "web", "--mtu", "1300")
     assert world.ns("nginx").link("eth0")["mtu"] == 1300
     running.goes_on()
+
+
+class Streams:
+    """Streams of each family between all kinds of ends: a, which publishes 8080, and b in n, which trusts eth0; c in m,
+    which is open; the host, and the lan."""
+
+    def __init__(self, world):
+        world.apply({"networks": {"n": dual(1, trusted=["eth0"]), "m": dual(2, default={"ingress": "allow"})},
+                     "endpoints": {"a": on("n", publish=["8080:80"]), "b": on("n"), "c": on("m")}})
+        a, b, c = (world.ns(name) for name in "abc")
+        for ns, ports in ((a, [80]), (c, [80]), (world.lan, [80]), (world.host, [70, 53])):
+            for port in ports:
+                ns.serve(port)
+        self.streams = {}
+        for base, family in enumerate(FAMILIES):
+            at = {name: world.address(name, family.version) for name in "ac"}
+            ways = {"published": (world.lan, family.host, 8080), "hairpin": (b, family.host, 8080),
+                    "direct": (world.lan, at["a"], 80), "near": (b, at["a"], 80), "to host": (a, family.host, 70),
+                    "resolver": (a, family.host, 53), "from host": (world.host, at["a"], 80),
+                    "across": (a, at["c"], 80), "out": (a, family.outside, 80)}
+            for number, (way, (ns, address, port)) in enumerate(ways.items(), 1 + 10 * base):
+                assert ns.open(number, address, port).outcome == "ok", (way, family.version)
+                assert ns.say(number, "before") == "before", (way, family.version)
+                self.streams[way, family.version] = ns, number
+
+    def ended(self, suspected):
+        """Those of the suspected get less time."""
+        return {key for key, (ns, number) in self.streams.items()
+                if ns.say(number, "after", ms=ATTEMPT_MS if key in suspected else ARRIVE_MS) != "after"}
+
+
+SET_N, SET_M = ["network", "set", "n"], ["network", "set", "m"]
+APART = [["endpoint", "set", name, "--network", "n,isolated"] for name in "ab"]
+TO_HOST = ["policy", "add", "to-host", "--from", "endpoint:a", "--to", "host", "--action", "allow"]
+
+
+@behaviour("L11", "N8", "P2", "P6", "R3", "S9")
+@pytest.mark.parametrize("changes, ways, versions", [
+    ([[*SET_N, "--host", "deny"]], ["to host"], (4, 6)),
+    ([TO_HOST, [*SET_N, "--host", "deny"]], [], (4, 6)),
+    ([[*SET_N, "--isolate"]], ["near"], (4, 6)),
+    ([[*SET_N, "--nat", "192.0.2.11"]], ["out"], (4,)),
+    ([[*SET_N, "--nat", "masquerade,random"]], ["out"], (4, 6)),
+    ([[*SET_N, "--nat", "none"]], ["out"], (4, 6)),
+    ([[*SET_N, "--no-trusted"]], ["direct"], (4, 6)),
+    ([[*SET_N, "--trusted", "eth0", "--trusted", "eth1"]], [], (4, 6)),
+    ([[*SET_N, "--trusted", "eth1"]], ["direct"], (4, 6)),
+    ([APART[0]], [], (4, 6)),
+    (APART, ["near"], (4, 6)),
+    ([[*SET_M, "--internal"]], ["across"], (4, 6)),
+    ([[*SET_M, "--default-ingress", "deny"]], ["across"], (4, 6)),
+], ids=["host deny", "host deny but a policy", "isolate", "nat address", "nat random", "nat none", "no trusted", "more trusted",
+        "others trusted", "one isolated", "two isolated", "internal", "ingress deny"])
+def test_a_change_ends_what_it_refuses(world, changes, ways, versions):
+    """Or translates otherwise, and nothing else."""
+    streams = Streams(world)
+    for change in changes:
+        world.weir(*change)
+    want = {(way, version) for way in ways for version in versions}
+    assert streams.ended(want) == want
 
 
 @behaviour("L6", "L11")

@@ -93,6 +93,38 @@ static void test_a_kill_forgets_no_connection(void **state)
 	}
 }
 
+/* Neither what left with the old translation, nor what came in by trust, nor what came to the host. */
+static void test_a_kill_forgets_none_of_a_network(void **state)
+{
+	struct host *h = *state;
+	for (unsigned n = 1;; n++) {
+		weir_memory_reset();
+		OK(h, delete_all(h));
+		OK(h, apply(h, TWO));
+		OK(h, apply(h, "networks: {web: {subnet: 10.1.0.0/24, trusted: [eth0, eth1]}}"));
+		add_flow("10.1.0.10", "203.0.113.9", 443);
+		add_flow("203.0.113.9", "10.1.0.10", 22);
+		add_flow("10.1.0.10", "10.1.0.1", 80);
+		add_flow("10.1.0.1", "10.1.0.10", 80);
+		weir_memory_fail_from(n, EIO);
+		int r = apply(h,
+			      "networks: {web: {subnet: 10.1.0.0/24, trusted: [eth1], host: deny,"
+			      " nat: none}}");
+		weir_memory_fail_at(0, 0);
+		OK(h, repair(h));
+		WEIR_CLEAN_STORE struct weir_store *store = NULL;
+		WEIR_CLEAN_MODEL struct weir_model model = { 0 };
+		const struct weir_scope all = { .all = true };
+		OK(h, weir_store_open(h->state, false, &store, &h->err));
+		OK(h, weir_store_load(store, &all, &model, &h->err));
+		if (weir_model_network(&model, "web")->host_deny)
+			assert_int_equal(weir_memory_flows(), 1);
+		assert_converged(h);
+		if (r == 0)
+			break;
+	}
+}
+
 static bool holds_mapping(void)
 {
 	const struct weir_ruleset *rules = weir_memory_rules();
@@ -192,6 +224,7 @@ int main(void)
 		HOST_TEST(test_what_is_closed_ends),
 		HOST_TEST(test_labels_end_connections),
 		HOST_TEST(test_a_kill_forgets_no_connection),
+		HOST_TEST(test_a_kill_forgets_none_of_a_network),
 		HOST_TEST(test_a_second_kill_forgets_no_connection),
 		HOST_TEST(test_going_back_ends_what_was_let_in),
 		HOST_TEST(test_what_began_without_rules_ends),

@@ -26,6 +26,10 @@ static const struct flow flows[] = {
 	{ "10.1.0.10", "10.1.0.11", "10.1.0.11", 5432, WEIR_TCP },	/* a to b */
 	{ "10.2.0.10", "198.51.100.7", "198.51.100.7", 443, WEIR_TCP }, /* c to the outside */
 	{ "192.0.2.9", "192.0.2.2", "10.1.0.11", 53, WEIR_UDP }, /* published by others, to b */
+	{ "10.1.0.11", "10.1.0.1", "10.1.0.1", 80, WEIR_TCP },	 /* b to the host */
+	{ "10.1.0.11", "10.1.0.1", "10.1.0.1", 53, WEIR_UDP },
+	{ "10.1.0.1", "10.1.0.11", "10.1.0.11", 80, WEIR_TCP },	   /* the host to b */
+	{ "10.1.0.11", "192.0.2.1", "10.1.0.10", 8080, WEIR_TCP }, /* b to what a publishes */
 };
 
 static struct weir_addr addr(const char *text)
@@ -86,7 +90,7 @@ static void test_unpublishing_cuts_its_connections(void **state)
 	struct host *h = *state;
 	start(h);
 	OK(h, remove_port(h, "a", "8080:80"));
-	CUT(0);
+	CUT(0, 11);
 }
 
 static void test_moving_a_port_cuts_its_connections(void **state)
@@ -96,7 +100,7 @@ static void test_moving_a_port_cuts_its_connections(void **state)
 	OK(h, apply(h, "endpoints:\n"
 		       "  a: {networks: {web: {ip: 10.1.0.10}}}\n"
 		       "  b: {networks: {web: {ip: 10.1.0.11}}, publish: [\"8080:80\"]}\n"));
-	CUT(0);
+	CUT(0, 11);
 }
 
 static void test_detaching_cuts_both_directions(void **state)
@@ -104,7 +108,7 @@ static void test_detaching_cuts_both_directions(void **state)
 	struct host *h = *state;
 	start(h);
 	OK(h, remove_endpoint(h, "a"));
-	CUT(0, 3, 5);
+	CUT(0, 3, 5, 11);
 }
 
 static void test_publishing_udp_takes_over(void **state)
@@ -131,12 +135,83 @@ static void test_publishing_tcp_cuts_nothing(void **state)
 	CUT();
 }
 
-static void test_closing_a_network_cuts_its_members(void **state)
+static void test_isolating_cuts_neighbours(void **state)
 {
 	struct host *h = *state;
 	start(h);
 	OK(h, apply(h, "networks: {web: {subnet: 10.1.0.0/24, isolate: true}}"));
-	CUT(0, 3, 4, 5, 7);
+	CUT(5);
+}
+
+static void test_isolating_one_endpoint_cuts_nothing(void **state)
+{
+	struct host *h = *state;
+	start(h);
+	OK(h, apply(h, "endpoints: {b: {networks: {web: {ip: 10.1.0.11, isolated: true}}}}"));
+	CUT();
+	OK(h, apply(h, "endpoints: {a: {networks: {web: {ip: 10.1.0.10, isolated: true}},"
+		       " publish: [\"8080:80\"]}}"));
+	CUT(5); /* there are two now */
+}
+
+static void test_closing_the_host_cuts_what_came_to_it(void **state)
+{
+	struct host *h = *state;
+	start(h);
+	OK(h, apply(h, "networks: {web: {subnet: 10.1.0.0/24, host: deny}}"));
+	CUT(8);
+}
+
+static void test_a_policy_keeps_the_host_open(void **state)
+{
+	struct host *h = *state;
+	start(h);
+	OK(h, apply(h, "networks: {web: {subnet: 10.1.0.0/24, host: deny}}\n"
+		       "policies: [{name: p, from: 'endpoint:b', to: host, action: allow}]"));
+	CUT();
+	OK(h, remove_policy(h, "p"));
+	CUT(8);
+}
+
+static void test_internal_cuts_what_leaves_and_what_came_to_the_host(void **state)
+{
+	struct host *h = *state;
+	start(h);
+	OK(h, remove_port(h, "a", "8080:80"));
+	OK(h, apply(h, "networks: {web: {subnet: 10.1.0.0/24, internal: true}}"));
+	CUT(0, 3, 4, 7, 8, 11);
+}
+
+static void test_another_translation_cuts_what_has_left(void **state)
+{
+	static const char *const nats[] = { "none", "192.0.2.5", "[masquerade, random]" };
+	struct host *h = *state;
+	for (size_t i = 0; i < N_OF(nats); i++) {
+		char text[96];
+		weir_memory_reset();
+		OK(h, delete_all(h));
+		start(h);
+		(void)snprintf(text, sizeof(text),
+			       "networks: {web: {subnet: 10.1.0.0/24, nat: %s}}", nats[i]);
+		OK(h, apply(h, text));
+		CUT(3, 4);
+	}
+}
+
+/* What came in by one interface looks like what came by another. */
+static void test_trusting_fewer_cuts_what_came_in(void **state)
+{
+	static const struct flow direct = { "192.0.2.9", "10.1.0.11", "10.1.0.11", 22, WEIR_TCP };
+	const struct weir_flow_match came_in = make(&direct);
+	struct host *h = *state;
+	OK(h, apply(h, spec));
+	OK(h, apply(h, "networks: {web: {subnet: 10.1.0.0/24, trusted: [eth0, eth1]}}"));
+	let_flow();
+	assert_int_equal(weir_memory_add_flow(&came_in), 0);
+	OK(h, apply(h, "networks: {web: {subnet: 10.1.0.0/24, trusted: [eth0, eth1], mtu: 1400}}"));
+	assert_int_equal(weir_memory_flows(), N_OF(flows) + 1);
+	OK(h, apply(h, "networks: {web: {subnet: 10.1.0.0/24, trusted: [eth1], mtu: 1400}}"));
+	CUT();
 }
 
 /* A stream that lost its entry would never be let in again: it is no bare SYN. */
@@ -194,7 +269,13 @@ int main(void)
 		HOST_TEST(test_publishing_udp_takes_over),
 		HOST_TEST(test_publishing_udp_on_one_address),
 		HOST_TEST(test_publishing_tcp_cuts_nothing),
-		HOST_TEST(test_closing_a_network_cuts_its_members),
+		HOST_TEST(test_isolating_cuts_neighbours),
+		HOST_TEST(test_isolating_one_endpoint_cuts_nothing),
+		HOST_TEST(test_closing_the_host_cuts_what_came_to_it),
+		HOST_TEST(test_a_policy_keeps_the_host_open),
+		HOST_TEST(test_internal_cuts_what_leaves_and_what_came_to_the_host),
+		HOST_TEST(test_another_translation_cuts_what_has_left),
+		HOST_TEST(test_trusting_fewer_cuts_what_came_in),
 		HOST_TEST(test_opening_a_network_cuts_nothing),
 		HOST_TEST(test_what_is_not_touched_lives_on),
 		HOST_TEST(test_repair_cuts_nothing_of_what_comes_back),
