@@ -97,7 +97,7 @@ static int look_at(struct weir_session *s, const struct weir_firewall_ops *ops,
 	return weir_aside_withdraw(s, aside, err);
 }
 
-static int look_at_all(struct weir_session *s, struct weir_plan *plan, struct weir_err *err)
+int weir_asides_compare(struct weir_session *s, struct weir_plan *plan, struct weir_err *err)
 {
 	const struct weir_firewall_ops *const *all = s->engine->firewalls;
 	int r = 0;
@@ -105,14 +105,4 @@ static int look_at_all(struct weir_session *s, struct weir_plan *plan, struct we
 		if (strcmp((*all)->name, s->engine->firewall->name) != 0)
 			r = look_at(s, *all, plan, err);
 	return r;
-}
-
-int weir_asides_tell(struct weir_session *s, struct weir_plan *plan, struct weir_err *err)
-{
-	return look_at_all(s, plan, err);
-}
-
-int weir_asides_clear(struct weir_session *s, struct weir_err *err)
-{
-	return look_at_all(s, NULL, err);
 }

@@ -33,10 +33,9 @@ void weir_aside_turn(struct weir_session *s, struct weir_aside *aside);
  * to be in force. */
 int weir_aside_withdraw(struct weir_session *s, struct weir_aside *aside, struct weir_err *err);
 
-/* What other filters hold of ours: told as drift, when plan is not NULL, or taken out. Only those that
+/* What other filters hold of ours is told as drift, or without a plan taken out. Only those that
  * the mark names are sure to be there; the others are looked at when s->look_aside, as far as they can
  * be. */
-int weir_asides_tell(struct weir_session *s, struct weir_plan *plan, struct weir_err *err);
-int weir_asides_clear(struct weir_session *s, struct weir_err *err);
+int weir_asides_compare(struct weir_session *s, struct weir_plan *plan, struct weir_err *err);
 
 #endif

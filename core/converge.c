@@ -368,7 +368,7 @@ static int look(struct work *w)
 	if (r == 0)
 		r = read_rules(w);
 	if (r == 0)
-		r = weir_asides_tell(w->s, w->plan, w->err);
+		r = weir_asides_compare(w->s, w->plan, w->err);
 	if (r == 0)
 		r = tell_rules(w);
 	if (r == 0)
@@ -380,7 +380,7 @@ static int look(struct work *w)
 	if (r == 0)
 		r = weir_hosts_compare(w->s, &w->want, w->plan, w->err);
 	if (r == 0)
-		r = weir_forwarding_tell(w->s, w->plan, w->err);
+		r = weir_forwarding_compare(w->s, w->plan, w->err);
 	return r;
 }
 
@@ -532,11 +532,11 @@ static int mend(struct work *w)
 	if (r == 0)
 		r = mend_rules(w);
 	if (r == 0) /* what is in charge is in force */
-		r = weir_asides_clear(s, w->err);
+		r = weir_asides_compare(s, NULL, w->err);
 	if (r == 0)
 		r = weir_forwarding_switch_on(s, &w->fwd, w->err);
 	if (r == 0)
-		r = weir_forwarding_mend(s, w->err);
+		r = weir_forwarding_compare(s, NULL, w->err);
 	if (r == 0)
 		r = forget(w);
 	if (r == 0)

@@ -214,12 +214,24 @@ static bool has_drifted(const struct weir_stored_sysctl *sysctl, long now)
 	return is_switch ? now != sysctl->set : now == sysctl->old;
 }
 
-/* What somebody has given another value is told, or without a plan set. */
-static int compare(struct weir_session *s, struct weir_plan *plan, struct weir_err *err)
+static int tell_kept(struct weir_session *s, struct weir_plan *plan, struct weir_err *err)
+{
+	struct weir_stored_sysctl *sysctls = NULL;
+	size_t n = 0;
+	int r = weir_store_sysctls(s->store, &s->arena, &sysctls, &n, err);
+	for (size_t i = 0; r == 0 && i < n; i++)
+		r = weir_plan_add_drift(plan, WEIR_ACTION_CHANGE, "sysctl", sysctls[i].key,
+					"the host's own from now on", err);
+	return r;
+}
+
+int weir_forwarding_compare(struct weir_session *s, struct weir_plan *plan, struct weir_err *err)
 {
 	struct weir_stored_sysctl *sysctls = NULL;
 	const struct weir_link_ops *links = s->engine->links;
 	size_t n = 0;
+	if (plan && s->engine->keep_forwarding)
+		return tell_kept(s, plan, err);
 	int r = load_sysctls(s, &sysctls, &n, err);
 	for (size_t i = 0; r == 0 && i < n; i++) {
 		long now = sysctls[i].set;
@@ -232,25 +244,4 @@ static int compare(struct weir_session *s, struct weir_plan *plan, struct weir_e
 			 : links->sysctl_set(s->links, sysctls[i].key, sysctls[i].set, err);
 	}
 	return r;
-}
-
-static int tell_kept(struct weir_session *s, struct weir_plan *plan, struct weir_err *err)
-{
-	struct weir_stored_sysctl *sysctls = NULL;
-	size_t n = 0;
-	int r = weir_store_sysctls(s->store, &s->arena, &sysctls, &n, err);
-	for (size_t i = 0; r == 0 && i < n; i++)
-		r = weir_plan_add_drift(plan, WEIR_ACTION_CHANGE, "sysctl", sysctls[i].key,
-					"the host's own from now on", err);
-	return r;
-}
-
-int weir_forwarding_tell(struct weir_session *s, struct weir_plan *plan, struct weir_err *err)
-{
-	return s->engine->keep_forwarding ? tell_kept(s, plan, err) : compare(s, plan, err);
-}
-
-int weir_forwarding_mend(struct weir_session *s, struct weir_err *err)
-{
-	return compare(s, NULL, err);
 }

@@ -25,10 +25,9 @@ int weir_forwarding_restore(struct weir_session *s, const struct weir_forwarding
 /* GUARD entries for the families that are guarded before (after: will be). */
 int weir_forwarding_guards(const struct weir_forwarding *fwd, bool after,
 			   struct weir_ruleset *rules, struct weir_err *err);
-/* Recorded sysctls that have another value than weir gave them are drift. */
-int weir_forwarding_tell(struct weir_session *s, struct weir_plan *plan, struct weir_err *err);
-/* They get it again. Only when the rules stand: forwarding may be among them. */
-int weir_forwarding_mend(struct weir_session *s, struct weir_err *err);
+/* Recorded sysctls that have another value than weir gave them are told as drift, or without a plan get
+ * it again: only when the rules stand, since forwarding may be among them. */
+int weir_forwarding_compare(struct weir_session *s, struct weir_plan *plan, struct weir_err *err);
 
 /* Takes the records out of the store: those of an earlier boot, or that the host keeps. */
 int weir_forwarding_forget(struct weir_session *s, struct weir_err *err);
