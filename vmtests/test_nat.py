@@ -266,7 +266,7 @@ def test_port_that_a_process_has_elsewhere(world):
 
 @behaviour("N7")
 @pytest.mark.parametrize("spec, taken", [
-    ("8080:81", "8080/tcp"), ("8000-8080:9000-9080", "8080/tcp"), ("8085:85/udp", "8085/udp"),
+    ("8080:81", "8080/tcp"), ("8000-8080:9000-9080", "8080/tcp"), ("8085:86/udp", "8085/udp"),
     ("127.0.0.1:9000:1", "9000/tcp")])
 def test_port_that_is_published(world, spec, taken):
     world.apply({"networks": {"web": dual(1)}, "endpoints": {
