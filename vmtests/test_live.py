@@ -101,8 +101,8 @@ class Streams:
     """Streams of each family between all kinds of ends: a, which publishes 8080, and b in n, which trusts eth0; c in m,
     which is open; the host, and the lan."""
 
-    def __init__(self, world):
-        world.apply({"networks": {"n": dual(1, trusted=["eth0"]), "m": dual(2, default={"ingress": "allow"})},
+    def __init__(self, world, mode):
+        world.apply({"networks": {"n": dual(1, mode=mode, trusted=["eth0"]), "m": dual(2, default={"ingress": "allow"})},
                      "endpoints": {"a": on("n", publish=["8080:80"]), "b": on("n"), "c": on("m")}})
         a, b, c = (world.ns(name) for name in "abc")
         for ns, ports in ((a, [80]), (c, [80]), (world.lan, [80]), (world.host, [70, 53])):
@@ -131,28 +131,34 @@ APART = [["endpoint", "set", name, "--network", "n,isolated"] for name in "ab"]
 TO_HOST = ["policy", "add", "to-host", "--from", "endpoint:a", "--to", "host", "--action", "allow"]
 
 
+# what is done, which streams end by it, and of which families
+CHANGES = {
+    "host deny": ([[*SET_N, "--host", "deny"]], ["to host"], (4, 6)),
+    "host deny but a policy": ([TO_HOST, [*SET_N, "--host", "deny"]], [], (4, 6)),
+    "isolate": ([[*SET_N, "--isolate"]], ["near"], (4, 6)),
+    "nat address": ([[*SET_N, "--nat", "192.0.2.11"]], ["out"], (4,)),
+    "nat random": ([[*SET_N, "--nat", "masquerade,random"]], ["out"], (4, 6)),
+    "nat none": ([[*SET_N, "--nat", "none"]], ["out"], (4, 6)),
+    "none trusted": ([[*SET_N, "--no-trusted"]], ["direct"], (4, 6)),
+    "more trusted": ([[*SET_N, "--trusted", "eth0", "--trusted", "eth1"]], [], (4, 6)),
+    "others trusted": ([[*SET_N, "--trusted", "eth1"]], ["direct"], (4, 6)),
+    "one isolated": (APART[:1], [], (4, 6)),
+    "two isolated": (APART, ["near"], (4, 6)),
+    "internal": ([[*SET_M, "--internal"]], ["across"], (4, 6)),
+    "ingress deny": ([[*SET_M, "--default-ingress", "deny"]], ["across"], (4, 6)),
+}
+ON_A_BRIDGE = ["one isolated", "two isolated"]
+
+
 @behaviour("L11", "N8", "P2", "P6", "R3", "S9")
-@pytest.mark.parametrize("changes, ways, versions", [
-    ([[*SET_N, "--host", "deny"]], ["to host"], (4, 6)),
-    ([TO_HOST, [*SET_N, "--host", "deny"]], [], (4, 6)),
-    ([[*SET_N, "--isolate"]], ["near"], (4, 6)),
-    ([[*SET_N, "--nat", "192.0.2.11"]], ["out"], (4,)),
-    ([[*SET_N, "--nat", "masquerade,random"]], ["out"], (4, 6)),
-    ([[*SET_N, "--nat", "none"]], ["out"], (4, 6)),
-    ([[*SET_N, "--no-trusted"]], ["direct"], (4, 6)),
-    ([[*SET_N, "--trusted", "eth0", "--trusted", "eth1"]], [], (4, 6)),
-    ([[*SET_N, "--trusted", "eth1"]], ["direct"], (4, 6)),
-    ([APART[0]], [], (4, 6)),
-    (APART, ["near"], (4, 6)),
-    ([[*SET_M, "--internal"]], ["across"], (4, 6)),
-    ([[*SET_M, "--default-ingress", "deny"]], ["across"], (4, 6)),
-], ids=["host deny", "host deny but a policy", "isolate", "nat address", "nat random", "nat none", "no trusted", "more trusted",
-        "others trusted", "one isolated", "two isolated", "internal", "ingress deny"])
-def test_a_change_ends_what_it_refuses(world, changes, ways, versions):
+@pytest.mark.parametrize("change, mode", [(change, mode) for change in CHANGES for mode in ("bridge", "routed")
+                                          if mode == "bridge" or change not in ON_A_BRIDGE])
+def test_a_change_ends_what_it_refuses(world, change, mode):
     """Or translates otherwise, and nothing else."""
-    streams = Streams(world)
-    for change in changes:
-        world.weir(*change)
+    changes, ways, versions = CHANGES[change]
+    streams = Streams(world, mode)
+    for argv in changes:
+        world.weir(*argv)
     want = {(way, version) for way in ways for version in versions}
     assert streams.ended(want) == want
 
