@@ -152,8 +152,8 @@ int weir_cli_engine(struct weir_cli *cli, struct weir_err *err);
 int weir_cli_choose(void *ctx, const char *stored, struct weir_err *err);
 /* Makes it the one that the host's rules are in, whatever was asked for; without any it stays as it is. */
 int weir_cli_choose_stored(void *ctx, const char *stored, struct weir_err *err);
-/* For looking only, all of it as at one moment: what `scope` asks of the store's model, empty when there is no store, and
- * its meta (zero then). */
+/* For looking only, all of it as at one moment: what `scope` asks of the store's model, empty when there is
+ * no store, and its meta (zero then). */
 int weir_cli_load(struct weir_cli *cli, const struct weir_scope *scope, struct weir_model *ret,
 		  struct weir_store_meta *ret_meta, struct weir_err *err);
 /* The sysctls that weir has changed on the host as well; they live as long as the cli. */
