@@ -121,7 +121,6 @@ def test_root_in_the_endpoint_cannot_lift_the_limit(world):
 
 
 @behaviour("L12", "R2", "C4")
-@elsewhere
 def test_a_limit_that_was_changed_is_told_and_mended(world):
     """Rate, burst and queue, at either end; what is told is what should be there."""
     world.apply(limited("8mbit/16mbit"))
@@ -152,7 +151,6 @@ def test_a_limit_that_was_changed_is_told_and_mended(world):
 
 
 @behaviour("L12", "R3")
-@elsewhere
 @pytest.mark.parametrize("rate", ["8kbit", "1234567bit", "7mbit", "33333kbit", "34359739kbit", "100gbit"])
 def test_a_limit_reads_back_as_it_was_set(world, rate):
     """Whatever the kernel rounds, from the lowest rate to the highest."""
@@ -211,7 +209,6 @@ def test_rate_in_each_mode(world, mode):
 
 
 @behaviour("L12", "L14")
-@elsewhere
 @pytest.mark.parametrize("mode", ["routed", "p2p", *modes.KINDS])
 def test_whole_frames_pass_however_low_the_rate(world, mode):
     world.apply(limited_in(world, mode, "1mbit/8kbit"))

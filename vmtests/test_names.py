@@ -123,7 +123,6 @@ LOST = {
 
 
 @behaviour("L2", "R2", "C4")
-@elsewhere
 @pytest.mark.parametrize("what", LOST)
 def test_a_file_that_is_lost_is_told_and_mended(world, what):
     world.apply({**SPEC, "endpoints": {**SPEC["endpoints"], "front": on("web", dns=["192.0.2.53", "2001:db8::53"])}})

@@ -345,7 +345,6 @@ def test_second_store_on_the_same_host(world):
 
 
 @behaviour("R8", "R5")
-@elsewhere
 def test_what_a_lost_store_leaves_is_named(world):
     """Weir does not take it for its own; what it says is enough to get rid of it by hand."""
     world.apply(web())
