@@ -210,9 +210,9 @@ static enum kind kind_of_message(int fd, const void *data)
 	const struct nlmsghdr *first = data;
 	enum kind kind = kind_of_socket(fd, NETLINK);
 
-	/* RTM_NEWLINK is the same number, and longer */
+	/* elsewhere that is the number of RTM_NEWLINK */
 	if (kind == NETLINK && first->nlmsg_type == NFNL_MSG_BATCH_BEGIN &&
-	    first->nlmsg_len == NLMSG_LENGTH(sizeof(struct nfgenmsg)))
+	    strcmp(netlink_family(fd), "netfilter") == 0)
 		meddle();
 	return kind;
 }
