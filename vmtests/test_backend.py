@@ -195,7 +195,6 @@ def traffic(world):
 
 
 @behaviour("C5", "S9", "S10")
-@elsewhere
 def test_move_of_a_running_host(world):
     """There and back: nothing that goes on is lost, nothing passes that must not."""
     world.apply(running())

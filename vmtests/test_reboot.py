@@ -194,7 +194,6 @@ def test_a_foreign_namespace_that_a_reboot_took(host):
     assert host.weir("status")[0] == 0
 
 
-@elsewhere
 @behaviour("R6")
 def test_what_comes_late_is_made_by_the_next_try(host, tmp_path):
     """The unit runs before whoever makes bridges and bonds. What waits for one is told, and holds up no rules."""

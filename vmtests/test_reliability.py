@@ -472,7 +472,6 @@ def test_route_behind_others_is_not_lost(world):
 
 
 @behaviour("L5", "R2", "C4")
-@elsewhere
 @pytest.mark.parametrize("netns", ["own", "foreign"])
 def test_forwarding_inside_is_told_and_mended(world, netns):
     """In a namespace of the user's own weir switches it on only: what else is on there is the user's."""
