@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "backends/netlink/request.h"
 #include "backends/netns.h"
 
 enum { PATH_SIZE = 256, TEXT_SIZE = 64 };
@@ -198,13 +199,16 @@ int weir_sysctl_ipv6_ensure(const struct weir_trace *trace, const char *ifname,
 		{ "accept_dad", have->accept_dad, want->accept_dad },
 	};
 	char key[PATH_SIZE];
+	struct weir_err why = { 0 };
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		if (rows[i].want < 0 || rows[i].have < 0 || rows[i].want == rows[i].have)
 			continue;
 		(void)snprintf(key, sizeof(key), "net/ipv6/conf/%s/%s", ifname,
 			       rows[i].name); /* fits */
-		int r = weir_sysctl_write(trace, key, rows[i].want, err);
+		/* a small MTU has just taken IPv6 from the interface, and its sysctls with it */
+		int r = weir_request_allow(weir_sysctl_write(trace, key, rows[i].want, &why),
+					   ENOENT, &why, err);
 		if (r < 0)
 			return r;
 	}
