@@ -488,11 +488,13 @@ static int forget(struct work *w)
 {
 	struct weir_session *s = w->s;
 	bool judges = w->want_rules.n && (s->lock.dirty || !rules_are_so(w));
-	int r = weir_flows_cut(s, w->flows, w->n_flows, judges ? &w->want : NULL, w->err);
-	if (r == 0 && s->lock.n_flows)
-		r = weir_flows_cut(s, s->lock.flows, s->lock.n_flows, judges ? &w->want : NULL,
-				   w->err);
-	return r;
+	size_t n = w->n_flows + s->lock.n_flows;
+	struct weir_flow_match *all = weir_arena_alloc(&s->arena, (n + 1) * sizeof(*all));
+	if (!all)
+		return weir_err_set(w->err, ENOMEM, "out of memory");
+	for (size_t i = 0; i < n; i++)
+		all[i] = i < w->n_flows ? w->flows[i] : s->lock.flows[i - w->n_flows];
+	return weir_flows_cut(s, all, n, judges ? &w->want : NULL, w->err);
 }
 
 static int bring_up(struct work *w)
