@@ -2,7 +2,8 @@
 /* The policer: the program on a port that drops what an endpoint sends above its rate.
  *
  * How it works: a frame costs time. The program's memory holds until when it is spent; no frame passes
- * while that is further ahead than the burst. */
+ * while that is further ahead than what the sender's own bucket lets through at once takes, and a little more:
+ * so whoever keeps to that one loses no frame here. */
 #include "backends/netlink/policer.h"
 
 #include <linux/pkt_cls.h>
@@ -11,8 +12,9 @@ enum { R0, R1, R2, R3, CONTEXT = 6 };
 
 enum {
 	COST_SHIFT = 10,
-	BURST_NS = 250000000, /* in which as much may come at once, or be missed */
-	SLACK = 16	      /* 1/16 above the rate: whoever keeps to it never loses a frame */
+	MORE_NS = 250000000, /* what it sends before its bucket is there, or misses */
+	TICK_SHIFT = 20,     /* a limit is a number of these: an instruction holds 32 bits */
+	SLACK = 16	     /* 1/16 above the rate: clocks and timers are not exact */
 };
 
 static void write_end(struct weir_bpf *p, int verdict)
@@ -21,10 +23,11 @@ static void write_end(struct weir_bpf *p, int verdict)
 	weir_bpf_add(p, WEIR_BPF_EXIT());
 }
 
-void weir_policer_write(uint64_t rate, struct weir_bpf *ret)
+void weir_policer_write(uint64_t rate, uint64_t burst, struct weir_bpf *ret)
 {
 	const uint64_t cost =
 		(UINT64_C(8000000000) << COST_SHIFT) / (rate + rate / SLACK); /* of a byte */
+	const uint64_t limit = MORE_NS + (burst * cost >> COST_SHIFT);
 
 	*ret = (struct weir_bpf){ 0 };
 	int ahead = weir_bpf_label(ret), late = weir_bpf_label(ret);
@@ -37,7 +40,8 @@ void weir_policer_write(uint64_t rate, struct weir_bpf *ret)
 	weir_bpf_add(ret, WEIR_BPF_COPY(R1, R0));
 	weir_bpf_set_label(ret, ahead);
 	weir_bpf_add(ret, WEIR_BPF_DO_REG(BPF_SUB, R1, R0));
-	weir_bpf_add(ret, WEIR_BPF_SET(R2, BURST_NS));
+	weir_bpf_add(ret, WEIR_BPF_SET(R2, (limit >> TICK_SHIFT) + 1));
+	weir_bpf_add(ret, WEIR_BPF_DO(BPF_LSH, R2, TICK_SHIFT));
 	weir_bpf_jump_if(ret, BPF_JGT, R1, R2, late);
 	weir_bpf_add(ret, WEIR_BPF_LOAD(BPF_W, R2, CONTEXT, offsetof(struct __sk_buff, len)));
 	weir_bpf_add(ret, WEIR_BPF_DO(BPF_MUL, R2, cost));

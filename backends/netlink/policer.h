@@ -5,8 +5,9 @@
 
 #include "backends/netlink/bpf.h"
 
-/* Writes the program; rate: bits per second that pass, more than 0. It passes a frame on to the next
- * classifier, or takes it away without counting it as one of the port's drops. */
-void weir_policer_write(uint64_t rate, struct weir_bpf *ret);
+/* Writes the program; rate: bits per second that pass, more than 0; burst: bytes that its sender may send at
+ * once. It passes a frame on to the next classifier, or takes it away without counting it as one of the port's
+ * drops. */
+void weir_policer_write(uint64_t rate, uint64_t burst, struct weir_bpf *ret);
 
 #endif

@@ -69,7 +69,7 @@ static void make_programs(const struct weir_port *port, struct programs *ret)
 		weir_guard_write(&guard, &ret->guard);
 	if (!ret->wanted[POLICER])
 		return;
-	weir_policer_write(port->takes, &ret->policer);
+	weir_policer_write(port->takes, weir_shape_burst(port->takes, port->mtu), &ret->policer);
 	(void)snprintf(ret->name, sizeof(ret->name), "weir rate %" PRIu64 " %016" PRIx64,
 		       port->takes, weir_bpf_hash(&ret->policer));
 }

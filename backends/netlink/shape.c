@@ -25,6 +25,13 @@ struct bucket {
 	uint64_t ticks; /* that the burst takes: so the kernel tells it */
 };
 
+uint64_t weir_shape_burst(uint64_t rate, unsigned mtu)
+{
+	uint64_t burst = rate / 8 / 100, frames = 2 * (uint64_t)(mtu + FRAME_OVERHEAD);
+
+	return burst > frames ? burst : frames;
+}
+
 /* rate 0: none */
 static struct bucket wanted(const struct weir_shaped *iface, uint64_t rate)
 {
@@ -32,10 +39,7 @@ static struct bucket wanted(const struct weir_shaped *iface, uint64_t rate)
 
 	if (rate == 0)
 		return bucket;
-	uint64_t burst = bucket.rate / 100, frames = 2 * (uint64_t)(iface->mtu + FRAME_OVERHEAD);
-
-	burst = burst > frames ? burst : frames;
-	uint64_t queue = bucket.rate / 20 + burst;
+	uint64_t burst = weir_shape_burst(rate, iface->mtu), queue = bucket.rate / 20 + burst;
 	bucket.burst = (uint32_t)burst;
 	bucket.ticks = burst * 1000000000 / bucket.rate / TICK_NS;
 	bucket.queue = (uint32_t)(queue > QUEUE_MIN ? queue : QUEUE_MIN);

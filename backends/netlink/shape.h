@@ -12,6 +12,8 @@ struct weir_shaped {
 	unsigned mtu;
 };
 
+/* Bytes that pass at once, at a rate in bits per second. */
+uint64_t weir_shape_burst(uint64_t rate, unsigned mtu);
 /* rate in bits per second; 0: none. fresh: the interface was just made. */
 int weir_shape_ensure(const struct weir_shaped *iface, uint64_t rate, bool fresh, bool *changed,
 		      struct weir_err *err);
