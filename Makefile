@@ -111,7 +111,7 @@ demo: ## install what is missing, build, bring a published network up, fetch its
 	@$(MAKE) --no-print-directory weir
 	@ci/demo $(BUILD)/weir
 
-check: ## install what is missing, build and run every test, some of them on other kernels
+check: ## install what is missing, build and test (CI=1: with sanitizers, faults, and on other kernels)
 	@ci/deps build run check
 	@ci/check
 

@@ -10,7 +10,7 @@ kernel and QEMU machines of others. Marks:
     @here("why")             on this host's kernel only
     @across                  the lan is a machine of its own, on a wire, where there are machines
     @machines                makes machines of its own: not on this host's kernel
-    @elsewhere               one of the few that `make check` runs on other kernels too
+    @elsewhere               one of the few that `make check CI=1` runs on other kernels too
 """
 import fcntl
 import fnmatch
@@ -46,7 +46,7 @@ def pytest_configure(config):
                  "neighbours: a second NIC", "only(backend): about that packet filter itself",
                  "slow: many runs of weir", "here(why): on this host's kernel only",
                  "machines: makes machines of its own", "across: the lan is a machine of its own where there are any",
-                 "elsewhere: make check runs it on other kernels too"):
+                 "elsewhere: make check CI=1 runs it on other kernels too"):
         config.addinivalue_line("markers", line)
 
 
