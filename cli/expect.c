@@ -109,6 +109,9 @@ static int check_case(const struct weir_expectation *e, const struct weir_case *
 				   "%s to %s (%s): expected %s, got %s (%s)", e->from, e->to,
 				   weir_family_name(c->from.family), e->expect,
 				   weir_verdict_word(c->answer.verdict), c->answer.text);
+	if (c->unanswered && strcmp(e->expect, "allow") == 0)
+		return weir_err_at(err, EINVAL, &e->origin, "%s to %s (%s): expected allow, but %s",
+				   e->from, e->to, weir_family_name(c->from.family), c->note);
 	if (e->policy && (!policy || strcmp(policy->name, e->policy) != 0))
 		return weir_err_at(err, EINVAL, &e->origin,
 				   "%s to %s (%s): expected policy \"%s\" to decide, got %s (%s)",

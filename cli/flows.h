@@ -26,7 +26,9 @@ struct weir_case {
 	struct weir_flow flow;
 	struct weir_answer answer;
 	struct weir_addr from, to; /* as the policies see them */
-	const char *note;	   /* what was taken for what; or NULL */
+	const char *
+		note; /* what was taken for what, and for whom else the answer is another; or NULL */
+	bool unanswered; /* what comes is let through, what it answers is not */
 };
 
 /* Who is asked: the model is whole, resolved and sorted; the host's own addresses may be empty. */

@@ -27,7 +27,7 @@ int weir_plan_warn_policy(struct weir_plan *plan, const struct weir_model *all,
 			  const struct weir_policy *policy, struct weir_err *err);
 
 /* Ports that are new: who reaches them by other interfaces than their address tells, and whether anybody
- * does (port_warn.c). One of an endpoint's stands for all of the same kind. */
+ * outside does (port_warn.c). One of an endpoint's stands for all of the same kind. */
 int weir_plan_warn_ports(struct weir_plan *plan, struct weir_session *s,
 			 const struct weir_resolution *res, const struct weir_endpoint *ep,
 			 struct weir_err *err);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What is legal in a published port, and yet worth a word: an address of the host's is no interface of the
- * host's, and what is no address of its leads nowhere. */
+ * host's, what is no address of its leads nowhere, and what is asked in one network is answered by the
+ * default route, which may be in another. */
 #include <stdio.h>
 #include <string.h>
 
@@ -32,7 +33,28 @@ int weir_plan_owns(struct weir_session *s, const struct weir_model *after,
 	return s->engine->links->owns(s->links, addr, ret, err);
 }
 
-enum worth { NOTHING, STRICT_OF_ALL, NOWHERE, EVERYWHERE, NUM_WORTHS };
+/* By which network answers to the outside leave, where that is another one than the mapping's and drops them;
+ * NULL: nothing is wrong. */
+static const struct weir_network *drops_answers(const struct weir_model *model,
+						const struct weir_endpoint *ep,
+						const struct weir_mapping *m)
+{
+	const struct weir_attachment *att = m->network ? weir_endpoint_attachment(ep, m->network)
+						       : NULL;
+
+	for (enum weir_family f = WEIR_IPV4; att && !ep->forward && f < WEIR_NUM_FAMILIES; f++) {
+		const struct weir_attachment *back = weir_endpoint_default(model, ep, f);
+		const struct weir_network *net =
+			back && back != att ? weir_model_network(model, back->network) : NULL;
+		bool is_asked = weir_addr_is_set(&att->addrs[f]) &&
+				(!weir_addr_is_set(&m->host) || m->host.family == f);
+		if (net && is_asked && !net->no_spoof_guard && weir_mode_traits(net->mode)->host)
+			return net;
+	}
+	return NULL;
+}
+
+enum worth { NOTHING, STRICT_OF_ALL, NOWHERE, EVERYWHERE, UNANSWERED, NUM_WORTHS };
 
 static int judge(struct weir_session *s, const struct weir_model *model,
 		 const struct weir_endpoint *ep, const struct weir_mapping *m, enum worth *ret,
@@ -42,6 +64,10 @@ static int judge(struct weir_session *s, const struct weir_model *model,
 	int r = 0;
 
 	*ret = NOTHING;
+	if (drops_answers(model, ep, m)) {
+		*ret = UNANSWERED;
+		return 0;
+	}
 	if (!weir_addr_is_set(&m->host)) {
 		*ret = m->strict ? STRICT_OF_ALL : NOTHING;
 		return 0;
@@ -56,10 +82,11 @@ static int judge(struct weir_session *s, const struct weir_model *model,
 	return r;
 }
 
-static int say(struct weir_plan *plan, const struct weir_endpoint *ep, const struct weir_mapping *m,
-	       enum worth worth, struct weir_err *err)
+static int say(struct weir_plan *plan, const struct weir_model *model,
+	       const struct weir_endpoint *ep, const struct weir_mapping *m, enum worth worth,
+	       struct weir_err *err)
 {
-	char text[WEIR_MAPPING_TEXT], detail[256], host[WEIR_ADDR_TEXT];
+	char text[WEIR_MAPPING_TEXT], detail[320], host[WEIR_ADDR_TEXT];
 	const struct weir_step step = {
 		.object = "mapping", .name = ep->name, .detail = detail, .origin = m->origin
 	};
@@ -69,6 +96,13 @@ static int say(struct weir_plan *plan, const struct weir_endpoint *ep, const str
 	if (worth == STRICT_OF_ALL)
 		(void)snprintf(detail, sizeof(detail),
 			       "%s: strict says nothing of a port on every address", text);
+	else if (worth == UNANSWERED)
+		(void)snprintf(
+			detail, sizeof(detail),
+			"%s: nobody outside reaches the port, as answers leave by network "
+			"\"%s\", whose spoof guard drops them (the default route goes by the "
+			"network with the highest priority)",
+			text, drops_answers(model, ep, m)->name);
 	else if (worth == NOWHERE)
 		(void)snprintf(detail, sizeof(detail),
 			       "%s: the host does not have %s, and nobody reaches the port until "
@@ -107,13 +141,13 @@ int weir_plan_warn_ports(struct weir_plan *plan, struct weir_session *s,
 	for (size_t i = 0; r == 0 && i < ep->n_mappings; i++) {
 		const struct weir_mapping *m = &ep->mappings[i];
 		enum worth worth = NOTHING;
-		if ((!weir_addr_is_set(&m->host) && !m->strict) || (last && is_alike(m, last)) ||
-		    !is_new(prev, m))
+		if ((!weir_addr_is_set(&m->host) && !m->strict && !m->network) ||
+		    (last && is_alike(m, last)) || !is_new(prev, m))
 			continue;
 		last = m;
 		r = judge(s, &res->after, ep, m, &worth, err);
 		if (r == 0 && !told[worth])
-			r = say(plan, ep, m, worth, err);
+			r = say(plan, &res->after, ep, m, worth, err);
 		told[worth] = true;
 	}
 	return r;

@@ -5,7 +5,7 @@ import json
 import pytest
 from marks import behaviour, elsewhere, words_only
 from specs import dual, on
-from world import ATTEMPT_MS, FAMILIES
+from world import ATTEMPT_MS, FAMILIES, V4
 
 OPEN = {"name": "api-to-pg", "from": {"labels": {"role": "api"}}, "to": {"endpoint": "pg"}, "ports": ["5432/tcp", "53/udp"],
         "action": "allow"}
@@ -184,6 +184,67 @@ def test_the_hosts_port_is_not_the_endpoints(world):
     assert [(a["verdict"], a["note"]) for a in asked] == [("deny", None)] * 2, asked
     world.refused(1, "port", "show", "ui", "8080", says='endpoint "ui" does not publish 8080')
     assert len(world.weir("port", "show", "ui", "80", json=True)["ports"]) == 1
+
+
+@behaviour("P9", "N4")
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_port_that_another_has_on_one_address(world, family):
+    """Asked is whom the mapping leads to, at an address of the host's where it does."""
+    where = family.host if family is V4 else "[%s]" % family.host
+    spec = {"networks": {"web": dual(1)}, "endpoints": {"m": on("web", publish=["9000:80"]), "o": on("web", publish=[where + ":9000:80"])}}
+    servers = {"m": family.other_host, "o": family.host}
+    world.apply(spec)
+    for name in servers:
+        world.ns(name).serve(80)
+    for denied in "mo":
+        spec["policies"] = [{"name": "no", "from": "outside", "to": {"endpoint": denied}, "action": "deny"}]
+        world.apply(spec)
+        for name, address in servers.items():
+            answers = world.weir("policy", "test", "--from", "outside", "--to", name + ":80/tcp", json=True)["answers"]
+            answer = next(a for a in answers if a["family"] == "IPv%d" % family.version)
+            assert answer["note"].startswith("by its published port"), answer
+            assert answer["to"]["address"] == world.address(name, family.version), answer
+            assert answer["verdict"] == ("deny" if name == denied else "allow"), answer
+            got = world.lan.connect(address, 9000, ms=ATTEMPT_MS)
+            assert (got.outcome == "ok" and got.server == name) == (name != denied), (name, denied, got)
+    world.apply({**spec, "endpoints": {"m": on("web", publish=["9000:81"]), "o": on("web", publish=[
+        {"port": where + ":9000:80", "strict": True}, where.replace(family.host, family.other_host) + ":9000:80"])}})
+    for answer in world.weir("policy", "test", "--from", "outside", "--to", "o:80/tcp", json=True)["answers"]:
+        if answer["family"] == "IPv%d" % family.version:
+            assert "by the interface that has the address" in answer["note"], answer
+
+
+@behaviour("P9", "S9")
+@pytest.mark.parametrize("mode", ["bridge", "routed"])
+def test_asked_of_what_comes_by_a_trusted_interface(world, mode):
+    """An address is asked for as it is, not as what it publishes; who is trusted is named."""
+    world.apply({"networks": {"web": dual(1, mode=mode, trusted=["eth0"])}, "endpoints": {"a": on("web", publish=["8080:80"])}})
+    world.ns("a").serve(80)
+    for family in FAMILIES:
+        address = world.address("a", family.version)
+        asked = "%s:80" % address if family is V4 else "[%s]:80" % address
+        answer, = world.weir("policy", "test", "--from", family.lan, "--to", asked, json=True)["answers"]
+        assert (answer["verdict"], answer["note"]) == ("deny", 'allow for what comes by eth0, which network "web" trusts'), answer
+        assert world.lan.connect(address, 80).server == "a"
+
+
+@behaviour("P9", "N4")
+def test_a_port_in_a_network_that_is_not_the_way_out(world):
+    """Nobody outside gets an answer by it: who publishes it is told, and no expectation holds that says otherwise."""
+    world.apply({"networks": {"n1": dual(1), "n2": dual(2)}, "endpoints": {"d": on("n1", "n2")}})
+    world.ns("d").serve(80)
+    words = 'nobody outside reaches the port, as answers leave by network "n1"'
+    said = world.weir("port", "add", "d", "8080:80", "8081:80", "--net", "n2").err
+    assert said.count(words) == 1, said
+    for family in FAMILIES:
+        assert world.lan.connect(family.host, 8080, ms=ATTEMPT_MS).outcome == "timeout"
+    for answer in world.weir("policy", "test", "--from", "outside", "--to", "d@n2:80", json=True)["answers"]:
+        assert "no connection comes up" in answer["note"], answer
+    expected = world.spec(json.dumps([{"from": "outside", "to": "d@n2:80/tcp", "expect": "allow"}]), "expect.yaml")
+    world.refused(1, "policy", "test", expected, says="expected allow, but")
+    assert words not in world.weir("port", "add", "d", "8082:80", "--net", "n1").err
+    for family in FAMILIES:
+        assert world.lan.connect(family.host, 8082).server == "d"
 
 
 @behaviour("P6", "S9")
