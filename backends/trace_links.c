@@ -282,14 +282,14 @@ static int traced_wire_remove(struct weir_links *links, const struct weir_endpoi
 }
 
 static int traced_remove(struct weir_links *links, const char *const *ifnames, size_t n,
-			 struct weir_err *err)
+			 bool *ret_strangers, struct weir_err *err)
 {
 	struct weir_err why = { 0 };
 
 	weir_trace(links->trace, "> links remove");
 	for (size_t i = 0; links->trace && i < n; i++)
 		weir_trace(links->trace, "- %s", ifnames[i]);
-	int r = links->inner->remove(links->handle, ifnames, n, &why);
+	int r = links->inner->remove(links->handle, ifnames, n, ret_strangers, &why);
 	return say_done(links, "remove", r, &why, err);
 }
 

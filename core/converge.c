@@ -425,9 +425,9 @@ static int mend_endpoint(struct work *w, struct weir_endpoint *ep, struct weir_e
 
 static int mend_links(struct work *w)
 {
-	int r = w->orphans.n
-			? ops_of(w)->remove(w->s->links, w->orphans.items, w->orphans.n, w->err)
-			: 0;
+	int r = w->orphans.n ? ops_of(w)->remove(w->s->links, w->orphans.items, w->orphans.n, NULL,
+						 w->err)
+			     : 0;
 	for (size_t i = 0; r == 0 && i < w->want.n_networks; i++) {
 		const struct weir_network *net = &w->want.networks[i];
 		struct weir_err why = { 0 };

@@ -9,6 +9,7 @@
 #include "core/engine.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "core/converge.h"
@@ -312,6 +313,23 @@ static int warn(struct weir_session *s, struct weir_plan *plan, const struct wei
 	return r;
 }
 
+/* An interface in the place of one that was to go. */
+static int warn_strangers(struct weir_session *s, struct weir_plan *plan, struct weir_err *err)
+{
+	char words[80];
+	int r = 0;
+	for (size_t i = 0; r == 0 && i < s->strangers.n; i++) {
+		const struct weir_step step = { .object = "interface",
+						.name = s->strangers.items[i],
+						.detail = words };
+		(void)snprintf(words, sizeof(words),
+			       "it is not weir's any more, and stays: `ip link del %s` removes it",
+			       step.name);
+		r = weir_plan_add_warning(plan, &step, err);
+	}
+	return r;
+}
+
 /* The kernel is asked whether it would take the rules; links are not tried. */
 static int validate(struct weir_session *s, const struct rules_work *w, struct weir_err *err)
 {
@@ -352,7 +370,7 @@ static int change_in_transaction(struct weir_session *s, const struct weir_chang
 	else if (r < 0)
 		weir_session_undo(s, err); /* while what it refers to is still there */
 	weir_session_let_signals(&was);
-	return r;
+	return r < 0 ? r : warn_strangers(s, plan, err);
 }
 
 /* What is declared is there after a boot, and so has what changes it to be. */

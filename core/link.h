@@ -132,9 +132,10 @@ struct weir_link_ops {
 			   struct weir_err *err);
 
 	/* Removes interfaces of the host's namespace by name, all in one go (the kernel's wait for RCU is
-	 * paid once). Absent is fine; a foreign one is -EPERM and nothing is removed. */
+	 * paid once). Absent is fine; one that is not weir's stays, and is true in ret_strangers (n of them, or
+	 * NULL). One in weir's group whose alias is nobody's is weir's: the store knows its name. */
 	int (*remove)(struct weir_links *links, const char *const *ifnames, size_t n,
-		      struct weir_err *err);
+		      bool *ret_strangers, struct weir_err *err);
 
 	/* All interfaces that carry weir's alias, any store's. The array is in the arena. */
 	int (*list)(struct weir_links *links, struct weir_arena *arena, struct weir_link_info **ret,

@@ -40,6 +40,12 @@ static bool is_portless(const struct weir_network *net)
 
 /* ---- taking steps back ---- */
 
+/* Somebody else's interface in the place of weir's was there before. */
+static int as_before(int r)
+{
+	return r == -EEXIST ? 0 : r;
+}
+
 static int undo_make_network(struct weir_session *s, const void *a, const void *b)
 {
 	const struct link_ref *ref = a;
@@ -47,8 +53,7 @@ static int undo_make_network(struct weir_session *s, const void *a, const void *
 	(void)b;
 	if (!has_own_device(ref->net))
 		return 0;
-	int r = ops_of(s)->remove(s->links, &name, 1, NULL);
-	return r == -EPERM ? 0 : r; /* somebody else's: it was in our way, we made nothing */
+	return ops_of(s)->remove(s->links, &name, 1, NULL, NULL);
 }
 
 static int undo_change_network(struct weir_session *s, const void *a, const void *b)
@@ -56,7 +61,9 @@ static int undo_change_network(struct weir_session *s, const void *a, const void
 	const struct link_ref *ref = a;
 	(void)b;
 	int r = ops_of(s)->network_ensure(s->links, ref->net, NULL, NULL);
-	return r < 0 ? r : ops_of(s)->network_up(s->links, ref->net, NULL);
+	if (r == 0)
+		r = ops_of(s)->network_up(s->links, ref->net, NULL);
+	return as_before(r);
 }
 
 static int undo_make_netns(struct weir_session *s, const void *a, const void *b)
@@ -107,8 +114,8 @@ static int undo_attach(struct weir_session *s, const void *a, const void *b)
 	int r = is_portless(ref->net) ? ops_of(s)->wire_remove(s->links, ref->ep, ref->att, NULL)
 				      : 0;
 	if (r == 0 || r == -ENOENT)
-		r = ops_of(s)->remove(s->links, &name, 1, NULL);
-	return r == -EPERM ? 0 : r;
+		r = ops_of(s)->remove(s->links, &name, 1, NULL, NULL);
+	return r;
 }
 
 /* What a port does follows from its network's own interface as it is, which comes first. */
@@ -119,11 +126,11 @@ static int undo_detach(struct weir_session *s, const void *a, const void *b)
 	(void)b;
 	int r = ops_of(s)->network_ensure(s->links, ref->net, NULL, NULL);
 	if (r < 0)
-		return r;
+		return as_before(r);
 	r = ops_of(s)->attach_ensure(s->links, ref->net, &ep, ref->att, NULL, NULL);
 	if (r == 0)
 		r = ops_of(s)->attach_up(s->links, ref->model, &ep, ref->att, NULL);
-	return took_it_along(&ep, r) ? 0 : r;
+	return took_it_along(&ep, r) ? 0 : as_before(r);
 }
 
 static int mend_wires(struct weir_session *s, const struct weir_model *model, struct weir_err *err);
@@ -220,7 +227,14 @@ static int detach(struct weir_session *s, const struct weir_model *model,
 static int remove_links(struct weir_session *s, const struct weir_nameset *names,
 			struct weir_err *err)
 {
-	return names->n ? ops_of(s)->remove(s->links, names->items, names->n, err) : 0;
+	bool *strangers = weir_arena_alloc(&s->arena, names->n + 1);
+	if (!strangers)
+		return weir_err_set(err, ENOMEM, "out of memory");
+	int r = names->n ? ops_of(s)->remove(s->links, names->items, names->n, strangers, err) : 0;
+	for (size_t i = 0; r == 0 && i < names->n; i++)
+		if (strangers[i])
+			r = weir_nameset_add(&s->strangers, &s->arena, names->items[i], err);
+	return r;
 }
 
 /* Of an endpoint that stays: attachments that go, or have to be made anew. */

@@ -7,6 +7,7 @@
 
 #include "core/engine.h"
 #include "core/lock.h"
+#include "core/nameset.h"
 #include "core/store.h"
 
 struct weir_session;
@@ -42,6 +43,7 @@ struct weir_session {
 	bool have_sockets;
 	struct weir_undo *undo;		  /* the latest first */
 	struct weir_new_netns *new_netns; /* made anew while going back */
+	struct weir_nameset strangers; /* interfaces that were to go, but are not weir's any more */
 	bool new_boot;	 /* the store's last commit was in an earlier boot of this host */
 	bool restoring;	 /* what was made at run time in an earlier boot does not come back */
 	bool look_aside; /* also into packet filters that are not in charge (core/aside.h) */

@@ -541,6 +541,39 @@ def test_what_cannot_be_mended_holds_nothing_up(world, what):
     world.weir("delete", "--all")
 
 
+# Somebody's interface in the place of one of weir's, or weir's under another alias: it is still in weir's group.
+STRANGERS = {
+    "another bridge": ("bridge", "wb-web", "ip link del {0}; ip link add {0} type bridge"),
+    "another port": ("bridge", None, "ip link del {0}; ip link add {0} type bridge"),
+    "another port of a routed network": ("routed", None, "ip link del {0}; ip link add {0} type bridge"),
+    "a bridge's alias": ("bridge", "wb-web", "ip link set {0} alias mine"),
+    "a port's alias": ("bridge", None, "ip link set {0} alias mine"),
+    "the alias of a port of a routed network": ("routed", None, "ip link set {0} alias mine"),
+}
+
+
+@behaviour("L15", "R1", "R2", "C1")
+@pytest.mark.parametrize("what", STRANGERS)
+@pytest.mark.parametrize("verb", ["rm", "delete"])
+def test_a_strangers_interface_holds_no_removal_up(world, what, verb):
+    """What the store knows goes; an interface that is not weir's any more stays, and is named."""
+    mode, name, trick = STRANGERS[what]
+    before = world.snapshot()
+    world.apply({"networks": {"web": {**dual(1), "mode": mode}, "db": dual(2)}, "endpoints": {"a": on("web", "db"), "b": on("web")}})
+    name = name or world.endpoint("a")["attachments"][0]["host_ifname"]
+    world.host.run("sh", "-c", trick.format(name))
+    words = 'weir: warning: interface "%s": it is not weir\'s any more, and stays: `ip link del %s` removes it\n' % (name, name)
+    if what == "another bridge":
+        assert "going back" not in world.refused(1, "network", "set", "web", "--mtu", "1400", says=["wb-web", "not weir's"]).err
+    said = ""
+    for argv in {"rm": ["endpoint rm a", "endpoint rm b", "network rm web", "delete --all"], "delete": ["delete --all"]}[verb]:
+        said += world.weir(*argv.split()).err
+    assert ("going back" in said, said.count(words)) == (False, what.startswith("another")), said
+    if words in said:
+        world.host.run("ip", "link", "del", name)
+    world.same(before, world.snapshot())
+
+
 @behaviour("R2", "R3")
 @elsewhere
 @pytest.mark.parametrize("what", ["all rules", "our table", "a chain's rules"])

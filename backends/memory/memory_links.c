@@ -284,20 +284,18 @@ static int wire_remove(struct weir_links *links, const struct weir_endpoint *ep,
 }
 
 static int links_remove(struct weir_links *links, const char *const *ifnames, size_t n,
-			struct weir_err *err)
+			bool *ret_strangers, struct weir_err *err)
 {
 	int r = weir_memory_step("removing interfaces", err);
-	if (r < 0)
-		return r;
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; r == 0 && i < n; i++) {
 		const struct weir_memory_link *link = weir_memory_find_link(ifnames[i]);
-		if (link && !is_ours(links, link))
-			return weir_err_set(err, EPERM, "interface %s is not this weir's",
-					    ifnames[i]);
+		bool stays = link && !is_ours(links, link);
+		if (!stays)
+			(void)weir_memory_drop_link(ifnames[i]); /* absent is fine */
+		else if (ret_strangers)
+			ret_strangers[i] = true;
 	}
-	for (size_t i = 0; i < n; i++)
-		(void)weir_memory_drop_link(ifnames[i]); /* absent is fine */
-	return 0;
+	return r;
 }
 
 /* ---- lists ---- */

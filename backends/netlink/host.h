@@ -6,7 +6,7 @@
 #include "backends/netlink/handle.h"
 
 int weir_host_links_remove(struct weir_links *links, const char *const *ifnames, size_t n,
-			   struct weir_err *err);
+			   bool *ret_strangers, struct weir_err *err);
 int weir_host_links_list(struct weir_links *links, struct weir_arena *arena,
 			 struct weir_link_info **ret, size_t *ret_n, struct weir_err *err);
 int weir_host_routes(struct weir_links *links, struct weir_arena *arena,

@@ -18,34 +18,33 @@
 
 /* ---- removal ---- */
 
-/* ret_present: of those interfaces the names; n_present may be 0. */
-static int check_removable(struct weir_links *links, const char *const *ifnames, size_t n,
-			   const char **ret_present, size_t *ret_n, struct weir_err *err)
+static bool is_ours(const struct weir_links *links, const struct weir_iface *now)
+{
+	struct weir_alias alias;
+
+	return weir_alias_parse(now->alias, &alias) ? strcmp(alias.store, links->store) == 0
+						    : now->group == WEIR_LINK_GROUP;
+}
+
+/* ret_present: the names of those that are there and ours; n_present may be 0. */
+static int find_removable(struct weir_links *links, const char *const *ifnames, size_t n,
+			  bool *ret_strangers, const char **ret_present, size_t *ret_n,
+			  struct weir_err *err)
 {
 	size_t n_present = 0;
 
 	for (size_t i = 0; i < n; i++) {
 		struct weir_iface now;
-		struct weir_alias alias = { 0 };
 		if (weir_names_are_ports(ifnames[i]))
 			continue; /* routes */
 		int r = weir_iface_find(&links->host, ifnames[i], &now, err);
 		if (r < 0)
 			return r;
-		if (now.index == 0)
-			continue;
-		bool weirs = weir_alias_parse(now.alias, &alias);
-		bool remnant = !now.alias[0] && now.group == WEIR_LINK_GROUP;
-		if (!weirs && !remnant)
-			return weir_err_set(err, EPERM,
-					    "interface %s is not weir's: nothing is removed",
-					    ifnames[i]);
-		if (weirs && strcmp(alias.store, links->store) != 0)
-			return weir_err_set(err, EPERM,
-					    "interface %s belongs to another weir (store %s): "
-					    "nothing is removed",
-					    ifnames[i], alias.store);
-		ret_present[n_present++] = ifnames[i];
+		bool ours = is_ours(links, &now);
+		if (now.index && ours)
+			ret_present[n_present++] = ifnames[i];
+		if (now.index && !ours && ret_strangers)
+			ret_strangers[i] = true;
 	}
 	*ret_n = n_present;
 	return 0;
@@ -112,7 +111,7 @@ static int delete_one(struct weir_channel *host, const char *ifname, struct weir
 }
 
 int weir_host_links_remove(struct weir_links *links, const char *const *ifnames, size_t n,
-			   struct weir_err *err)
+			   bool *ret_strangers, struct weir_err *err)
 {
 	if (n == 0)
 		return 0;
@@ -120,7 +119,7 @@ int weir_host_links_remove(struct weir_links *links, const char *const *ifnames,
 	size_t n_present = 0;
 	if (!present)
 		return weir_err_set(err, ENOMEM, "out of memory");
-	int r = check_removable(links, ifnames, n, present, &n_present, err);
+	int r = find_removable(links, ifnames, n, ret_strangers, present, &n_present, err);
 	for (size_t i = 0; r == 0 && i < n; i++)
 		if (weir_names_are_ports(ifnames[i]))
 			r = weir_refusals_remove(links, ifnames[i], err);

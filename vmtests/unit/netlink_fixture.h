@@ -242,8 +242,8 @@ static inline void clear_all(struct bench *bench)
 				"wv-a-wire", "wv-b-wire", "wb-web",	"wb-plain" };
 	struct weir_endpoint *const eps[] = { bench->a, bench->b, bench->c };
 
-	assert_ok(bench,
-		  ops->remove(bench->links, names, sizeof(names) / sizeof(names[0]), &bench->err));
+	assert_ok(bench, ops->remove(bench->links, names, sizeof(names) / sizeof(names[0]), NULL,
+				     &bench->err));
 	for (size_t i = 0; i < sizeof(eps) / sizeof(eps[0]); i++)
 		assert_ok(bench, ops->netns_remove(bench->links, eps[i], &bench->err));
 	assert_int_equal(sh("test -z \"$(ls -A /run/netns 2>/dev/null)\""), 0);

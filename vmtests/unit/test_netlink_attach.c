@@ -185,7 +185,7 @@ static void test_address_used_again(void **state)
 	assert_int_equal(sh("ping -c1 -W10 -q 10.88.1.2 >/dev/null && "
 			    "ping -c1 -W10 -q fd00:88:1::2 >/dev/null"),
 			 0);
-	assert_ok(bench, ops->remove(bench->links, names, 1, &bench->err));
+	assert_ok(bench, ops->remove(bench->links, names, 1, NULL, &bench->err));
 	assert_shows("ip neigh", "10.88.1.2 dev wb-web lladdr 02:77:0a:58:01:02");
 	att->addrs[WEIR_IPV4] = addr("10.88.1.2");
 	att->addrs[WEIR_IPV6] = addr("fd00:88:1::2");
@@ -201,7 +201,7 @@ static void test_address_used_again(void **state)
 		   "ip link set d1 up"),
 		0);
 	names[0] = "wv-b-web";
-	assert_ok(bench, ops->remove(bench->links, names, 1, &bench->err));
+	assert_ok(bench, ops->remove(bench->links, names, 1, NULL, &bench->err));
 	assert_shows("ip neigh", "10.88.1.2 dev wb-web lladdr 02:00:00:00:00:0b");
 	make_endpoint(bench, bench->a);
 	assert_shows("ip neigh", "10.88.1.2 dev wb-web lladdr 02:77:0a:58:01:02");
@@ -312,7 +312,7 @@ static void test_cost(void **state)
 			  ops->attach_up(bench->links, &bench->model, bench->a, att, &bench->err));
 		double t3 = now_ms();
 		space += t1 - t0, ensure += t2 - t1, up += t3 - t2;
-		assert_ok(bench, ops->remove(bench->links, &name, 1, &bench->err));
+		assert_ok(bench, ops->remove(bench->links, &name, 1, NULL, &bench->err));
 		assert_ok(bench, ops->netns_remove(bench->links, bench->a, &bench->err));
 		bench->a->netns_id = (struct weir_netns_id){ 0 };
 	}

@@ -143,7 +143,7 @@ static void test_namespace_by_path(void **state)
 	assert_shows("ip netns list", "pod"); /* never removed */
 	/* an interface there that is not ours stays */
 	const char *names[] = { "wv-a-web" };
-	assert_ok(bench, ops->remove(bench->links, names, 1, &bench->err));
+	assert_ok(bench, ops->remove(bench->links, names, 1, NULL, &bench->err));
 	assert_int_equal(sh("ip -n pod link add eth0 type bridge"), 0);
 	assert_fails(bench, EEXIST, "has an interface eth0 already",
 		     ops->attach_ensure(bench->links, bench->web, bench->a,
