@@ -273,15 +273,21 @@ static bool in_changed_network(const struct work *w, const struct weir_attachmen
 }
 
 /* 0 same, -ENOENT its foreign namespace is gone, else it differs (but see is_its_own()) */
-static int compare_endpoint(struct work *w, const struct weir_endpoint *ep, struct weir_err *why)
+static int check_endpoint(struct work *w, const struct weir_endpoint *ep, struct weir_err *why)
 {
 	int r = ops_of(w)->netns_check(w->s->links, ep, why);
-	for (size_t i = 0; r == 0 && i < ep->n_attachments; i++) {
+	for (size_t i = 0; r == 0 && i < ep->n_attachments; i++)
 		r = ops_of(w)->attach_check(w->s->links, &w->want, ep, &ep->attachments[i], why);
-		if (r == 0 && in_changed_network(w, &ep->attachments[i]))
+	return r;
+}
+
+static int compare_endpoint(struct work *w, const struct weir_endpoint *ep, struct weir_err *why)
+{
+	int r = check_endpoint(w, ep, why);
+	for (size_t i = 0; r == 0 && i < ep->n_attachments; i++)
+		if (in_changed_network(w, &ep->attachments[i]))
 			r = weir_err_set(why, ESTALE, "its network \"%s\" has changed",
 					 ep->attachments[i].network);
-	}
 	return r;
 }
 
@@ -505,6 +511,7 @@ static int bring_up(struct work *w)
 		struct weir_err why = { 0 };
 		if (w->network_differs[i])
 			r = ops_of(w)->network_up(w->s->links, net, &why);
+		w->network_differs[i] &= r == 0;
 		r = leave(w, r, "network", net->name, &why);
 	}
 	for (size_t i = 0; r == 0 && i < w->want.n_endpoints; i++) {
@@ -513,6 +520,29 @@ static int bring_up(struct work *w)
 		for (size_t k = 0; r == 0 && w->endpoint_differs[i] && k < ep->n_attachments; k++)
 			r = ops_of(w)->attach_up(w->s->links, &w->want, ep, &ep->attachments[k],
 						 &why);
+		w->endpoint_differs[i] &= r == 0;
+		r = leave(w, r, "endpoint", ep->name, &why);
+	}
+	return r;
+}
+
+/* What took everything that was done to it and differs all the same is not for weir to mend: something
+ * of the host's is in the way. When all are up, since one shows in the other. */
+static int look_again(struct work *w)
+{
+	int r = 0;
+	for (size_t i = 0; r == 0 && i < w->want.n_networks; i++) {
+		const struct weir_network *net = &w->want.networks[i];
+		struct weir_err why = { 0 };
+		if (w->network_differs[i])
+			r = ops_of(w)->network_check(w->s->links, net, &why);
+		r = leave(w, r, "network", net->name, &why);
+	}
+	for (size_t i = 0; r == 0 && i < w->want.n_endpoints; i++) {
+		const struct weir_endpoint *ep = &w->want.endpoints[i];
+		struct weir_err why = { 0 };
+		if (w->endpoint_differs[i])
+			r = check_endpoint(w, ep, &why);
 		r = leave(w, r, "endpoint", ep->name, &why);
 	}
 	return r;
@@ -543,6 +573,8 @@ static int mend(struct work *w)
 		r = forget(w);
 	if (r == 0)
 		r = bring_up(w);
+	if (r == 0)
+		r = look_again(w);
 	if (r == 0)
 		r = weir_hosts_mend(s, &w->want, w->err);
 	if (r == 0)

@@ -201,6 +201,18 @@ def test_an_adopted_bridge_is_used_and_left_alone(world):
     world.host.run("ip", "addr", "add", "10.88.1.1/24", "dev", "br0", "valid_lft", "3600", "preferred_lft", "3600")
     assert world.weir("status").code == 0, "a lease is as good"
     world.host.run("ip", "addr", "change", "10.88.1.1/24", "dev", "br0")
+    world.host.run("ip", "link", "set", "br0", "down")
+    for _ in range(2):
+        repair = world.weir("repair", check=False)
+        assert repair.code == 1 and "mended" not in repair.out, "that is for its owner to do"
+        for name in ("web", "nginx", "api"):
+            assert '"%s": ' % name in repair.err, str(repair)
+        assert world.weir("status", check=False).code == 1
+    world.host.run("ip", "link", "set", "br0", "up")
+    for address in ("fd00:88:1::1/64", "fe80::b0/64"):
+        world.host.run("ip", "addr", "replace", address, "dev", "br0", "nodad")
+    world.weir("repair")
+    assert world.weir("status").code == 0 and nginx.ping(world.address("api"))
     world.weir("delete", "--all")
     world.same(before, world.snapshot())
 

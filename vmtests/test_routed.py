@@ -297,6 +297,42 @@ def test_a_route_of_the_users_to_an_endpoints_address(world):
         world.weir("endpoint", "rm", "a")
 
 
+# What of the host's own sends the packets to an endpoint elsewhere, and how it is taken back.
+DIVERSIONS = {
+    "rule": ("rule add pref 50 to {to} unreachable", "rule del pref 50"),
+    "table": ("rule add pref 50 lookup 77; ip -{v} route add default dev wb-web table 77", "rule del pref 50"),
+    "address": ("addr add {to} dev lo", "addr del {to} dev lo"),
+}
+
+
+@behaviour("L14", "C1", "R2", "S9")
+@pytest.mark.parametrize("what", DIVERSIONS)
+def test_a_route_that_something_else_comes_before(world, what):
+    """It is told, and is nothing that weir could mend; a route that is lost as well comes back."""
+    world.apply(three())
+    for family in FAMILIES:
+        def ip(words):
+            to = "%s/%d" % (addr, {4: 32, 6: 128}[family.version])
+            world.host.run("sh", "-c", "ip -{v} {words}".format(v=family.version, words=words.format(v=family.version, to=to)))
+
+        addr, port = world.address("a", family.version), port_of(world, "a")
+        words = "what the host sends to %s goes another way than by %s" % (addr, port)
+        ip(DIVERSIONS[what][0])
+        for lost in (False, True):
+            if lost:
+                ip("route del {to} dev " + port)
+            drift = [line for line in world.weir("status", json=True, check=False)["drift"] if "endpoint a:" in line]
+            assert len(drift) == 1 and ("lost its route to %s" % addr if lost else words) in drift[0], drift
+            for _ in range(2):
+                repair = world.weir("repair", check=False)
+                assert repair.code == 1 and 'warning: endpoint "a": ' in repair.err and words in repair.err, str(repair)
+                assert "mended" not in repair.out, str(repair)
+            assert port in world.host.run("ip", "-%d" % family.version, "route", "show", addr).out
+        ip(DIVERSIONS[what][1])
+        assert world.weir("repair").out.startswith("nothing") and world.weir("status", json=True)["in_sync"]
+        assert world.ns("b").ping(addr) == 63
+
+
 @behaviour("L14", "L11")
 def test_changes_while_it_runs(world):
     spec = three()

@@ -364,6 +364,18 @@ int weir_routes_check(struct weir_channel *channel, const struct weir_routes *ro
 	return r;
 }
 
+int weir_route_is_there(struct weir_channel *channel, const struct weir_routes *routes,
+			const struct weir_route_want *want, bool *ret, struct weir_err *err)
+{
+	struct present present = { 0 };
+	int r = read_routes(channel, routes, &present, err);
+
+	if (r == 0)
+		*ret = is_present(&present, want);
+	weir_arena_free(&present.arena);
+	return r;
+}
+
 int weir_routes_put(struct weir_channel *channel, const struct weir_routes *routes,
 		    struct weir_err *err)
 {

@@ -55,6 +55,9 @@ int weir_route_find(struct weir_channel *channel, const struct weir_addr *addr, 
 /* Does the host reach addr by a route of weir's to it alone, through this interface? */
 int weir_route_is_by(struct weir_channel *channel, const struct weir_addr *addr, int index,
 		     bool *ret, struct weir_err *err);
+/* Is it there, whatever else comes before it? For this the kernel goes through all routes. */
+int weir_route_is_there(struct weir_channel *channel, const struct weir_routes *routes,
+			const struct weir_route_want *want, bool *ret, struct weir_err *err);
 /* Is what the host sends there delivered to itself? */
 int weir_route_is_local(struct weir_channel *channel, const struct weir_addr *addr, bool *ret,
 			struct weir_err *err);

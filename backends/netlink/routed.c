@@ -106,6 +106,30 @@ int weir_routed_end_up(const struct weir_attach *a, struct weir_err *err)
 	return r < 0 ? r : weir_routes_put(&a->links->host, &routes, err);
 }
 
+/* A rule of the user's, or what another table has, may come before a route that is there. */
+static int check_route(const struct weir_attach *a, int index, const struct weir_route_want *want,
+		       struct weir_err *err)
+{
+	const struct weir_routes routes = { .ifname = a->att->host_ifname, .index = index };
+	bool used = false, there = false;
+	char text[WEIR_ADDR_TEXT];
+	int r = weir_route_is_by(&a->links->host, &want->to.addr, index, &used, err);
+
+	if (r == 0 && !used)
+		r = weir_route_is_there(&a->links->host, &routes, want, &there, err);
+	if (r < 0 || used)
+		return r;
+	(void)weir_addr_text(&want->to.addr, text);
+	if (!there)
+		return weir_err_set(err, ESTALE, "the host has lost its route to %s by %s", text,
+				    a->att->host_ifname);
+	return weir_err_set(err, ESTALE,
+			    "what the host sends to %s goes another way than by %s: a rule, an "
+			    "address or a route of its own comes before weir's route (ip rule; ip "
+			    "route get %s)",
+			    text, a->att->host_ifname, text);
+}
+
 int weir_routed_end_check(const struct weir_attach *a, int index, struct weir_err *err)
 {
 	struct weir_iface_want want = weir_host_end_want(a, NULL);
@@ -114,16 +138,9 @@ int weir_routed_end_check(const struct weir_attach *a, int index, struct weir_er
 		addresses_of(a, index, addrs, want_addresses(a, &want, addrs));
 	struct weir_route_want routes[WEIR_NUM_FAMILIES] = { 0 };
 	size_t n = want_routes(a, routes);
-	char text[WEIR_ADDR_TEXT];
 
 	int r = weir_addresses_check(&a->links->host, &addresses, err);
-	for (size_t i = 0; r == 0 && i < n; i++) {
-		bool there = false;
-		r = weir_route_is_by(&a->links->host, &routes[i].to.addr, index, &there, err);
-		if (r == 0 && !there)
-			r = weir_err_set(err, ESTALE, "the host has lost its route to %s by %s",
-					 weir_addr_text(&routes[i].to.addr, text),
-					 a->att->host_ifname);
-	}
+	for (size_t i = 0; r == 0 && i < n; i++)
+		r = check_route(a, index, &routes[i], err);
 	return r;
 }
