@@ -46,7 +46,7 @@ static bool is_switched(const struct weir_stored_sysctl *sysctls, size_t n, enum
 
 int weir_forwarding_plan(struct weir_session *s, struct weir_forwarding *ret, struct weir_err *err)
 {
-	struct weir_forwarding fwd = { 0 };
+	struct weir_forwarding fwd = { .keep = s->engine->keep_forwarding };
 	WEIR_CLEAN_MODEL struct weir_model networks = { 0 };
 	struct weir_scope scope = { .all = true, .only_networks = true };
 	int r = weir_store_load(s->store, &scope, &networks, err);
@@ -72,16 +72,22 @@ int weir_forwarding_plan(struct weir_session *s, struct weir_forwarding *ret, st
 	return r;
 }
 
+static int record(struct weir_session *s, const struct weir_stored_sysctl *sysctl,
+		  struct weir_err *err)
+{
+	int r = weir_store_put_sysctl(s->store, sysctl, err);
+	return r < 0 ? r : weir_session_note_sysctl(s, sysctl->key, sysctl->old, err);
+}
+
 static int change(struct weir_session *s, const char *key, long value, struct weir_err *err)
 {
 	long old = value;
 	int r = s->engine->links->sysctl_get(s->links, key, &old, err);
 	if (r < 0 || old == value)
 		return r;
-	const struct weir_stored_sysctl sysctl = { .key = key, .old = old, .set = value };
-	r = weir_store_put_sysctl(s->store, &sysctl, err);
-	if (r == 0)
-		r = weir_session_note_sysctl(s, key, old, err);
+	if (!s->engine->keep_forwarding)
+		r = record(s, &(struct weir_stored_sysctl){ .key = key, .old = old, .set = value },
+			   err);
 	return r < 0 ? r : s->engine->links->sysctl_set(s->links, key, value, err);
 }
 
@@ -172,7 +178,7 @@ int weir_forwarding_guards(const struct weir_forwarding *fwd, bool after,
 					    .owner = "forwarding" };
 		bool there = fwd->guarded[f];
 		if (after)
-			there = (there && !fwd->restore[f]) || fwd->switch_on[f];
+			there = (there && !fwd->restore[f]) || (fwd->switch_on[f] && !fwd->keep);
 		if (there)
 			r = weir_ruleset_add(rules, &guard, err);
 	}

@@ -12,11 +12,13 @@ struct weir_forwarding {
 	bool guarded[WEIR_NUM_FAMILIES]; /* weir has switched it on */
 	bool switch_on[WEIR_NUM_FAMILIES];
 	bool restore[WEIR_NUM_FAMILIES];
+	bool keep; /* what is switched on is the host's own: neither guarded nor recorded */
 };
 
 /* Reads the store (with the change in it) and the kernel. */
 int weir_forwarding_plan(struct weir_session *s, struct weir_forwarding *ret, struct weir_err *err);
-/* Writes the sysctls that are needed and records what they were; each with its undo. */
+/* Writes the sysctls that are needed and records what they were, unless the host keeps them; each recorded
+ * one with its undo. */
 int weir_forwarding_switch_on(struct weir_session *s, const struct weir_forwarding *fwd,
 			      struct weir_err *err);
 /* Puts back what was recorded, where no network needs it any more. */

@@ -357,6 +357,29 @@ def test_a_host_may_become_a_router(world):
             world.weir("delete", "--all")
 
 
+@behaviour("S5", "C1")
+@across
+@neighbours
+def test_kept_forwarding_that_is_off_comes_on_as_the_hosts_own(world):
+    """Somebody has switched it off, and weir's networks need it: it is not recorded again, nor guarded."""
+    world.apply(web())
+    keys = ("net/ipv4/ip_forward", "net/ipv6/conf/all/forwarding")
+    servers = {family: world.lan2.serve(80 + family.version) for family in FAMILIES}
+    for key in keys:
+        world.set_sysctl(key, 0)
+    told = world.weir("repair", "--keep-forwarding").out
+    assert all(key in told for key in keys), told
+    assert "nothing to mend" in world.weir("repair").out
+    assert "(was " not in world.weir("status").out
+    for last in (False, True):
+        assert [world.sysctl(key) for key in keys] == ["1", "1"]
+        for family in servers:
+            assert world.lan.connect(family.lan2, 80 + family.version).client == family.lan
+        if not last:
+            assert world.ns("nginx").ping(V4.lan) and world.ns("nginx").ping(V6.lan)
+            world.weir("delete", "--all")
+
+
 @behaviour("S6", "S9")
 @across
 @elsewhere
