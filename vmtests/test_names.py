@@ -98,11 +98,14 @@ def test_without_networks_there_are_no_names(world):
 
 
 @behaviour("L2", "C4")
-def test_a_file_that_was_edited_is_told_and_mended(world):
+@pytest.mark.parametrize("edit", ["echo 10.9.9.9 evil >>$file", "rm $file; mknod $file p", "ln -sf /run/later $file"])
+def test_a_file_that_was_edited_is_told_and_mended(world, edit):
+    """Nobody waits for what is no file any more, and nothing is written through it."""
     world.apply(SPEC)
     before = hosts(world, "front")
-    world.host.run("sh", "-c", "echo 10.9.9.9 evil >> /etc/netns/front/hosts")
-    assert "names web" in world.weir("status", check=False).out
+    world.host.run("sh", "-c", "file=$(readlink -f /etc/netns/front/hosts); " + edit)
+    for _ in range(2):
+        assert "names web" in world.weir("status", check=False).out
     world.weir("repair")
     assert hosts(world, "front") == before
     world.host.run("rm", "-r", "/etc/netns/@weir")
@@ -157,13 +160,16 @@ def test_files_of_the_user_stay_as_they_are(world):
     # made the user's own later: a link, even to what is not there yet, a file without weir's first line
     world.weir("endpoint", "set", "pg", "--dns", "192.0.2.53")
     world.weir("endpoint", "set", "api", "--dns", "192.0.2.53")
-    world.host.run("sh", "-ec", "ln -sf /run/later /etc/netns/pg/resolv.conf; sed -i 1d /etc/netns/api/resolv.conf")
+    # or what no one may wait for
+    world.host.run("sh", "-ec", "ln -sf /run/later /etc/netns/pg/resolv.conf; sed -i 1d /etc/netns/api/resolv.conf;"
+                                " rm -f /etc/netns/front/resolv.conf; mknod /etc/netns/front/resolv.conf p")
     assert world.weir("status", json=True)["in_sync"]
     assert "nothing to mend" in world.weir("repair").out
     world.weir("endpoint", "set", "pg", "--dns", "192.0.2.54")
     assert world.weir("status", json=True)["in_sync"]
     assert world.host.run("readlink", "/etc/netns/pg/resolv.conf").out == "/run/later\n"
     world.weir("delete", "--all")
+    world.host.run("test", "-p", "/etc/netns/front/resolv.conf")
     assert world.host.run("cat", "/etc/netns/api/resolv.conf").out == "nameserver 192.0.2.53\n"
     assert world.host.run("cat", "/etc/netns/front/hosts").out == "10.1.2.3 mine\n"
 

@@ -52,12 +52,25 @@ static void mark(const struct weir_links *links, char buf[96])
 
 /* ---- reading ---- */
 
-/* All of a file, in the arena. -ENOENT: absent. */
-static int read_file(const char *path, struct weir_arena *arena, char **ret, struct weir_err *err)
+/* A link or a pipe in the place of a file, which nobody may wait for. */
+static bool is_no_file(const char *path)
 {
 	struct stat st;
-	int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 
+	return lstat(path, &st) == 0 && !S_ISREG(st.st_mode);
+}
+
+/* All of a file, in the arena; of what is none, nothing. -ENOENT: absent. */
+static int read_file(const char *path, struct weir_arena *arena, char **ret, struct weir_err *err)
+{
+	static char nothing[] = "";
+	struct stat st;
+
+	if (is_no_file(path)) {
+		*ret = nothing;
+		return 0;
+	}
+	int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0 && errno == ENOENT)
 		return -ENOENT;
 	if (fd < 0)
@@ -201,8 +214,10 @@ static int name_file(int fd, const char *path)
 static int write_file(const char *path, const char *text, size_t size, struct weir_err *err)
 {
 	bool nameless;
-	int fd = open_file(path, &nameless);
 
+	if (is_no_file(path))
+		(void)unlink(path); /* what stays is told by what follows */
+	int fd = open_file(path, &nameless);
 	if (fd < 0)
 		return weir_err_errno(err, errno, "making %s", path);
 	int e = write_all(fd, text, size);

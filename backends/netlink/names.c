@@ -87,14 +87,16 @@ static enum present compare(const char *path, const struct place *place, const c
 {
 	size_t mark = strlen(place->mark);
 	char *there = calloc(1, size + 1);
-	/* weir puts no link there */
-	int fd = there ? open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC) : -1;
+	struct stat st;
+	/* weir puts neither link nor pipe there */
+	int fd = there ? open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC) : -1;
 
 	if (fd < 0) {
 		free(there);
 		return errno == ENOENT ? ABSENT : FOREIGN; /* what cannot be read is left alone */
 	}
-	ssize_t n = read(fd, there, size + 1);
+	bool file = fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
+	ssize_t n = file ? read(fd, there, size + 1) : -1;
 	(void)close(fd); /* only read */
 	enum present present = FOREIGN;
 	if (n == (ssize_t)size && memcmp(there, text, size) == 0)
