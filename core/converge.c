@@ -106,6 +106,8 @@ static int finish_sysctls(struct work *w)
 		if (r == -ENOENT)
 			r = 0; /* its interface is gone */
 	}
+	if (r == 0 && lock->n_sysctls)
+		weir_lock_settle_sysctls(lock);
 	return r;
 }
 

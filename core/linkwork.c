@@ -283,7 +283,8 @@ static int clear_the_way(struct weir_session *s, const struct weir_resolution *r
 
 /* Loaded, the module that filters within a bridge does so in every bridge of the host, until the backend
  * has switched that off again. A kill in between must not leave it on. */
-static int note_filter(struct weir_session *s, const struct weir_network *net, struct weir_err *err)
+static int note_filter(struct weir_session *s, const struct weir_network *net, bool *ret_noted,
+		       struct weir_err *err)
 {
 	static const char *const keys[] = { "net/bridge/bridge-nf-call-iptables",
 					    "net/bridge/bridge-nf-call-ip6tables",
@@ -295,14 +296,20 @@ static int note_filter(struct weir_session *s, const struct weir_network *net, s
 		return 0;
 	for (size_t i = 0; r == 0 && i < sizeof(keys) / sizeof(keys[0]); i++)
 		r = weir_session_note_sysctl(s, keys[i], 0, err);
+	*ret_noted = r == 0;
 	return r;
 }
 
 int weir_links_ensure_network(struct weir_session *s, const struct weir_network *net,
 			      struct weir_err *err)
 {
-	int r = note_filter(s, net, err);
-	return r < 0 ? r : ops_of(s)->network_ensure(s->links, net, NULL, err);
+	bool noted = false;
+	int r = note_filter(s, net, &noted, err);
+	if (r == 0)
+		r = ops_of(s)->network_ensure(s->links, net, NULL, err);
+	if (r == 0 && noted) /* no other is noted as long as links are made */
+		weir_lock_settle_sysctls(&s->lock);
+	return r;
 }
 
 static int prepare_network(struct weir_session *s, const struct weir_resolution *res,

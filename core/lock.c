@@ -14,6 +14,8 @@
 #include <time.h>
 #include <unistd.h>
 
+static const char SYSCTLS_SETTLED[] = "sysctl settled"; /* of those before it */
+
 enum {
 	FIRST_WAIT_US = 500,	     /* a change takes about 3 ms */
 	LONGEST_WAIT_US = 10000,     /* keeps a hundred waiters from eating the processor */
@@ -195,6 +197,8 @@ static int read_line(struct weir_lock *lock, const char *line)
 
 	if (parse_flow(line, &flow)) {
 		kept = lock->flows = append(lock, lock->flows, &lock->n_flows, &flow, sizeof(flow));
+	} else if (strcmp(line, SYSCTLS_SETTLED) == 0) {
+		lock->n_sysctls = 0;
 	} else if (sscanf(line, "sysctl %127s %ld", word, &sysctl.old) == 2) {
 		sysctl.key = weir_arena_strdup(&lock->arena, word);
 		if (!sysctl.key)
@@ -369,6 +373,13 @@ int weir_lock_note_backend(struct weir_lock *lock, const char *name, struct weir
 	char line[64];
 	int len = snprintf(line, sizeof(line), "backend %.31s\n", name);
 	return write_all(lock->fd, line, (size_t)len, err);
+}
+
+void weir_lock_settle_sysctls(struct weir_lock *lock)
+{
+	char line[32];
+	int len = snprintf(line, sizeof(line), "%s\n", SYSCTLS_SETTLED);
+	(void)write_all(lock->fd, line, (size_t)len, NULL); /* failing, it is done once more */
 }
 
 void weir_lock_settle(struct weir_lock *lock)

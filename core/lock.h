@@ -59,6 +59,8 @@ int weir_lock_note_attachment(struct weir_lock *lock, const struct weir_endpoint
 			      const struct weir_attachment *att, struct weir_err *err);
 int weir_lock_note_backend(struct weir_lock *lock, const char *name, struct weir_err *err);
 
+/* The sysctls noted so far are as they should be: from now on they are whoever's sets them. */
+void weir_lock_settle_sysctls(struct weir_lock *lock);
 /* What is noted has been done, and something else could not be: a mark without notes stays. */
 void weir_lock_settle(struct weir_lock *lock);
 /* Gives the lock up; `clean`: all work is done, or undone. Without it the mark stays. */

@@ -245,6 +245,35 @@ static void test_notes_are_carried_out_once(void **state)
 	assert_int_equal(mark_size(h), 0);
 }
 
+static size_t count_noted_sysctls(struct host *h)
+{
+	struct weir_lock lock;
+	assert_int_equal(take(h, 0, NULL, &lock), 0);
+	size_t n = lock.n_sysctls;
+	assert_true(lock.dirty);
+	weir_lock_release(&lock, false);
+	return n;
+}
+
+/* So with sysctls, even where all the rest fails: somebody else may have set them meanwhile. */
+static void test_sysctls_are_given_back_once(void **state)
+{
+	struct host *h = *state;
+	OK(h, apply(h, spec));
+	assert_int_equal(weir_memory_set_sysctl("net/ipv6/conf/eth0/accept_ra", 2), 0);
+	write_mark(h, "sysctl net/ipv6/conf/eth0/accept_ra 1\n");
+	for (unsigned n = 1; count_noted_sysctls(h); n++) {
+		weir_memory_fail_at(n, ENOMEM);
+		assert_int_equal(repair(h), -ENOMEM);
+	}
+	weir_memory_fail_at(0, 0);
+	assert_int_equal(weir_memory_set_sysctl("net/ipv6/conf/eth0/accept_ra", 2), 0);
+	OK(h, repair(h));
+	char *now = dump(h);
+	assert_non_null(strstr(now, "sysctl net/ipv6/conf/eth0/accept_ra 2\n"));
+	free(now);
+}
+
 /* ---- killed and waiting ---- */
 
 static void die(void *ctx, const char *what, size_t done, size_t total)
@@ -379,6 +408,7 @@ int main(void)
 		HOST_TEST(test_nonsense_in_a_mark_is_only_a_mark),
 		HOST_TEST(test_notes_are_carried_out),
 		HOST_TEST(test_notes_are_carried_out_once),
+		HOST_TEST(test_sysctls_are_given_back_once),
 		HOST_TEST(test_a_killed_holder),
 		HOST_TEST(test_the_folder_goes_while_another_waits),
 		HOST_TEST(test_many_at_once),
