@@ -125,7 +125,7 @@ static int check_route(const struct weir_attach *a, int index, const struct weir
 				    a->att->host_ifname);
 	return weir_err_set(err, ESTALE,
 			    "what the host sends to %s goes another way than by %s: a rule, an "
-			    "address or a route of its own comes before weir's route (ip rule; ip "
+			    "address or another route of the host's comes first (ip rule; ip "
 			    "route get %s)",
 			    text, a->att->host_ifname, text);
 }
