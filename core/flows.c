@@ -44,7 +44,7 @@ static int cut_mapping(struct list *list, const struct weir_entry *entry)
 			 });
 }
 
-/* An endpoint's address: what it sent and what came to it. */
+/* An endpoint's address: what it sent and what came to it. Somebody else may have it now. */
 static int cut_prefix(struct list *list, struct weir_prefix prefix)
 {
 	int r = add(list, (struct weir_flow_match){ .family = prefix.addr.family, .src = prefix });
@@ -159,7 +159,7 @@ static int cut_one(struct list *list, const struct weir_delta *delta,
 		   const struct weir_entry *entry)
 {
 	const struct weir_entry *now = replacement(delta, entry);
-	if (now && (entry->kind == WEIR_ENTRY_NETWORK || entry->kind == WEIR_ENTRY_SOURCE))
+	if (now && entry->kind == WEIR_ENTRY_NETWORK)
 		return 0; /* judged */
 	if (now && entry->kind == WEIR_ENTRY_SUBNET && strcmp(now->ifname, entry->ifname) == 0)
 		return cut_departed(list, entry);
@@ -182,8 +182,7 @@ int weir_flows_of(const struct weir_delta *delta, const struct weir_model *model
 		weir_arena_alloc(arena, (delta->n_removed + 1) * sizeof(*gone));
 	int r = gone ? 0 : -ENOMEM;
 	for (size_t i = 0; r == 0 && i < delta->n_removed; i++)
-		if (delta->removed[i]->kind == WEIR_ENTRY_SOURCE &&
-		    !replacement(delta, delta->removed[i]))
+		if (delta->removed[i]->kind == WEIR_ENTRY_SOURCE)
 			gone[n_gone++] = &delta->removed[i]->addr;
 	if (n_gone)
 		qsort(gone, n_gone, sizeof(*gone), compare_addrs);
@@ -232,8 +231,8 @@ static bool holds(const struct addrs *addrs, const struct weir_addr *addr)
 	       bsearch(&addr, addrs->items, addrs->n, sizeof(*addrs->items), compare_addrs);
 }
 
-/* Who may talk to whom has changed for an address that has been there before and still is. One that
- * comes has no connections yet, and those of one that goes are cut anyway. */
+/* Who may talk to whom has changed for an address that has been there before and still is, with the same
+ * owner. One that comes has no connections yet, and those of one that goes are cut anyway. */
 static bool changes_somebody(const struct weir_entry *const *entries, size_t n,
 			     struct weir_arena *arena)
 {

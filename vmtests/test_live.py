@@ -163,6 +163,34 @@ def test_a_change_ends_what_it_refuses(world, change, mode):
     assert streams.ended(want) == want
 
 
+def roles(**of):
+    """Endpoints of n, by their last numbers; a policy lets the front ones alone reach pg."""
+    at = {name: {"networks": {"n": {"ip": ["10.88.1.%d" % number, "fd00:88:1::%d" % number]}}, "labels": {"role": role}}
+          for name, (number, role) in of.items()}
+    return {"networks": {"n": dual(1), "db": dual(2)}, "endpoints": {**at, "pg": on("db")},
+            "policies": [{"name": "front", "from": {"labels": {"role": "front"}}, "to": {"endpoint": "pg"}, "action": "allow"}]}
+
+
+@behaviour("N8", "P6", "S9")
+@pytest.mark.parametrize("after", [
+    {"other": (5, "back"), "third": (6, "front")},
+    {"one": (6, "front"), "other": (5, "back")},
+], ids=["replaced", "swapped"])
+def test_an_address_handed_on(world, after):
+    """In one change: who has it now has none of the connections that it was seen in."""
+    before = {"one": (5, "front"), "other": (6, "back")} if "one" in after else {"one": (5, "front")}
+    world.apply(roles(**before))
+    world.ns("pg").serve(5000, "udp")
+    there = [world.address("pg", family.version) for family in FAMILIES]
+    for address in there:
+        assert world.ns("one").connect(address, 5000, "udp", sport=4000).server == "pg"
+    world.apply(roles(**after), "--prune")
+    front = next(name for name, (_, role) in after.items() if role == "front")
+    for address in there:
+        assert world.ns("other").connect(address, 5000, "udp", sport=4000, ms=ATTEMPT_MS).outcome == "timeout"
+        assert world.ns(front).connect(address, 5000, "udp", sport=4000).server == "pg"
+
+
 @behaviour("L6", "L11")
 @pytest.mark.parametrize("verb", ["set", "apply"])
 def test_a_new_address_is_told(world, verb):
