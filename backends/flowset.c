@@ -25,7 +25,8 @@ static uint64_t shape_of(const struct weir_flow_match *m)
 	shape = shape << 2 | m->reply_src.addr.family;
 	shape = shape << 8 | m->reply_src.len;
 	shape = shape << 2 | (uint64_t)m->proto;
-	return shape << 1 | m->untranslated;
+	shape = shape << 1 | m->untranslated;
+	return shape << 1 | m->published;
 }
 
 static_assert(WEIR_NUM_FAMILIES <= 4 && WEIR_NUM_PROTOS <= 4, "each has two bits of a shape");
@@ -79,6 +80,7 @@ static struct weir_flow_match cut(const struct weir_flow_match *m,
 		.proto = like->proto,
 		.dst_ports = m->dst_ports,
 		.untranslated = like->untranslated,
+		.published = like->published,
 	};
 }
 
@@ -141,7 +143,8 @@ static bool shape_matches(const struct weir_flowset *set, size_t first,
 {
 	const struct weir_flow_match *like = &set->items[first];
 	if (like->family != conn->family || (like->proto && like->proto != conn->proto) ||
-	    (like->untranslated && !conn->untranslated))
+	    (like->untranslated && !conn->untranslated) ||
+	    (like->published && weir_addr_cmp(&conn->dst, &conn->reply_src.addr) == 0))
 		return false;
 	struct weir_flow_match key = cut(conn, like);
 	size_t after = find_after(set, first, &key, compare_items);

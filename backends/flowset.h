@@ -19,7 +19,7 @@ void weir_flowset_free(struct weir_flowset *set);
 
 /* Does any of them match this connection? It is given as the narrowest match of it: of the addresses alone
  * (no prefix lengths), and of dst_ports only lo, 0 where its protocol has none. `untranslated`: no NAT
- * has touched it. */
+ * has touched it; whether it is `published` the addresses tell. */
 bool weir_flowset_matches(const struct weir_flowset *set, const struct weir_flow_match *conn);
 
 #endif

@@ -60,6 +60,7 @@ struct weir_flow_match {
 	enum weir_proto proto;
 	struct weir_ports dst_ports; /* original destination ports */
 	bool untranslated;	     /* only connections that no NAT has touched */
+	bool published;		     /* only those whose destination is not who answers */
 	bool outside; /* never for forget(): weir_flows_cut() asks who is at the other end */
 };
 

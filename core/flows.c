@@ -41,6 +41,7 @@ static int cut_mapping(struct list *list, const struct weir_entry *entry)
 				 .reply_src = whole(&entry->to),
 				 .proto = entry->proto,
 				 .dst_ports = entry->ports,
+				 .published = true,
 			 });
 }
 

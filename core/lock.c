@@ -23,7 +23,7 @@ enum {
 	LINE_MAX_SIZE = PATH_MAX + 512
 };
 
-static const char FLOW_FORMAT[] = "forget %u %s %s %s %u %u-%u %u %u\n";
+static const char FLOW_FORMAT[] = "forget %u %s %s %s %u %u-%u %u %u %u\n";
 
 #define ATTACHMENT_FORMAT "attach %s %s %s %s %" PRIuMAX " %" PRIuMAX " %" PRIuMAX " %s %s\n"
 
@@ -123,11 +123,11 @@ static bool parse_prefix(const char *text, struct weir_prefix *ret)
 static bool parse_flow(const char *line, struct weir_flow_match *ret)
 {
 	struct weir_flow_match flow = { 0 };
-	unsigned family, proto, lo, hi, untranslated, outside = 0;
+	unsigned family, proto, lo, hi, untranslated, outside = 0, published = 0;
 	char src[WEIR_PREFIX_TEXT], dst[WEIR_PREFIX_TEXT], reply[WEIR_PREFIX_TEXT];
 
-	if (sscanf(line, "forget %u %49s %49s %49s %u %u-%u %u %u", &family, src, dst, reply,
-		   &proto, &lo, &hi, &untranslated, &outside) < 8)
+	if (sscanf(line, "forget %u %49s %49s %49s %u %u-%u %u %u %u", &family, src, dst, reply,
+		   &proto, &lo, &hi, &untranslated, &outside, &published) < 8)
 		return false;
 	if (family >= WEIR_NUM_FAMILIES || proto >= WEIR_NUM_PROTOS || lo > hi || hi > UINT16_MAX)
 		return false;
@@ -136,6 +136,7 @@ static bool parse_flow(const char *line, struct weir_flow_match *ret)
 	flow.dst_ports = (struct weir_ports){ (uint16_t)lo, (uint16_t)hi };
 	flow.untranslated = untranslated;
 	flow.outside = outside;
+	flow.published = published;
 	if (strcmp(dst, "-") != 0 && weir_addr_parse(dst, &flow.dst, NULL) < 0)
 		return false;
 	if (!parse_prefix(src, &flow.src) || !parse_prefix(reply, &flow.reply_src))
@@ -330,7 +331,7 @@ int weir_lock_note_flows(struct weir_lock *lock, const struct weir_flow_match *m
 		(void)fprintf(out, FLOW_FORMAT, (unsigned)flow->family, text_or_dash(src),
 			      text_or_dash(dst), text_or_dash(reply), (unsigned)flow->proto,
 			      flow->dst_ports.lo, flow->dst_ports.hi, (unsigned)flow->untranslated,
-			      (unsigned)flow->outside);
+			      (unsigned)flow->outside, (unsigned)flow->published);
 	}
 	bool failed = n && (!out || ferror(out));
 	if (out && fclose(out) != 0)

@@ -98,12 +98,12 @@ def test_a_network_is_changed(world):
 
 
 class Streams:
-    """Streams of each family between all kinds of ends: a, which publishes 8080, and b in n, which trusts eth0; c in m,
-    which is open; the host, and the lan."""
+    """Streams of each family between all kinds of ends: a, which publishes 8080 and 80, and b in n, which trusts eth0;
+    c in m, which is open; the host, and the lan."""
 
     def __init__(self, world, mode):
         world.apply({"networks": {"n": dual(1, mode=mode, trusted=["eth0"]), "m": dual(2, default={"ingress": "allow"})},
-                     "endpoints": {"a": on("n", publish=["8080:80"]), "b": on("n"), "c": on("m")}})
+                     "endpoints": {"a": on("n", publish=["8080:80", "80:80"]), "b": on("n"), "c": on("m")}})
         a, b, c = (world.ns(name) for name in "abc")
         for ns, ports in ((a, [80]), (c, [80]), (world.lan, [80]), (world.host, [70, 53])):
             for port in ports:
@@ -146,6 +146,8 @@ CHANGES = {
     "two isolated": (APART, ["near"], (4, 6)),
     "internal": ([[*SET_M, "--internal"]], ["across"], (4, 6)),
     "ingress deny": ([[*SET_M, "--default-ingress", "deny"]], ["across"], (4, 6)),
+    "unpublish": ([["port", "rm", "a", "8080:80"]], ["published", "hairpin"], (4, 6)),
+    "unpublish another": ([["port", "rm", "a", "80:80"]], [], (4, 6)),  # of the number that others know directly
 }
 ON_A_BRIDGE = ["one isolated", "two isolated"]
 

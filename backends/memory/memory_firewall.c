@@ -395,7 +395,8 @@ static bool flow_matches(const struct weir_flow_match *wanted, const struct weir
 	       prefix_matches(&wanted->reply_src, &flow->reply_src) &&
 	       (!wanted->proto || wanted->proto == flow->proto) &&
 	       ports_match(wanted->dst_ports, flow->dst_ports) &&
-	       (!wanted->untranslated || flow->untranslated);
+	       (!wanted->untranslated || flow->untranslated) &&
+	       (!wanted->published || weir_addr_cmp(&flow->dst, &flow->reply_src.addr) != 0);
 }
 
 static int memory_forget(struct weir_firewall *fw, const struct weir_flow_match *matches, size_t n,

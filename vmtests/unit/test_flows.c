@@ -31,6 +31,8 @@ static const struct flow flows[] = {
 	{ "10.1.0.1", "10.1.0.11", "10.1.0.11", 80, WEIR_TCP },	   /* the host to b */
 	{ "10.1.0.11", "192.0.2.1", "10.1.0.10", 8080, WEIR_TCP }, /* b to what a publishes */
 	{ "10.1.0.99", "10.1.0.1", "10.1.0.1", 80, WEIR_TCP },	   /* somebody else on the bridge */
+	{ "10.1.0.1", "10.1.0.10", "10.1.0.10", 8080,
+	  WEIR_TCP }, /* the host to a's port, past what is published */
 };
 
 static struct weir_addr addr(const char *text)
@@ -109,7 +111,7 @@ static void test_detaching_cuts_both_directions(void **state)
 	struct host *h = *state;
 	start(h);
 	OK(h, remove_endpoint(h, "a"));
-	CUT(0, 3, 5, 11);
+	CUT(0, 3, 5, 11, 13);
 }
 
 static void test_publishing_udp_takes_over(void **state)

@@ -64,6 +64,7 @@ static struct weir_flow_match some_match(void)
 		.proto = (enum weir_proto)below(WEIR_NUM_PROTOS),
 		.dst_ports = some_ports(),
 		.untranslated = below(3) == 0,
+		.published = below(3) == 0,
 	};
 	if (below(2))
 		match.dst = some_addr(family);
@@ -97,7 +98,8 @@ static bool matches(const struct weir_flow_match *m, const struct weir_flow_matc
 		weir_prefix_contains(&m->reply_src, &conn->reply_src.addr)) &&
 	       (!m->proto || m->proto == conn->proto) &&
 	       (!m->dst_ports.lo || (m->dst_ports.lo <= port && port <= m->dst_ports.hi)) &&
-	       (!m->untranslated || conn->untranslated);
+	       (!m->untranslated || conn->untranslated) &&
+	       (!m->published || weir_addr_cmp(&conn->dst, &conn->reply_src.addr) != 0);
 }
 
 static void test_answers_as_each_in_turn(void **state)

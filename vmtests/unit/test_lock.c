@@ -109,6 +109,7 @@ static void test_a_mark_is_read_back(void **state)
 	struct weir_flow_match flows[2] = { flow_to("192.0.2.1", 8080), { .family = WEIR_IPV6 } };
 	assert_int_equal(weir_prefix_parse("fd01::/64", &flows[1].src, NULL), 0);
 	assert_int_equal(weir_prefix_parse("fd02::5/128", &flows[1].reply_src, NULL), 0);
+	flows[0].published = true;
 	flows[1].untranslated = flows[1].outside = true;
 	OK(h, take(h, 0, "weir apply", &lock));
 	OK(h, weir_lock_note_flows(&lock, flows, 2, &h->err));
@@ -140,6 +141,7 @@ static void test_a_mark_is_read_back(void **state)
 		assert_memory_equal(&a->dst_ports, &b->dst_ports, sizeof(a->dst_ports));
 		assert_int_equal(a->untranslated, b->untranslated);
 		assert_int_equal(a->outside, b->outside);
+		assert_int_equal(a->published, b->published);
 	}
 	assert_int_equal(lock.n_sysctls, 1);
 	assert_string_equal(lock.sysctls[0].key, "net/ipv4/ip_forward");
