@@ -60,7 +60,7 @@ static bool denies(const struct weir_policy *policy)
 	return policy && policy->action != WEIR_ALLOW;
 }
 
-/* What an endpoint routes, its network's bridge carries: it comes out of the network and goes into it. */
+/* What an endpoint routes, its network's bridge carries on its way to the router or from it. */
 static bool is_carried(const struct weir_network *net, const struct weir_network *other)
 {
 	return net && net != other && net->gateway_endpoint;
@@ -119,18 +119,34 @@ static bool is_closed_to(const struct weir_network *out, const struct weir_conne
 	       l4 != WEIR_L4_ICMPV6;
 }
 
-/* ---- the defaults ---- */
+/* ---- policies ---- */
 
-static bool keeps_in(const struct weir_network *from, const struct weir_network *to)
+/* Do policies and defaults see what two of the network say to each other? */
+static bool is_bound(const struct weir_network *net)
 {
-	return (from && from->egress == WEIR_DEFAULT_DENY) ||
-	       (is_carried(to, from) && to->egress == WEIR_DEFAULT_DENY);
+	return net->filtered || net->isolate || weir_mode_traits(net->mode)->routed;
 }
 
-static bool keeps_out(const struct weir_network *from, const struct weir_network *to)
+/* Can a policy mean both? It means endpoints and the outside, never somebody else in a network; and on the
+ * bridge that carries it to a router, or from one, nothing looks like the outside. */
+static bool is_meant(const struct weir_peer *from, const struct weir_peer *to,
+		     const struct weir_network *out, const struct weir_network *in)
 {
-	return (to && to->ingress == WEIR_DEFAULT_DENY) ||
-	       (is_carried(from, to) && from->ingress == WEIR_DEFAULT_DENY);
+	if (is_carried(out, in))
+		return is_bound(out) && from->ep && to->ep;
+	if (is_carried(in, out))
+		return from->ep;
+	return (from->host || from->ep || !out) && (to->host || to->ep || !in);
+}
+
+/* ---- the defaults ---- */
+
+/* Of a network by which it passes: what a bridge carries comes out of the network and goes into it. */
+static bool is_kept(const struct weir_network *net, const struct weir_gates *gates)
+{
+	return net && is_bound(net) &&
+	       ((!gates->egress && net->egress == WEIR_DEFAULT_DENY) ||
+		(!gates->ingress && net->ingress == WEIR_DEFAULT_DENY));
 }
 
 /* Does the host route it, and lets nothing pass by itself? From outside it may have come by an interface
@@ -142,17 +158,17 @@ static bool is_closed(const struct weir_network *from, const struct weir_network
 		return false;
 	if (from && weir_locate_is_hosted(from))
 		return to->ingress == WEIR_AS_USUAL && !weir_locate_is_trusted(to, from->ifname);
-	return !is_carried(from, to) && (distrusted || !to->n_trusted);
+	return distrusted || !to->n_trusted;
 }
 
 /* No policy denies: do the defaults, or what is usual? */
 static bool refused_by_default(const struct weir_network *from, const struct weir_network *to,
 			       const struct weir_gates *gates, bool published, bool distrusted)
 {
-	if (!gates->egress && keeps_in(from, to))
+	if (!gates->egress && from && from->egress == WEIR_DEFAULT_DENY)
 		return true;
-	return !gates->ingress &&
-	       (keeps_out(from, to) || (!published && is_closed(from, to, distrusted)));
+	return !gates->ingress && ((to && to->ingress == WEIR_DEFAULT_DENY) ||
+				   (!published && is_closed(from, to, distrusted)));
 }
 
 bool weir_judge_refuses(const void *everybody, const struct weir_connection *conn)
@@ -161,7 +177,8 @@ bool weir_judge_refuses(const void *everybody, const struct weir_connection *con
 	struct weir_peer from = find_peer(model, &conn->from, conn->from_host);
 	struct weir_peer to = find_peer(model, &conn->to, conn->to_host);
 	const struct weir_network *out = network_of(model, &from), *in = network_of(model, &to);
-	struct weir_gates gates = { 0 };
+	const struct weir_gates silent = { 0 };
+	struct weir_gates gates = silent;
 	/* nobody knows by which interface came what had announced it */
 	bool published = conn->published || (conn->expected && !conn->distrusted);
 
@@ -180,9 +197,13 @@ bool weir_judge_refuses(const void *everybody, const struct weir_connection *con
 	if (out && out == in && out->filtered &&
 	    (weir_addr_is_link_local(&conn->from) || weir_addr_is_link_local(&conn->to)))
 		return true;
-	weir_gates_ask(model, &from, &to, l4s[conn->protocol], conn->port, &gates);
+	if (is_meant(&from, &to, out, in))
+		weir_gates_ask(model, &from, &to, l4s[conn->protocol], conn->port, &gates);
 	if (denies(gates.egress) || denies(gates.ingress))
 		return true;
+	/* where it arrives, its sender is nobody of the network's */
+	if (is_carried(out, in) || is_carried(in, out))
+		return is_kept(out, &gates) || is_kept(in, &silent);
 	if (to.host)
 		return !gates.ingress && is_closed_to(out, conn);
 	return !from.host && refused_by_default(out, in, &gates, published, conn->distrusted);

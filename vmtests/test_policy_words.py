@@ -279,19 +279,26 @@ def test_tightening_cuts(world, how):
 NOISE = {"name": "noise", "from": {"endpoint": "ui"}, "to": {"endpoint": "pg"}, "ports": ["25/tcp"], "action": "deny"}
 
 
+FAR = {4: "10.99.0.2", 6: "fd00:99::2"}
+
+
+def where(world, name, family):
+    return FAR[family.version] if name == "far" else world.address(name, family.version)
+
+
 def opened(world, sender, receiver):
     """A stream of each family, known by its version."""
     ns = world.lan if sender == "lan" else world.ns(sender)
     world.ns(receiver).serve(80)
     for family in FAMILIES:
-        assert ns.open(family.version, world.address(receiver, family.version), 80).server == receiver
+        assert ns.open(family.version, where(world, receiver, family), 80).server == receiver
         assert ns.say(family.version, "before") == "before"
 
 
 def fares(world, sender, receiver):
     """Whether new streams and old ones get through, in either family."""
     ns = world.lan if sender == "lan" else world.ns(sender)
-    new = {ns.connect(world.address(receiver, family.version), 80, ms=ATTEMPT_MS).server == receiver for family in FAMILIES}
+    new = {ns.connect(where(world, receiver, family), 80, ms=ATTEMPT_MS).server == receiver for family in FAMILIES}
     old = {ns.say(family.version, "after", ms=ATTEMPT_MS) == "after" for family in FAMILIES}
     return {"new": new, "old": old}
 
@@ -326,6 +333,83 @@ def test_what_a_router_joins_goes_on(world, name, default):
     world.apply(dict(spec, policies=[NOISE]))
     assert fares(world, "api", "pg") == ALIVE
     world.weir("network", "set", name, "--default-" + default, "deny")
+    assert fares(world, "api", "pg") == CUT
+
+
+def stranger(world, bridge, number):
+    """Somebody on the bridge of network `number` who is no endpoint."""
+    theirs = world.netns("vm")
+    world.host.run("sh", "-ec", "ip link add v0 type veth peer name eth0 netns vm; ip link set v0 master %s up" % bridge)
+    theirs.run("sh", "-ec", "ip link set eth0 up; ip addr add 10.88.{0}.250/24 dev eth0; "
+               "ip addr add fd00:88:{0}::250/64 dev eth0 nodad".format(number))
+
+
+@behaviour("P6", "P8", "S9")
+@pytest.mark.parametrize("action, default, then", [("deny", "usual", ALIVE), ("allow", "deny", CUT)], ids=["denied", "allowed"])
+def test_who_is_no_endpoint(world, action, default, then):
+    """Policies do not speak of others on the bridge; its defaults do."""
+    spec = {"networks": {"web": dual(1)}, "endpoints": {name: on("web") for name in ("api", "ui", "pg")},
+            "policies": [{"name": "all", "to": {"endpoint": "pg"}, "ports": ["80/tcp"], "action": action}]}
+    world.apply(spec)
+    stranger(world, "wb-web", 1)
+    opened(world, "vm", "pg")
+    world.apply(dict(spec, policies=[*spec["policies"], NOISE]))
+    assert fares(world, "vm", "pg") == ALIVE
+    world.weir("network", "set", "web", "--default-ingress", default)
+    assert fares(world, "vm", "pg") == then
+
+
+WITHIN = dict(NOISE, **{"from": "any", "to": {"network": "web"}})
+
+
+def to_router(seen, *policies):
+    """web's way out is a router that leads to db's endpoint, and to far, which is none of weir's. One network is named
+    whose bridge shows the host what passes; on two a cut stream could begin anew where nothing is bound."""
+    return {"networks": {net: dual(n, gateway="router", filter_bridged=net == seen) for net, n in (("web", 1), ("db", 2))},
+            "endpoints": {"router": on("web", "db", forward=True), "api": on("web"), "ui": on("web"), "pg": on("db")},
+            "policies": list(policies)}
+
+
+def far(world):
+    theirs, router = world.netns("far"), world.ns("router")
+    world.host.run("ip", "link", "add", "r0", "netns", "router", "type", "veth", "peer", "name", "eth0", "netns", "far")
+    router.run("ip", "link", "set", "r0", "up")
+    theirs.run("ip", "link", "set", "eth0", "up")
+    router.run("sh", "-ec", "ip link set r0 down; ip link set r0 up; ip addr add 10.99.0.1/24 dev r0; "
+               "ip addr add fd00:99::1/64 dev r0 nodad")
+    theirs.run("sh", "-ec", "ip addr add 10.99.0.2/24 dev eth0; ip addr add fd00:99::2/64 dev eth0 nodad; "
+               "ip route add default via 10.99.0.1; ip route add default via fd00:99::1")
+
+
+@behaviour("P6", "L5", "S9")
+@pytest.mark.parametrize("action, default, then", [("deny", "usual", ALIVE), ("allow", "deny", CUT)], ids=["denied", "allowed"])
+@pytest.mark.parametrize("way", ["out", "in"])
+def test_what_a_router_leads_elsewhere(world, way, action, default, then):
+    """Policies do not see it; the defaults of the bridge that carries it do."""
+    ends = {"out": ("api", "far"), "in": ("far", "api")}[way]
+    said = {"out": {"from": {"endpoint": "api"}, "to": "outside"}, "in": {"from": "outside", "to": {"endpoint": "api"}}}[way]
+    spec = to_router("web", {"name": "all", "ports": ["80/tcp"], "action": action, **said})
+    world.apply(spec)
+    far(world)
+    opened(world, *ends)
+    world.apply(dict(spec, policies=[*spec["policies"], WITHIN]))
+    assert fares(world, *ends) == ALIVE
+    world.weir("network", "set", "web", "--default-egress", default)
+    assert fares(world, *ends) == then
+
+
+@behaviour("P6", "L5", "S9")
+@pytest.mark.parametrize("bound", [True, False], ids=["bound", "free"])
+@pytest.mark.parametrize("action, default", [("deny", "usual"), ("allow", "deny")], ids=["denied", "allowed"])
+def test_what_a_router_leads_to_an_endpoint(world, action, default, bound):
+    """A bridge whose own traffic is bound knows both by their addresses."""
+    also = ["web", WITHIN] if bound else ["db"]
+    world.apply(to_router(*also))
+    opened(world, "api", "pg")
+    world.apply(to_router(*also, {"name": "all", "from": {"endpoint": "api"}, "to": {"endpoint": "pg"}, "action": action}))
+    world.weir("network", "set", "web", "--default-egress", default)
+    assert fares(world, "api", "pg") == (CUT if action == "deny" and bound else ALIVE)
+    world.weir("network", "set", "db", "--default-ingress", "deny")
     assert fares(world, "api", "pg") == CUT
 
 
