@@ -191,8 +191,8 @@ bool weir_judge_refuses(const void *everybody, const struct weir_connection *con
 		return false;
 	if (refused_always(conn, &from, &to, out, in, published))
 		return true;
-	if (out && out == in && (!weir_network_is_filtered(out) && !published))
-		return false; /* it never meets the host */
+	if (out && out == in && !is_bound(out))
+		return false;
 	/* no policy can mean these there */
 	if (out && out == in && out->filtered &&
 	    (weir_addr_is_link_local(&conn->from) || weir_addr_is_link_local(&conn->to)))

@@ -217,6 +217,25 @@ static void test_trusting_fewer_cuts_what_came_in(void **state)
 	CUT();
 }
 
+/* Policies do not see it where they do not see what neighbours say to each other. */
+static void test_what_an_endpoint_says_to_itself(void **state)
+{
+	static const struct flow own = { "10.1.0.10", "192.0.2.1", "10.1.0.10", 8080, WEIR_TCP };
+	const struct weir_flow_match to_itself = make(&own);
+	struct host *h = *state;
+	start(h);
+	assert_int_equal(weir_memory_add_flow(&to_itself), 0);
+	OK(h,
+	   apply(h, "policies: [{name: own, from: 'endpoint:a', to: 'endpoint:a', action: deny}]"));
+	assert_int_equal(weir_memory_flows(), N_OF(flows) + 1);
+	OK(h, remove_policy(h, "own"));
+	OK(h, apply(h, "policies:\n"
+		       "  - {name: neighbours, from: 'endpoint:b', to: 'endpoint:a', ports: "
+		       "[9/tcp], action: deny}\n"
+		       "  - {name: own, from: 'endpoint:a', to: 'endpoint:a', action: deny}\n"));
+	assert_int_equal(weir_memory_flows(), N_OF(flows));
+}
+
 /* A stream that lost its entry would never be let in again: it is no bare SYN. */
 static void test_opening_a_network_cuts_nothing(void **state)
 {
@@ -279,6 +298,7 @@ int main(void)
 		HOST_TEST(test_internal_cuts_what_leaves_and_what_came_to_the_host),
 		HOST_TEST(test_another_translation_cuts_what_has_left),
 		HOST_TEST(test_trusting_fewer_cuts_what_came_in),
+		HOST_TEST(test_what_an_endpoint_says_to_itself),
 		HOST_TEST(test_opening_a_network_cuts_nothing),
 		HOST_TEST(test_what_is_not_touched_lives_on),
 		HOST_TEST(test_repair_cuts_nothing_of_what_comes_back),
