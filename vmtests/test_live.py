@@ -146,10 +146,11 @@ CHANGES = {
     "two isolated": (APART, ["near"], (4, 6)),
     "internal": ([[*SET_M, "--internal"]], ["across"], (4, 6)),
     "ingress deny": ([[*SET_M, "--default-ingress", "deny"]], ["across"], (4, 6)),
+    "isolate and filter": ([[*SET_N, "--isolate"], [*SET_N, "--filter-bridged"]], ["near", "hairpin"], (4, 6)),
     "unpublish": ([["port", "rm", "a", "8080:80"]], ["published", "hairpin"], (4, 6)),
     "unpublish another": ([["port", "rm", "a", "80:80"]], [], (4, 6)),  # of the number that others know directly
 }
-ON_A_BRIDGE = ["one isolated", "two isolated"]
+ON_A_BRIDGE = ["one isolated", "two isolated", "isolate and filter"]
 
 
 @behaviour("L11", "N8", "P2", "P6", "R3", "S9")
