@@ -269,20 +269,16 @@ static void route(struct weir_walk *w)
 		weir_walk_accept(w, "from the host", NULL);
 }
 
-/* What a bridge carries to an address elsewhere, by an endpoint that is a router, no policy knows: only the
- * defaults of its network bind it. */
+/* What a bridge carries to an address elsewhere, by an endpoint that is a router: policies know endpoints of
+ * other networks there, and nobody outside. */
 static bool refused_towards_gateway(struct weir_walk *w)
 {
 	if (weir_walk_is_discovery(w))
 		return false;
-	if (opens_nothing(w))
-		weir_walk_drop(w, WEIR_DROP_NOT_SYN, NULL);
-	else if (w->from->egress == WEIR_DEFAULT_DENY)
-		weir_walk_drop(w, WEIR_DROP_EGRESS, w->from);
-	else if (w->from->ingress == WEIR_DEFAULT_DENY)
-		weir_walk_drop(w, WEIR_DROP_INGRESS, w->from);
-	else
-		return false;
+	w->to = w->from;
+	if (!opens_nothing(w))
+		return weir_walk_decide_carried(w);
+	weir_walk_drop(w, WEIR_DROP_NOT_SYN, NULL);
 	return true;
 }
 

@@ -32,6 +32,8 @@ void weir_walk_translate(struct weir_walk *w);
 /* What policies and defaults say (walk_gates.c). True when the packet's way ends here, in either way; else
  * nothing of the answer is set. */
 bool weir_walk_decide_forwarded(struct weir_walk *w);
+/* Of what a bridge carries to an address elsewhere: it comes out of the network and goes into it. */
+bool weir_walk_decide_carried(struct weir_walk *w);
 bool weir_walk_decide_with_host(struct weir_walk *w, bool from_host);
 
 /* Neighbour and listener discovery: without it nobody on a link finds anybody. */

@@ -98,6 +98,28 @@ bool weir_walk_decide_forwarded(struct weir_walk *w)
 	       allowed_by_policy(w, &gates);
 }
 
+/* Whoever of weir's has it, in whatever network. */
+static bool find_anywhere(const struct weir_walk *w, const struct weir_addr *addr,
+			  struct weir_peer *ret)
+{
+	for (size_t i = 0; i < w->model->n_networks; i++) {
+		const struct weir_network *net = &w->model->networks[i];
+		if (weir_mode_traits(net->mode)->host && find_peer(w, net, addr, ret))
+			return true;
+	}
+	return false;
+}
+
+bool weir_walk_decide_carried(struct weir_walk *w)
+{
+	struct weir_gates gates = { 0 };
+	struct weir_peer from, to;
+
+	if (find_peer(w, w->from, &w->flow->src, &from) && find_anywhere(w, &w->answer->dst, &to))
+		ask_gates(w, &from, &to, &gates);
+	return denied_by_policy(w, &gates) || denied_by_default(w, &gates);
+}
+
 bool weir_walk_decide_with_host(struct weir_walk *w, bool from_host)
 {
 	struct weir_gates gates = { 0 };

@@ -398,17 +398,20 @@ def test_what_a_router_leads_elsewhere(world, way, action, default, then):
     assert fares(world, *ends) == then
 
 
-@behaviour("P6", "L5", "S9")
+@behaviour("P6", "P9", "L5", "S9")
 @pytest.mark.parametrize("bound", [True, False], ids=["bound", "free"])
 @pytest.mark.parametrize("action, default", [("deny", "usual"), ("allow", "deny")], ids=["denied", "allowed"])
 def test_what_a_router_leads_to_an_endpoint(world, action, default, bound):
-    """A bridge whose own traffic is bound knows both by their addresses."""
+    """A bridge whose own traffic is bound knows both by their addresses, and `policy test` says so."""
     also = ["web", WITHIN] if bound else ["db"]
     world.apply(to_router(*also))
     opened(world, "api", "pg")
     world.apply(to_router(*also, {"name": "all", "from": {"endpoint": "api"}, "to": {"endpoint": "pg"}, "action": action}))
     world.weir("network", "set", "web", "--default-egress", default)
-    assert fares(world, "api", "pg") == (CUT if action == "deny" and bound else ALIVE)
+    denied = action == "deny" and bound
+    assert fares(world, "api", "pg") == (CUT if denied else ALIVE)
+    said = world.weir("policy", "test", "--from", "api", "--to", "pg:80/tcp", json=True)["answers"]
+    assert [answer["verdict"] for answer in said] == ["deny" if denied else "allow"] * 2, said
     world.weir("network", "set", "db", "--default-ingress", "deny")
     assert fares(world, "api", "pg") == CUT
 

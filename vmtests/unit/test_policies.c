@@ -483,7 +483,9 @@ static const char *expected(const struct interpreter *in, const struct weir_mode
 	if (within && !(from_flags & (WEIR_FILTERED | WEIR_ISOLATED)))
 		return NULL;
 	if (strcmp(usual->reason, "to the network's gateway") == 0)
-		return from_flags & WEIR_FILTERED ? by_cell(NULL, from_flags, from_flags) : NULL;
+		return from_flags & WEIR_FILTERED
+			       ? by_cell(forward_cell(in, false, false), from_flags, from_flags)
+			       : NULL;
 	by = by_cell(forward_cell(in, !from, !to), from_flags, to_flags);
 	if (!by && from && to && to_flags & WEIR_INGRESS_ALLOW && usual->verdict == WEIR_DROP)
 		return "accept";
