@@ -88,7 +88,8 @@ struct weir_link_ops {
 	int (*netns_check)(struct weir_links *links, const struct weir_endpoint *ep,
 			   struct weir_err *err);
 	/* Removes an own namespace; absent is fine; a foreign one stays: it has another id, or where
-	 * ep->netns_id is not set, not the mark that every namespace of weir's is made with. */
+	 * ep->netns_id is not set, not the mark that every namespace of weir's is made with. One at
+	 * ep->netns_path forwards no more than it did before ep->forward. */
 	int (*netns_remove)(struct weir_links *links, const struct weir_endpoint *ep,
 			    struct weir_err *err);
 

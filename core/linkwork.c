@@ -270,7 +270,7 @@ static int clear_the_way(struct weir_session *s, const struct weir_resolution *r
 	for (size_t i = 0; r == 0 && i < res->after.n_endpoints; i++) {
 		const struct weir_endpoint *ep = &res->after.endpoints[i];
 		const struct weir_endpoint *prev = weir_model_endpoint(&res->before, ep->name);
-		if (!prev || weir_endpoint_same_netns(prev, ep) || prev->netns != WEIR_NETNS_OWN)
+		if (!prev || weir_endpoint_same_netns(prev, ep) || prev->netns == WEIR_NETNS_HOST)
 			continue;
 		r = push(s, undo_change_netns, &res->before, NULL, prev, NULL, err);
 		if (r == 0)

@@ -309,6 +309,59 @@ def test_refused_a_foreign_namespace_is_as_it_was(world):
     assert settings() == (True, "1") and world.weir("status", json=True)["in_sync"]
 
 
+FORWARDING = {4: "net/ipv4/ip_forward", 6: "net/ipv6/conf/all/forwarding"}
+
+
+@behaviour("L5", "L10")
+@pytest.mark.parametrize("how", ["set", "rm", "delete", "moved"])
+@pytest.mark.parametrize("on_before", [(), (4,), (6,)], ids=["none", "IPv4", "IPv6"])
+def test_a_foreign_namespace_gets_back_what_it_forwarded(world, on_before, how):
+    """The kernel writes others with it. What was on before weir came stays on."""
+    theirs, keys = world.netns("foreign"), (
+        *FORWARDING.values(), "net/ipv4/conf/all/accept_redirects", "net/ipv4/conf/all/forwarding",
+        "net/ipv4/conf/default/forwarding", "net/ipv4/conf/lo/forwarding", "net/ipv6/conf/default/forwarding")
+    def settings():
+        return theirs.run("sh", "-c", 'for key; do cat "/proc/sys/$key"; done', "sh", *keys).out.split()
+    for version in on_before:
+        theirs.run("sh", "-c", "echo 1 >/proc/sys/" + FORWARDING[version])
+    theirs.run("sh", "-c", "echo 0 >/proc/sys/net/ipv4/conf/all/accept_redirects")
+    before = settings()
+    world.weir("network", "add", "web", "--subnet", "10.88.1.0/24")
+    for again in range(2):
+        world.weir("endpoint", "add", "e", "--netns", "foreign", "--network", "web", "--forward")
+        assert settings()[:2] == ["1", "1"]
+        assert world.weir("status", json=True)["in_sync"]
+        if how == "set":
+            world.weir("endpoint", "set", "e", "--no-forward")
+            assert settings() == before
+            world.weir("endpoint", "set", "e", "--forward")
+            assert settings()[:2] == ["1", "1"]
+            world.weir("endpoint", "set", "e", "--no-forward")
+            assert world.weir("status", json=True)["in_sync"]
+        if how == "moved":
+            world.netns("other-%d" % again)
+            world.apply({"endpoints": {"e": on("web", netns="other-%d" % again, forward=True)}})
+            assert settings() == before
+        world.weir(*{"delete": ["delete", "--all"]}.get(how, ["endpoint", "rm", "e"]))
+        assert settings() == before
+        if how == "delete":
+            world.weir("network", "add", "web", "--subnet", "10.88.1.0/24")
+    assert "ifalias" not in theirs.ip("link", "show", "dev", "lo")[0]
+
+
+@behaviour("L5", "L10")
+def test_a_foreign_namespace_with_an_alias_goes_on_forwarding(world):
+    theirs = world.netns("foreign")
+    def settings():
+        return theirs.run("sh", "-c", 'for key; do cat "/proc/sys/$key"; done', "sh", *FORWARDING.values()).out.split()
+    world.weir("network", "add", "web", "--subnet", "10.88.1.0/24")
+    theirs.run("ip", "link", "set", "lo", "alias", "mine")
+    world.weir("endpoint", "add", "e", "--netns", "foreign", "--network", "web", "--forward")
+    assert settings() == ["1", "1"]
+    world.weir("endpoint", "rm", "e")  # nothing says what it was
+    assert settings() == ["1", "1"] and theirs.ip("link", "show", "dev", "lo")[0]["ifalias"] == "mine"
+
+
 @behaviour("L10", "L11", "R1")
 @elsewhere
 def test_a_foreign_namespace_keeps_its_default_route(world):

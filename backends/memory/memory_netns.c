@@ -185,10 +185,12 @@ int weir_memory_netns_remove(struct weir_links *links, const struct weir_endpoin
 			     struct weir_err *err)
 {
 	int r = weir_memory_step("removing a namespace", err);
-	if (r < 0 || ep->netns != WEIR_NETNS_OWN)
+	if (r < 0 || ep->netns == WEIR_NETNS_HOST)
 		return r;
 	struct weir_memory_netns *netns = netns_of(ep);
-	if (netns && is_own(links, ep, netns))
+	if (netns && ep->netns == WEIR_NETNS_PATH)
+		netns->forward &= !ep->forward;
+	else if (netns && is_own(links, ep, netns))
 		(void)weir_memory_drop_netns(netns->path); /* it is there */
 	return 0;
 }

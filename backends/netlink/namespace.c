@@ -10,9 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "backends/netlink/inside_forward.h"
 #include "backends/netlink/names.h"
-#include "backends/netlink/netconf.h"
-#include "backends/netlink/sysctl.h"
 #include "backends/netns.h"
 
 void weir_inside_close(struct weir_inside *inside)
@@ -123,74 +122,44 @@ static int set_loopback(struct weir_channel *channel, const char *alias, struct 
 	return weir_request_send(channel, &request, err, "link set lo up");
 }
 
-static int ensure_loopback(struct weir_channel *channel, bool *changed, struct weir_err *err)
+static int ensure_loopback(struct weir_channel *channel, const struct weir_iface *lo, bool *changed,
+			   struct weir_err *err)
 {
-	struct weir_iface lo;
-	int r = weir_iface_get(channel, "lo", &lo, err);
-
-	if (r < 0 || lo.up)
-		return r;
+	if (lo->up)
+		return 0;
 	*changed = true;
 	return set_loopback(channel, NULL, err);
-}
-
-static const char *const forwarding[WEIR_NUM_FAMILIES] = {
-	[WEIR_IPV4] = "net/ipv4/ip_forward", [WEIR_IPV6] = "net/ipv6/conf/all/forwarding"
-};
-
-/* In a namespace of the user's own it is switched on, never off: weir cannot tell who wants it. */
-static bool decides_forwarding(const struct weir_endpoint *ep)
-{
-	return ep->forward || ep->netns == WEIR_NETNS_OWN;
 }
 
 struct preparing {
 	struct weir_links *links;
 	const struct weir_endpoint *ep;
 	struct weir_channel channel; /* of a new namespace */
+	struct weir_iface lo;
 	bool changed;
 };
 
 static int ensure_forwarding(void *ctx, struct weir_err *err)
 {
 	struct preparing *preparing = ctx;
+	const struct weir_inside_forward inside = {
+		.links = preparing->links,
+		.ep = preparing->ep,
+		.channel = preparing->channel.sock ? &preparing->channel
+						   : &preparing->links->inside.channel,
+		.lo_alias = preparing->lo.alias,
+	};
 
-	if (!decides_forwarding(preparing->ep))
-		return 0;
-	struct weir_channel *channel = preparing->channel.sock ? &preparing->channel
-							       : &preparing->links->inside.channel;
-	for (enum weir_family family = WEIR_IPV4; family < WEIR_NUM_FAMILIES; family++) {
-		if (weir_netconf_forwarding(channel, family) == preparing->ep->forward)
-			continue;
-		if (family == WEIR_IPV6 && !weir_iface_have_ipv6())
-			break;
-		int r = weir_sysctl_ensure(preparing->links->trace, forwarding[family],
-					   preparing->ep->forward, &preparing->changed, err);
-		if (r < 0)
-			return r;
-	}
-	return 0;
-}
-
-static int check_forwarding(struct weir_channel *channel, const struct weir_endpoint *ep,
-			    struct weir_err *err)
-{
-	if (!decides_forwarding(ep))
-		return 0;
-	for (enum weir_family family = WEIR_IPV4; family < WEIR_NUM_FAMILIES; family++) {
-		int now = weir_netconf_forwarding(channel, family);
-		if (now >= 0 && now != ep->forward) /* a kernel without IPv6 has no answer */
-			return weir_err_set(err, ESTALE, "its %s is %d, and should be %d",
-					    forwarding[family], now, ep->forward);
-	}
-	return 0;
+	return weir_inside_forward_ensure(&inside, &preparing->changed, err);
 }
 
 static int ensure_settings(struct preparing *preparing, struct weir_err *err)
 {
 	struct weir_inside *inside = &preparing->links->inside;
-	int r = ensure_loopback(&inside->channel, &preparing->changed, err);
+	int r = weir_iface_get(&inside->channel, "lo", &preparing->lo, err);
 
+	if (r == 0)
+		r = ensure_loopback(&inside->channel, &preparing->lo, &preparing->changed, err);
 	if (r == 0)
 		r = weir_netns_run(inside->fd, ensure_forwarding, preparing, err);
 	return r;
@@ -341,7 +310,12 @@ int weir_namespace_check(struct weir_links *links, const struct weir_endpoint *e
 	if (r == 0 && !lo.up)
 		r = weir_err_set(err, ESTALE, "its loopback is down");
 	if (r == 0)
-		r = check_forwarding(&links->inside.channel, ep, err);
+		r = weir_inside_forward_check(
+			&(struct weir_inside_forward){ .links = links,
+						       .ep = ep,
+						       .channel = &links->inside.channel,
+						       .lo_alias = lo.alias },
+			err);
 	if (r == 0 && ep->netns == WEIR_NETNS_OWN)
 		r = weir_names_check(links, ep, err);
 	return r;
@@ -436,13 +410,34 @@ static int remove_own(struct weir_links *links, const struct weir_endpoint *ep, 
 	return weir_netns_delete(path, err);
 }
 
+/* One of the user's own stays, and forwards no more than before. */
+static int leave_foreign(struct weir_links *links, const struct weir_endpoint *ep,
+			 struct weir_err *err)
+{
+	struct weir_endpoint gone = *ep;
+	struct preparing preparing = { .links = links, .ep = &gone };
+	struct weir_err why = { 0 };
+
+	if (ep->netns != WEIR_NETNS_PATH || !ep->forward)
+		return 0;
+	gone.forward = false;
+	int r = open_known(links, ep, &why);
+	if (r == -ENOENT || r == -ESTALE || r == -EINVAL || r == -EBUSY)
+		return 0; /* it is gone, or not the endpoint's */
+	if (r == 0)
+		r = weir_iface_get(&links->inside.channel, "lo", &preparing.lo, &why);
+	if (r == 0)
+		r = weir_netns_run(links->inside.fd, ensure_forwarding, &preparing, &why);
+	return weir_request_allow(r, 0, &why, err);
+}
+
 int weir_namespace_remove(struct weir_links *links, const struct weir_endpoint *ep,
 			  struct weir_err *err)
 {
 	char path[PATH_MAX];
 
 	if (ep->netns != WEIR_NETNS_OWN)
-		return 0;
+		return leave_foreign(links, ep, err);
 	int r = namespace_path(ep, path, err);
 	if (r == 0)
 		r = weir_names_remove(links, ep, err);

@@ -31,8 +31,8 @@ int weir_namespace_taken(struct weir_links *links, const struct weir_endpoint *e
 int weir_namespace_remove(struct weir_links *links, const struct weir_endpoint *ep,
 			  struct weir_err *err);
 
-/* A foreign namespace's loopback and forwarding, when an attachment of it comes up: nothing takes them
- * back, so no change that may still be refused touches them. Own ones have theirs from the start. */
+/* A foreign namespace's loopback and forwarding, when an attachment of it comes up: nothing takes the
+ * loopback back, so no change that may still be refused touches it. Own ones have theirs from the start. */
 int weir_namespace_up(struct weir_links *links, const struct weir_endpoint *ep,
 		      struct weir_err *err);
 
