@@ -263,6 +263,26 @@ def test_render_loads_as_it_is(world):
     world.machine.drop(agent)
 
 
+@behaviour("U3", "C4")
+def test_render_is_what_the_host_has(world):
+    """Loaded by the tool where the rules were lost, it is what weir would have written."""
+    world.apply(everything())
+    text = world.weir("render").out
+    if world.backend == "nftables":
+        agent, path = world.machine.netns("fresh")
+        nft_is_understood(world, path)
+        world.machine.drop(agent)
+    world.host.run("sh", "-c", world.filter.spoil["all rules"])
+    assert not world.weir("status", json=True, check=False)["in_sync"]
+    for tool in world.filter.load:
+        world.host.run(*tool.split(), stdin=text)
+    status = world.weir("status", json=True, check=False)
+    assert status["in_sync"], status
+    world.weir("port", "add", "nginx", "9090:90")
+    world.ns("nginx").serve(90)
+    assert world.lan.connect(V4.host, 9090).server == "nginx" and world.weir("status", json=True)["in_sync"]
+
+
 @behaviour("U4")
 @elsewhere
 @only("nftables")

@@ -293,11 +293,26 @@ static const struct weir_nft_rule *expected_rule(const char *chain, size_t n)
 	return NULL;
 }
 
-/* Notes a rule's figures and clears them, so that they do not count in a comparison. */
-static int clear_counter(struct nftnl_expr *expr, void *ctx)
+/* nft turns the byte order of a protocol, one byte, where an interval is asked: that does nothing. */
+static bool does_nothing(const struct nftnl_expr *expr, const char *name)
+{
+	return strcmp(name, "byteorder") == 0 &&
+	       nftnl_expr_get_u32(expr, NFTNL_EXPR_BYTEORDER_LEN) == 1 &&
+	       nftnl_expr_get_u32(expr, NFTNL_EXPR_BYTEORDER_SREG) ==
+		       nftnl_expr_get_u32(expr, NFTNL_EXPR_BYTEORDER_DREG);
+}
+
+/* Leaves of a rule what counts in a comparison; notes its figures. */
+static int strip(struct nftnl_expr *expr, void *ctx)
 {
 	struct weir_nft_element *figures = ctx;
-	if (strcmp(nftnl_expr_get_str(expr, NFTNL_EXPR_NAME), "counter") != 0)
+	const char *name = nftnl_expr_get_str(expr, NFTNL_EXPR_NAME);
+	if (does_nothing(expr, name)) {
+		nftnl_rule_del_expr(expr);
+		nftnl_expr_free(expr);
+		return 0;
+	}
+	if (strcmp(name, "counter") != 0)
 		return 0;
 	figures->packets = nftnl_expr_get_u64(expr, NFTNL_EXPR_CTR_PACKETS);
 	figures->bytes = nftnl_expr_get_u64(expr, NFTNL_EXPR_CTR_BYTES);
@@ -360,8 +375,7 @@ static int take_rule(const struct nlmsghdr *answer, void *ctx)
 		return -ENOMEM;
 	if (nftnl_rule_nlmsg_parse(answer, rule) < 0)
 		return -EBADMSG;
-	(void)nftnl_expr_foreach(rule, clear_counter,
-				 &figures); /* cannot fail: the callback does not */
+	(void)nftnl_expr_foreach(rule, strip, &figures); /* cannot fail: the callback does not */
 	count_drop(frame, rule, &figures);
 	size_t i = chain_index(nftnl_rule_get_str(rule, NFTNL_RULE_CHAIN));
 	if (i == weir_nft_n_chains) /* or the whole chain is not ours: that is told already */
