@@ -53,21 +53,23 @@ static int refuse_twin(const char *what, const char *name, const struct weir_pla
 			   weir_place_text(a, place, sizeof(place)));
 }
 
-/* The later one is to blame, where that can be told. */
-static int refuse_policy_twin(const struct weir_policy *a, const struct weir_policy *b,
-			      struct weir_err *err)
+static int compare_places(const struct weir_place *a, const struct weir_place *b)
 {
-	bool swap = a->origin.file == b->origin.file && a->origin.line > b->origin.line;
-
-	return swap ? refuse_twin("policy", a->name, &b->origin, &a->origin, err)
-		    : refuse_twin("policy", a->name, &a->origin, &b->origin, err);
+	if (a->file != b->file)
+		return a->file < b->file ? -1 : 1;
+	if (a->line != b->line)
+		return a->line < b->line ? -1 : 1;
+	return (a->column > b->column) - (a->column < b->column);
 }
 
-static int compare_names(const void *a, const void *b)
+/* By name; then as they were read: the later one is to blame. */
+static int compare_policies(const void *a, const void *b)
 {
 	const struct weir_policy *x = *(const struct weir_policy *const *)a,
 				 *y = *(const struct weir_policy *const *)b;
-	return strcmp(x->name, y->name);
+	int order = strcmp(x->name, y->name);
+
+	return order ? order : compare_places(&x->origin, &y->origin);
 }
 
 /* They stand in a list, and not in the order of their names. */
@@ -81,10 +83,11 @@ static int check_policy_twins(const struct weir_model *model, struct weir_err *e
 		return weir_err_set(err, ENOMEM, "out of memory");
 	for (size_t i = 0; i < model->n_policies; i++)
 		all[i] = &model->policies[i];
-	qsort(all, model->n_policies, sizeof(const void *), compare_names);
+	qsort(all, model->n_policies, sizeof(const void *), compare_policies);
 	for (size_t i = 1; i < model->n_policies; i++)
 		if (strcmp(all[i - 1]->name, all[i]->name) == 0)
-			return refuse_policy_twin(all[i - 1], all[i], err);
+			return refuse_twin("policy", all[i]->name, &all[i - 1]->origin,
+					   &all[i]->origin, err);
 	return 0;
 }
 
