@@ -213,26 +213,31 @@ static void keep_ifnames(const struct weir_endpoint *prev, struct weir_endpoint 
 	}
 }
 
+static int check_route(const struct weir_model *model, const struct weir_endpoint *ep,
+		       const struct weir_route *route, struct weir_err *err)
+{
+	const char *wrong = "no network of this endpoint has that address";
+	char via[WEIR_ADDR_TEXT];
+	for (size_t i = 0; i < ep->n_attachments; i++) {
+		const struct weir_attachment *att = &ep->attachments[i];
+		const struct weir_network *net = weir_model_network(model, att->network);
+		if (!net || !weir_network_subnet_of(net, &route->via))
+			continue;
+		if (weir_addr_cmp(&att->addrs[route->via.family], &route->via) != 0)
+			return 0;
+		wrong = "that is its own address";
+	}
+	return weir_err_at(err, EINVAL, &route->origin, "endpoint \"%s\": route via %s: %s",
+			   ep->name, weir_addr_text(&route->via, via), wrong);
+}
+
 static int check_routes(const struct weir_model *model, const struct weir_endpoint *ep,
 			struct weir_err *err)
 {
-	for (size_t i = 0; i < ep->n_routes; i++) {
-		const struct weir_route *route = &ep->routes[i];
-		bool on_link = false;
-		for (size_t k = 0; k < ep->n_attachments && !on_link; k++) {
-			const struct weir_network *net =
-				weir_model_network(model, ep->attachments[k].network);
-			on_link = net && weir_network_subnet_of(net, &route->via);
-		}
-		char via[WEIR_ADDR_TEXT];
-		if (!on_link)
-			return weir_err_at(
-				err, EINVAL, &route->origin,
-				"endpoint \"%s\": route via %s: no network of this endpoint "
-				"has that address",
-				ep->name, weir_addr_text(&route->via, via));
-	}
-	return 0;
+	int r = 0;
+	for (size_t i = 0; r == 0 && i < ep->n_routes; i++)
+		r = check_route(model, ep, &ep->routes[i], err);
+	return r;
 }
 
 int weir_resolve_endpoint(struct weir_session *s, const struct weir_endpoint *prev,

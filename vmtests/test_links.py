@@ -362,6 +362,19 @@ def test_a_foreign_namespace_with_an_alias_goes_on_forwarding(world):
     assert settings() == ["1", "1"] and theirs.ip("link", "show", "dev", "lo")[0]["ifalias"] == "mine"
 
 
+@behaviour("L11")
+@words_only
+@pytest.mark.parametrize("to, own", [("10.99.0.0/16", "10.88.1.9"), ("fd00:99::/64", "fd00:88:1::9")])
+def test_a_route_by_way_of_oneself_is_refused(world, to, own):
+    """Whether the address was named or chosen."""
+    named = {"networks": {"web": {"ip": [own]}}, "routes": [{"to": to, "via": own}]}
+    world.refused(1, "apply", world.spec({"networks": {"web": dual(1)}, "endpoints": {"e": named}}),
+                  says=["spec.yaml", "via " + own, "its own address"])
+    world.apply({"networks": {"web": dual(1)}, "endpoints": {"e": on("web")}})
+    chosen = world.address("e", 4 if "." in to else 6)
+    world.refused(1, "endpoint", "set", "e", "--route", "%s,via=%s" % (to, chosen), says=["via " + chosen, "its own address"])
+
+
 @behaviour("L10", "L11", "R1")
 @elsewhere
 def test_a_foreign_namespace_keeps_its_default_route(world):
