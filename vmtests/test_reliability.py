@@ -503,6 +503,19 @@ def test_forwarding_inside_is_told_and_mended(world, netns):
         assert world.weir("status", json=True)["in_sync"]
 
 
+@behaviour("R2", "C4")
+@pytest.mark.parametrize("netns", ["own", "foreign"])
+def test_a_namespace_that_is_gone_is_told(world, netns):
+    more = {"netns": world.netns("nginx").name} if netns == "foreign" else {}
+    world.apply({"networks": {"web": dual(1)}, "endpoints": {"nginx": on("web", **more)}})
+    world.host.run("ip", "netns", "del", "nginx")
+    said = "its namespace /run/netns/nginx is gone"
+    drift = world.weir("status", json=True, check=False)["drift"]
+    assert any(line.startswith("endpoint nginx: ") and line.endswith(said) for line in drift), drift
+    assert said in world.weir("repair").out
+    assert world.weir("status", json=True)["in_sync"]
+
+
 # What root inside an endpoint, or the owner of an interface, can do at any time.
 HOSTAGE = {
     "another alias": ("api", "ip -n api link set eth0 alias mine"),

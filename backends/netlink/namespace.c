@@ -294,6 +294,14 @@ int weir_namespace_up(struct weir_links *links, const struct weir_endpoint *ep,
 	return ep->netns == WEIR_NETNS_OWN ? 0 : ensure_settings(&preparing, err);
 }
 
+static int gone(const struct weir_endpoint *ep, struct weir_err *err)
+{
+	char path[PATH_MAX];
+	int r = namespace_path(ep, path, err);
+
+	return r < 0 ? r : weir_err_set(err, ENOENT, "its namespace %s is gone", path);
+}
+
 int weir_namespace_check(struct weir_links *links, const struct weir_endpoint *ep,
 			 struct weir_err *err)
 {
@@ -301,6 +309,8 @@ int weir_namespace_check(struct weir_links *links, const struct weir_endpoint *e
 	struct weir_iface lo;
 	int r = open_known(links, ep, &why);
 
+	if (r == -ENOENT)
+		(void)gone(ep, &why);
 	if (r == -ENOENT || r == -ESTALE || r == -EINVAL)
 		return weir_err_set(err, ep->netns == WEIR_NETNS_OWN ? ESTALE : ENOENT, "%s",
 				    why.text);
