@@ -484,6 +484,23 @@ int weir_words_policy(struct weir_cli *cli, struct weir_model *model, struct wei
 				 model, err);
 }
 
+/* Would the same words be wrong for a new one? Else it is the object as it stands that does not go with them. */
+static bool network_words_are_wrong(const struct weir_spec_node *map, const char *name)
+{
+	WEIR_CLEAN_MODEL struct weir_model model = { 0 };
+	struct weir_network fresh = { .name = name };
+	struct weir_err why = { 0 };
+	return weir_spec_edit_network(map, &model, &fresh, &why) < 0;
+}
+
+static bool endpoint_words_are_wrong(const struct weir_spec_node *map, const char *name)
+{
+	WEIR_CLEAN_MODEL struct weir_model model = { 0 };
+	struct weir_endpoint fresh = { .name = name };
+	struct weir_err why = { 0 };
+	return weir_spec_edit_endpoint(map, &model, &fresh, &why) < 0;
+}
+
 int weir_words_edit_network(struct weir_cli *cli, struct weir_model *model,
 			    struct weir_network *net, struct weir_err *err)
 {
@@ -493,7 +510,7 @@ int weir_words_edit_network(struct weir_cli *cli, struct weir_model *model,
 		r = put_defaults(cli, map, err);
 	if (r == 0) {
 		r = weir_spec_edit_network(map, model, net, err);
-		cli->usage = r < 0; /* as of the same words given to add */
+		cli->usage = r < 0 && network_words_are_wrong(map, net->name);
 	}
 	if (r < 0)
 		name_option(cli, object_path(cli, "networks"), network_words, N_NETWORK_WORDS, err);
@@ -509,7 +526,7 @@ int weir_words_edit_endpoint(struct weir_cli *cli, struct weir_model *model,
 		r = put_maps(cli, map, err);
 	if (r == 0) {
 		r = weir_spec_edit_endpoint(map, model, ep, err);
-		cli->usage = r < 0; /* as of the same words given to add */
+		cli->usage = r < 0 && endpoint_words_are_wrong(map, ep->name);
 	}
 	if (r < 0)
 		name_option(cli, object_path(cli, "endpoints"), endpoint_words, N_ENDPOINT_WORDS,

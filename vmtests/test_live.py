@@ -259,6 +259,16 @@ def test_wrong_words_are_wrong_for_add_and_set(world):
         world.refused(code, kind, "set", there[kind], *words, says=added.err.replace('"new"', '"%s"' % there[kind]))
 
 
+@behaviour("U2", "R7")
+@words_only
+def test_right_words_that_do_not_go_with_what_is_there_are_a_failure(world):
+    spec = web(trusted=["eth0"])
+    spec["endpoints"]["lone"] = on("web", publish=["9090:90"])
+    world.apply(spec)
+    world.refused(1, "endpoint", "set", "lone", "--no-network", "web", says="publish: it has no network")
+    world.refused(1, "network", "set", "web", "--internal", says=["trusted interfaces", "internal"])
+
+
 @behaviour("U2")
 @words_only
 def test_the_next_apply_of_its_file_says_what_holds(world):
