@@ -6,6 +6,12 @@
 
 #include "cli/cli.h"
 
+/* What the kernel has of a sysctl. */
+struct present {
+	long value;
+	bool gone; /* with its interface */
+};
+
 struct status {
 	struct weir_model model;
 	struct weir_store_meta meta;
@@ -15,6 +21,7 @@ struct status {
 	size_t n_strays;
 	uint64_t spoofed; /* frames that spoof guards have dropped */
 	struct weir_stored_sysctl *sysctls;
+	struct present *now; /* of each of them */
 	size_t n_sysctls;
 };
 
@@ -25,10 +32,30 @@ static int read_store(struct weir_cli *cli, struct status *st, struct weir_err *
 				  err);
 }
 
-static int read_spoofed(struct weir_cli *cli, struct status *st, struct weir_err *err)
+static int read_sysctls(struct weir_cli *cli, struct weir_links *links, struct status *st,
+			struct weir_err *err)
+{
+	st->now = weir_arena_alloc(&cli->arena, (st->n_sysctls + 1) * sizeof(*st->now));
+	if (!st->now)
+		return weir_err_set(err, ENOMEM, "out of memory");
+	for (size_t i = 0; i < st->n_sysctls; i++) {
+		struct weir_err why = { 0 };
+		int r = cli->links.sysctl_get(links, st->sysctls[i].key, &st->now[i].value, &why);
+		st->now[i].gone = r == -ENOENT;
+		if (r < 0 && r != -ENOENT) {
+			*err = why;
+			return r;
+		}
+	}
+	return 0;
+}
+
+static int read_links(struct weir_cli *cli, struct status *st, struct weir_err *err)
 {
 	struct weir_links *links = NULL;
 	int r = cli->links.open(st->meta.uuid, cli->engine.trace, &links, err);
+	if (r == 0)
+		r = read_sysctls(cli, links, st, err);
 	for (size_t i = 0; r == 0 && i < st->model.n_endpoints; i++)
 		r = weir_cli_spoofed(cli, links, &st->model.endpoints[i], &st->spoofed, err);
 	cli->links.close(links);
@@ -65,7 +92,7 @@ static int read_kernel(struct weir_cli *cli, struct status *st, struct weir_err 
 	if (r == 0)
 		r = cli->firewall.counters(fw, &st->counters, err);
 	cli->firewall.close(fw);
-	return r < 0 ? r : read_spoofed(cli, st, err);
+	return r < 0 ? r : read_links(cli, st, err);
 }
 
 static size_t count_mappings(const struct weir_model *model)
@@ -79,11 +106,27 @@ static size_t count_mappings(const struct weir_model *model)
 static json_t *sysctls_json(const struct status *st)
 {
 	json_t *list = json_array();
-	for (size_t i = 0; i < st->n_sysctls; i++)
-		json_array_append_new(list, json_pack("{s:s, s:I, s:I}", "key", st->sysctls[i].key,
-						      "old", (json_int_t)st->sysctls[i].old, "set",
-						      (json_int_t)st->sysctls[i].set));
+	for (size_t i = 0; i < st->n_sysctls; i++) {
+		const struct weir_stored_sysctl *sysctl = &st->sysctls[i];
+		json_t *now = st->now[i].gone ? json_null() : json_integer(st->now[i].value);
+		json_array_append_new(list, json_pack("{s:s, s:I, s:I, s:o}", "key", sysctl->key,
+						      "old", (json_int_t)sysctl->old, "set",
+						      (json_int_t)sysctl->set, "now", now));
+	}
 	return list;
+}
+
+static void print_sysctls(const struct status *st)
+{
+	for (size_t i = 0; i < st->n_sysctls; i++) {
+		const struct weir_stored_sysctl *sysctl = &st->sysctls[i];
+		if (st->now[i].gone)
+			continue;
+		printf("sysctl    %s = %ld (was %ld", sysctl->key, st->now[i].value, sysctl->old);
+		if (st->now[i].value != sysctl->set)
+			printf(", weir has set %ld", sysctl->set);
+		puts(")");
+	}
 }
 
 static const char spoofed_words[] = "spoofed source";
@@ -139,11 +182,11 @@ static void print_json(const struct weir_cli *cli, const struct status *st)
 		json_array_append_new(drift, json_string(text));
 	}
 	weir_print_json(json_pack(
-		"{s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:b, s:o, s:o, s:o}", "backend",
-		cli->firewall.name, "container", cli->firewall.container, "store", st->meta.uuid,
-		"state_dir", cli->state_dir, "networks", (json_int_t)st->model.n_networks,
-		"endpoints", (json_int_t)st->model.n_endpoints, "mappings",
-		(json_int_t)count_mappings(&st->model), "policies",
+		"{s:s, s:s, s:s?, s:s, s:I, s:I, s:I, s:I, s:b, s:o, s:o, s:o}", "backend",
+		cli->firewall.name, "container", cli->firewall.container, "store",
+		st->meta.uuid[0] ? st->meta.uuid : NULL, "state_dir", cli->state_dir, "networks",
+		(json_int_t)st->model.n_networks, "endpoints", (json_int_t)st->model.n_endpoints,
+		"mappings", (json_int_t)count_mappings(&st->model), "policies",
 		(json_int_t)st->model.n_policies, "in_sync", !differs(st), "drift", drift, "drops",
 		drops_json(st), "sysctls", sysctls_json(st)));
 }
@@ -156,9 +199,7 @@ static void print_text(const struct weir_cli *cli, const struct status *st)
 	       cli->firewall.name, cli->firewall.container, cli->state_dir,
 	       st->meta.uuid[0] ? st->meta.uuid : "(nothing yet)", st->model.n_networks,
 	       st->model.n_endpoints, count_mappings(&st->model), st->model.n_policies);
-	for (size_t i = 0; i < st->n_sysctls; i++)
-		printf("sysctl    %s = %ld (was %ld)\n", st->sysctls[i].key, st->sysctls[i].set,
-		       st->sysctls[i].old);
+	print_sysctls(st);
 	for (size_t i = 0; i < st->counters.n; i++)
 		if (st->counters.items[i].reason && st->counters.items[i].packets)
 			printf("dropped   %llu packets: %s\n",

@@ -228,6 +228,25 @@ def test_json_of_version_and_rules(world):
     assert said["ruleset"] == world.weir("render").out and said["backend"] == world.backend
 
 
+@behaviour("U2")
+@words_only
+def test_status_says_what_the_kernel_has(world):
+    """And not what weir wrote there once; nor that there is a store where there is none."""
+    assert world.weir("status", json=True)["store"] is None
+    world.host.run("ip", "link", "add", "up0", "type", "veth", "peer", "name", "up1")
+    key = "net/ipv6/conf/up0/accept_ra"
+    world.set_sysctl(key, 1)
+    world.apply(web())
+    told = lambda: {s["key"]: s for s in world.weir("status", json=True)["sysctls"]}[key]
+    assert told() == {"key": key, "old": 1, "set": 2, "now": 2}
+    assert "%s = 2 (was 1)\n" % key in world.weir("status").out
+    world.set_sysctl(key, 0)
+    assert told()["now"] == 0 and "%s = 0 (was 1, weir has set 2)\n" % key in world.weir("status").out
+    world.host.run("ip", "link", "del", "up0")
+    assert told()["now"] is None and key not in world.weir("status").out
+    assert world.weir("status", json=True)["store"]
+
+
 # nft up to 1.0.6 turns the byte order of a single byte here, which kernels from 7 on refuse.
 PROTOCOL_IN_INTERVALS = """
 table inet x {
