@@ -19,6 +19,8 @@ struct status {
 	struct weir_counters counters;
 	struct weir_link_info *strays; /* interfaces of a store that is not here */
 	size_t n_strays;
+	const char **deaf; /* switches of interfaces from which the host forwards nothing */
+	size_t n_deaf;
 	uint64_t spoofed; /* frames that spoof guards have dropped */
 	struct weir_stored_sysctl *sysctls;
 	struct present *now; /* of each of them */
@@ -50,12 +52,55 @@ static int read_sysctls(struct weir_cli *cli, struct weir_links *links, struct s
 	return 0;
 }
 
+/* The kernel forwards IPv4 that comes from an interface whose own switch is on. Somebody has switched that
+ * one off; it may be meant. */
+static int read_deaf(struct weir_cli *cli, struct weir_links *links, struct status *st,
+		     const char *ifname, struct weir_err *err)
+{
+	const char *key = weir_arena_printf(&cli->arena, "net/ipv4/conf/%s/forwarding", ifname);
+	const char **keys = weir_arena_grow(&cli->arena, st->deaf, st->n_deaf, sizeof(*keys));
+	struct weir_addr *addrs = NULL;
+	size_t n = 0;
+	long forwards = 1;
+	if (!key || !keys)
+		return weir_err_set(err, ENOMEM, "out of memory");
+	st->deaf = keys;
+	if (cli->links.sysctl_get(links, key, &forwards, NULL) < 0 || forwards)
+		return 0; /* or it is gone */
+	int r = cli->links.addresses(links, ifname, &cli->arena, &addrs, &n, err);
+	for (size_t i = 0; r == 0 && i < n; i++)
+		if (addrs[i].family == WEIR_IPV4) {
+			st->deaf[st->n_deaf++] = key;
+			break;
+		}
+	return r;
+}
+
+static int read_all_deaf(struct weir_cli *cli, struct weir_links *links, struct status *st,
+			 struct weir_err *err)
+{
+	char(*uplinks)[WEIR_IFNAME_SIZE] = NULL;
+	bool needed = false;
+	long on = 0;
+	size_t n = 0;
+	for (size_t i = 0; i < st->model.n_networks; i++)
+		needed |= weir_network_forwards(&st->model.networks[i], WEIR_IPV4);
+	if (!needed || cli->links.sysctl_get(links, "net/ipv4/ip_forward", &on, NULL) < 0 || !on)
+		return 0; /* what is wrong there is drift */
+	int r = cli->links.uplinks(links, &cli->arena, &uplinks, &n, err);
+	for (size_t i = 0; r == 0 && i < n; i++)
+		r = read_deaf(cli, links, st, uplinks[i], err);
+	return r;
+}
+
 static int read_links(struct weir_cli *cli, struct status *st, struct weir_err *err)
 {
 	struct weir_links *links = NULL;
 	int r = cli->links.open(st->meta.uuid, cli->engine.trace, &links, err);
 	if (r == 0)
 		r = read_sysctls(cli, links, st, err);
+	if (r == 0)
+		r = read_all_deaf(cli, links, st, err);
 	for (size_t i = 0; r == 0 && i < st->model.n_endpoints; i++)
 		r = weir_cli_spoofed(cli, links, &st->model.endpoints[i], &st->spoofed, err);
 	cli->links.close(links);
@@ -164,6 +209,14 @@ static void stray_words(const struct weir_link_info *link, char *buf, size_t siz
 		       port ? link->endpoint : link->network, link->store);
 }
 
+static void deaf_words(const char *key, char *buf, size_t size)
+{
+	(void)snprintf(
+		buf, size,
+		"%s is 0: nothing that arrives there is forwarded, not to published ports either",
+		key);
+}
+
 static bool differs(const struct status *st)
 {
 	return st->drift.n_drift || st->n_strays;
@@ -181,14 +234,19 @@ static void print_json(const struct weir_cli *cli, const struct status *st)
 		stray_words(&st->strays[i], text, sizeof(text));
 		json_array_append_new(drift, json_string(text));
 	}
+	json_t *notes = json_array();
+	for (size_t i = 0; i < st->n_deaf; i++) {
+		deaf_words(st->deaf[i], text, sizeof(text));
+		json_array_append_new(notes, json_string(text));
+	}
 	weir_print_json(json_pack(
-		"{s:s, s:s, s:s?, s:s, s:I, s:I, s:I, s:I, s:b, s:o, s:o, s:o}", "backend",
+		"{s:s, s:s, s:s?, s:s, s:I, s:I, s:I, s:I, s:b, s:o, s:o, s:o, s:o}", "backend",
 		cli->firewall.name, "container", cli->firewall.container, "store",
 		st->meta.uuid[0] ? st->meta.uuid : NULL, "state_dir", cli->state_dir, "networks",
 		(json_int_t)st->model.n_networks, "endpoints", (json_int_t)st->model.n_endpoints,
 		"mappings", (json_int_t)count_mappings(&st->model), "policies",
 		(json_int_t)st->model.n_policies, "in_sync", !differs(st), "drift", drift, "drops",
-		drops_json(st), "sysctls", sysctls_json(st)));
+		drops_json(st), "sysctls", sysctls_json(st), "notes", notes));
 }
 
 static void print_text(const struct weir_cli *cli, const struct status *st)
@@ -208,6 +266,10 @@ static void print_text(const struct weir_cli *cli, const struct status *st)
 	if (st->spoofed)
 		printf("dropped   %llu packets: %s\n", (unsigned long long)st->spoofed,
 		       spoofed_words);
+	for (size_t i = 0; i < st->n_deaf; i++) {
+		deaf_words(st->deaf[i], text, sizeof(text));
+		printf("note      %s\n", text);
+	}
 	for (size_t i = 0; i < st->drift.n_drift; i++) {
 		drift_words(&st->drift.drift[i], text, sizeof(text));
 		printf("drift     %s\n", text);

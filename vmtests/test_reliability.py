@@ -637,6 +637,24 @@ def test_apply_mends_what_plan_tells(world):
     assert world.weir("plan", "spec.yaml").code == 0
 
 
+@behaviour("C3", "C4")
+def test_an_interface_from_which_nothing_is_forwarded_is_told(world):
+    """It is the administrator's switch, and may be meant."""
+    world.apply(web())
+    world.ns("nginx").serve(80)
+    assert world.lan.connect(V4.host, 8080).server == "nginx"
+    assert world.weir("status", json=True)["notes"] == []
+    key = "net/ipv4/conf/eth0/forwarding"
+    world.host.run("sh", "-c", "ip link add idle type veth peer name idle2; echo 0 >/proc/sys/net/ipv4/conf/idle/forwarding")
+    world.set_sysctl(key, 0)
+    assert world.lan.connect(V4.host, 8080).outcome == "timeout"
+    status = world.weir("status", json=True)
+    assert status["in_sync"] and len(status["notes"]) == 1 and status["notes"][0].startswith(key + " is 0: "), status
+    assert "note      %s is 0: " % key in world.weir("status").out
+    world.weir("repair")
+    assert world.sysctl(key) == "0"
+
+
 @behaviour("C4", "R2")
 @elsewhere
 def test_forwarding_is_switched_on_again(world):

@@ -125,7 +125,7 @@ ATTACHMENT = {"network": str, "addresses": list, "mac": str, "ifname": str, "hos
               "priority": int, "default": bool, "sysctls": dict, "isolated": bool, "locked": bool}
 PORT = {"spec": str, "proto": str, "host_ports": list, "ports": list, "network": (str, NOTHING)}
 STATUS = {"backend": str, "store": str, "state_dir": str, "networks": int, "endpoints": int, "mappings": int, "policies": int,
-          "in_sync": bool, "drift": list, "drops": list, "sysctls": list, "container": str}
+          "in_sync": bool, "drift": list, "drops": list, "sysctls": list, "notes": list, "container": str}
 
 
 def shape(item, wanted):
