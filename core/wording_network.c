@@ -20,6 +20,8 @@ static void say_network(FILE *out, const void *object)
 		fprintf(out, "%s %s", i ? "," : "",
 			weir_prefix_text(&net->subnets[i].prefix, text));
 	fprintf(out, "%s%s", net->internal ? ", internal" : "", net->isolate ? ", isolated" : "");
+	for (size_t i = 0; i < net->n_trusted; i++)
+		fprintf(out, "%s%s", i ? " " : ", trusted ", net->trusted[i]);
 }
 
 static void say_internal(FILE *out, const void *net)

@@ -33,17 +33,18 @@ static void test_made(void **state)
 {
 	struct host *h = *state;
 	OK(h, plan(h, "networks:\n"
-		      "  web: {subnets: [10.1.0.0/24, \"fd01::/64\"], isolate: true}\n"
+		      "  web: {subnets: [10.1.0.0/24, \"fd01::/64\"], isolate: true,\n"
+		      "    trusted: [up0, up1]}\n"
 		      "  wire: {mode: p2p, subnet: 10.9.0.0/30}\n"
 		      "endpoints:\n"
 		      "  a: {networks: [web, wire], publish: [\"8080:80\", \"53:53/udp\"]}\n"
 		      "  b: {mode: none}\n"));
-	SAYS(h, "+ network web: bridge wb-web 10.1.0.0/24, fd01::/64, isolated\n"
+	SAYS(h, "+ network web: bridge wb-web 10.1.0.0/24, fd01::/64, isolated, trusted up0 up1\n"
 		"+ network wire: p2p 10.9.0.0/30\n"
 		"+ endpoint a: web 10.1.0.2 fd01::2, wire 10.9.0.1, published 8080:80 53:53/udp\n"
 		"+ endpoint b: \n");
 	assert_int_equal(h->plan.steps[0].origin.line, 2);
-	assert_int_equal(h->plan.steps[2].origin.line, 5);
+	assert_int_equal(h->plan.steps[2].origin.line, 6);
 	assert_string_equal(weir_place_file(&h->plan.steps[2].origin), "spec");
 	assert_non_null(weir_model_endpoint(&h->plan.after, "a"));
 	assert_non_null(weir_model_network(&h->plan.after, "web"));
