@@ -2,6 +2,7 @@
 /* What is legal in a policy, and yet worth a word: it picks nobody, or can never match. */
 #include "core/plan.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "core/selector.h"
@@ -193,6 +194,75 @@ static bool is_host(const struct weir_selector *sels, size_t n)
 	return n > 0;
 }
 
+/* ---- internal networks ---- */
+
+enum { SENDS = 1, TAKES = 2 };
+
+static bool are_endpoints(const struct weir_selector *sels, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (sels[i].kind != WEIR_SELECT_ENDPOINTS)
+			return false;
+	return n > 0;
+}
+
+static unsigned role_of(const struct weir_policy *policy, const struct weir_endpoint *ep,
+			const struct weir_attachment *att)
+{
+	unsigned role = 0;
+
+	for (enum weir_family f = WEIR_IPV4; f < WEIR_NUM_FAMILIES; f++) {
+		if (weir_selectors_pick(policy->from, policy->n_from, ep, att, f))
+			role |= SENDS;
+		if (weir_selectors_pick(policy->to, policy->n_to, ep, att, f))
+			role |= TAKES;
+	}
+	return role;
+}
+
+/* roles: of each network's endpoints. */
+static void find_roles(const struct warner *w, unsigned char *roles)
+{
+	for (size_t i = 0; i < w->all->n_endpoints; i++) {
+		const struct weir_endpoint *ep = &w->all->endpoints[i];
+		for (size_t k = 0; k < ep->n_attachments; k++) {
+			const struct weir_network *net =
+				weir_model_network(w->all, ep->attachments[k].network);
+			if (net)
+				roles[net - w->all->networks] |=
+					role_of(w->policy, ep, &ep->attachments[k]);
+		}
+	}
+}
+
+/* Between an internal network and another one nothing passes, whatever a policy allows. */
+static int warn_internal(const struct warner *w)
+{
+	const struct weir_policy *policy = w->policy;
+	WEIR_CLEAN_ARENA struct weir_arena arena = { 0 };
+	unsigned open = 0, any = 0;
+
+	if (policy->action != WEIR_ALLOW || !are_endpoints(policy->from, policy->n_from) ||
+	    !are_endpoints(policy->to, policy->n_to))
+		return 0;
+	unsigned char *roles = weir_arena_alloc(&arena, w->all->n_networks + 1);
+	if (!roles)
+		return weir_err_set(w->err, ENOMEM, "out of memory");
+	find_roles(w, roles);
+	for (size_t i = 0; i < w->all->n_networks; i++) {
+		any |= roles[i];
+		if (!w->all->networks[i].internal)
+			open |= roles[i];
+		if (roles[i] == (SENDS | TAKES))
+			return 0;
+	}
+	if (any != (SENDS | TAKES) || open == (SENDS | TAKES))
+		return 0; /* that nobody is picked is told */
+	return warn(w, &policy->origin,
+		    "it allows nothing, as things are: between an internal network and another "
+		    "nothing passes");
+}
+
 /* ---- all of it ---- */
 
 int weir_plan_warn_policy(struct weir_plan *plan, const struct weir_model *all,
@@ -205,6 +275,8 @@ int weir_plan_warn_policy(struct weir_plan *plan, const struct weir_model *all,
 		r = warn_selectors(&w, policy->to, policy->n_to);
 	if (r == 0)
 		r = warn_families(&w);
+	if (r == 0)
+		r = warn_internal(&w);
 	if (r == 0 && ((policy->gate == WEIR_EGRESS && is_host(policy->from, policy->n_from)) ||
 		       (policy->gate == WEIR_INGRESS && is_host(policy->to, policy->n_to))))
 		r = warn(&w, &policy->origin,

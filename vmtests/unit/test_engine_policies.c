@@ -254,10 +254,44 @@ static void test_wires_are_warned_about(void **state)
 			       "picks an endpoint of network \"wire\": what passes there never"));
 }
 
+static void test_internal_networks_are_warned_about(void **state)
+{
+	static const struct {
+		const char *policy;
+		bool warned;
+	} rows[] = {
+		{ "action: allow, from: 'network:front', to: 'network:back'", true },
+		{ "action: allow, from: 'endpoint:pg', to: 'endpoint:ui'", true },
+		{ "action: deny, from: 'network:front', to: 'network:back'", false },
+		{ "action: allow, from: 'network:front', to: 'network:other'", false },
+		{ "action: allow, from: 'network:back', to: 'endpoint:pg'", false },
+		{ "action: allow, from: 'endpoint:both', to: 'network:back'", false },
+		{ "action: allow, from: 'endpoint:both+network:front', to: 'network:back'", true },
+		{ "action: allow, to: 'network:back'", false },
+	};
+	struct host *h = *state;
+	char spec[256];
+	OK(h, apply(h, "networks:\n"
+		       "  front: {subnet: 10.1.0.0/24}\n"
+		       "  other: {subnet: 10.2.0.0/24}\n"
+		       "  back: {subnet: 10.3.0.0/24, internal: true}\n"
+		       "endpoints: {ui: {networks: [front]}, pg: {networks: [back]},\n"
+		       "  both: {networks: [front, back]}, o: {networks: [other]}}\n"));
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		(void)snprintf(spec, sizeof(spec), "policies: [{name: p, %s}]", rows[i].policy);
+		OK(h, plan(h, spec));
+		if (h->plan.n_warnings != rows[i].warned)
+			fail_msg("%s: %zu warnings", rows[i].policy, h->plan.n_warnings);
+		if (rows[i].warned)
+			assert_non_null(strstr(h->plan.warnings[0].detail, "it allows nothing"));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		HOST_TEST(test_put_change_remove),
+		HOST_TEST(test_internal_networks_are_warned_about),
 		HOST_TEST(test_places_follow_the_file),
 		HOST_TEST(test_pruned_and_deleted),
 		HOST_TEST(test_twice_in_one_change),
