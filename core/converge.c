@@ -136,6 +136,17 @@ static bool is_stored(const struct work *w, const struct weir_noted_attachment *
 	       strcmp(att->ifname, noted->att.ifname) == 0;
 }
 
+/* It may have been made a router. */
+static int leave_foreign(struct work *w, const struct weir_endpoint *noted, struct weir_err *err)
+{
+	const struct weir_endpoint *ep = weir_model_endpoint(&w->want, noted->name);
+	struct weir_endpoint router = *noted;
+	if (noted->netns != WEIR_NETNS_PATH || (ep && weir_endpoint_same_netns(ep, noted)))
+		return 0;
+	router.forward = true;
+	return ops_of(w)->netns_remove(w->s->links, &router, err);
+}
+
 /* So does an interface inside that was never recorded: no orphan on the host shows it. */
 static int finish_attachments(struct work *w)
 {
@@ -147,6 +158,8 @@ static int finish_attachments(struct work *w)
 		if (is_stored(w, noted))
 			continue;
 		r = ops_of(w)->wire_remove(w->s->links, &noted->ep, &noted->att, &why);
+		if (r == 0)
+			r = leave_foreign(w, &noted->ep, &why);
 		r = leave(w, r, "endpoint", noted->ep.name, &why);
 	}
 	return r;

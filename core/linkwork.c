@@ -379,13 +379,15 @@ static int prepare_netns(struct weir_session *s, const struct weir_resolution *r
 	return r < 0 ? r : ops_of(s)->names_ensure(s->links, ep, NULL, err);
 }
 
-/* Before it is made, where a kill would leave an interface that no other on the host tells of. One in a
- * namespace that is made for it goes with that. */
+/* Before it is made, where a kill would leave what nothing on the host tells of: an interface without another
+ * end there, or a namespace of the user's that forwards. What is in a namespace that is made for it goes
+ * with that. */
 static int note_attachment(struct weir_session *s, const struct weir_network *net,
 			   const struct weir_endpoint *prev, const struct weir_endpoint *ep,
 			   const struct weir_attachment *att, struct weir_err *err)
 {
-	if (!is_portless(net) || (ep->netns == WEIR_NETNS_OWN && !prev))
+	bool router = ep->netns == WEIR_NETNS_PATH && ep->forward;
+	if ((!is_portless(net) && !router) || (ep->netns == WEIR_NETNS_OWN && !prev))
 		return 0;
 	return weir_lock_note_attachment(&s->lock, ep, att, err);
 }

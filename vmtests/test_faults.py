@@ -113,6 +113,14 @@ def attaching(network, where):
 
 ATTACHING = {"%s, %s" % (network, where): attaching(network, where)
              for network in INSIDE["networks"] for where in ("new", "theirs", "there")}
+# What is switched on in the user's own namespace goes with the endpoint, too.
+ROUTER = ["endpoint", "add", "right", "--netns", "theirs", "--network", "web,ip=10.88.1.50,ip=fd00:88:1::50"]
+ATTACHING.update({
+    "router": Scenario([["apply", "spec.yaml"]], [*ROUTER, "--forward"], [["endpoint", "rm", "right"]]),
+    "router, rm": Scenario([["apply", "spec.yaml"], [*ROUTER, "--forward"]], ["endpoint", "rm", "right"],
+                           [[*ROUTER, "--forward"]]),
+    "router, set": Scenario([["apply", "spec.yaml"], ROUTER], ["endpoint", "set", "right", "--forward"],
+                            [["endpoint", "set", "right", "--no-forward"]])})
 FAULTS = {"netlink": "ENOMEM", "xtables": "ENOMEM", "reply": "ENOBUFS", "store": "ENOSPC", "files": "ENOMEM",
           "bpf": "ENOMEM"}
 FAILURES_MAX = 4  # told in one report; then the scenario ends
@@ -268,7 +276,7 @@ def kill_once(run, at):
 
 @slow
 @behaviour("R2", "L3", "L14")
-@pytest.mark.parametrize("name", [name if name.startswith("wire") else pytest.param(name, marks=reckoned)
+@pytest.mark.parametrize("name", [name if name.startswith(("wire", "router")) else pytest.param(name, marks=reckoned)
                                   for name in ATTACHING])
 def test_killed_while_attaching_leaves_nothing_inside(world, name):
     run = Run(world, name)
