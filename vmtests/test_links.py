@@ -289,7 +289,7 @@ def test_existing_namespace(world, how):
 
 @behaviour("L10", "R1")
 def test_refused_a_foreign_namespace_is_as_it_was(world):
-    """What weir switches on there it never switches off, so it is last."""
+    """What weir switches on there is last: the loopback is never switched off again."""
     theirs = world.netns("foreign")
     def settings():
         up = "UP" in theirs.ip("link", "show", "dev", "lo")[0]["flags"]
