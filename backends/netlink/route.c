@@ -427,7 +427,9 @@ int weir_route_find(struct weir_channel *channel, const struct weir_addr *addr, 
 				  "route get fibmatch %s", weir_addr_text(addr, text));
 	if (r < 0 && !is_no_way(r))
 		return weir_request_allow(r, 0, &why, err);
-	*ret = r < 0 ? (struct weir_route_entry){ 0 } : found;
+	if (r < 0)
+		found = (struct weir_route_entry){ 0 };
+	*ret = found;
 	return 0;
 }
 
