@@ -219,16 +219,17 @@ static bool make_case(const struct weir_scene *scene, const struct weir_question
 static void note_answers(const struct weir_scene *scene, const struct weir_endpoint *to,
 			 struct weir_case *c)
 {
-	const struct weir_attachment *in, *back;
+	const struct weir_attachment *in;
 	const struct weir_network *net;
 
-	if (!to || to->forward || c->answer.verdict != WEIR_ACCEPT ||
-	    !weir_addr_is_set(&c->answer.src))
+	if (!to || c->answer.verdict != WEIR_ACCEPT || !weir_addr_is_set(&c->answer.src))
 		return;
 	in = at_address(to, &c->answer.dst);
-	back = in ? weir_endpoint_way(scene->model, to, &c->answer.src) : NULL;
-	net = back ? weir_model_network(scene->model, back->network) : NULL;
-	if (!net || back == in || net->no_spoof_guard || !weir_mode_traits(net->mode)->host)
+	net = in ? weir_endpoint_answers_dropped(scene->model, to, in,
+						 weir_endpoint_way(scene->model, to,
+								   &c->answer.src))
+		 : NULL;
+	if (!net)
 		return;
 	c->unanswered = true;
 	note(scene, c,

@@ -150,3 +150,15 @@ const struct weir_attachment *weir_endpoint_way(const struct weir_model *model,
 	}
 	return best;
 }
+
+const struct weir_network *weir_endpoint_answers_dropped(const struct weir_model *model,
+							 const struct weir_endpoint *ep,
+							 const struct weir_attachment *asked,
+							 const struct weir_attachment *way)
+{
+	const struct weir_network *net = way && way != asked && !ep->forward
+						 ? weir_model_network(model, way->network)
+						 : NULL;
+
+	return net && !net->no_spoof_guard && weir_mode_traits(net->mode)->host ? net : NULL;
+}

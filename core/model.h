@@ -247,6 +247,12 @@ const struct weir_attachment *weir_endpoint_default(const struct weir_model *mod
 const struct weir_attachment *weir_endpoint_way(const struct weir_model *model,
 						const struct weir_endpoint *ep,
 						const struct weir_addr *to);
+/* The network whose spoof guard drops what it answers by `way`, asked at the address that it has in `asked`;
+ * NULL: answers pass. */
+const struct weir_network *weir_endpoint_answers_dropped(const struct weir_model *model,
+							 const struct weir_endpoint *ep,
+							 const struct weir_attachment *asked,
+							 const struct weir_attachment *way);
 /* Its networks by name, sorted, with spaces between: "db web"; "" without any. NULL: no memory. */
 const char *weir_endpoint_networks(const struct weir_endpoint *ep, struct weir_arena *arena);
 /* The subnet of `family` of a network, or NULL. The first one is where addresses come from. */

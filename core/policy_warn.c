@@ -235,6 +235,14 @@ static void find_roles(const struct warner *w, unsigned char *roles)
 	}
 }
 
+static bool has_internal(const struct weir_model *model)
+{
+	for (size_t i = 0; i < model->n_networks; i++)
+		if (model->networks[i].internal)
+			return true;
+	return false;
+}
+
 /* Between an internal network and another one nothing passes, whatever a policy allows. */
 static int warn_internal(const struct warner *w)
 {
@@ -243,8 +251,8 @@ static int warn_internal(const struct warner *w)
 	unsigned open = 0, any = 0;
 
 	if (policy->action != WEIR_ALLOW || !are_endpoints(policy->from, policy->n_from) ||
-	    !are_endpoints(policy->to, policy->n_to))
-		return 0;
+	    !are_endpoints(policy->to, policy->n_to) || !has_internal(w->all))
+		return 0; /* without one, everybody is looked at for nothing */
 	unsigned char *roles = weir_arena_alloc(&arena, w->all->n_networks + 1);
 	if (!roles)
 		return weir_err_set(w->err, ENOMEM, "out of memory");

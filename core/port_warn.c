@@ -42,13 +42,11 @@ static const struct weir_network *drops_answers(const struct weir_model *model,
 	const struct weir_attachment *att = m->network ? weir_endpoint_attachment(ep, m->network)
 						       : NULL;
 
-	for (enum weir_family f = WEIR_IPV4; att && !ep->forward && f < WEIR_NUM_FAMILIES; f++) {
-		const struct weir_attachment *back = weir_endpoint_default(model, ep, f);
-		const struct weir_network *net =
-			back && back != att ? weir_model_network(model, back->network) : NULL;
-		bool is_asked = weir_addr_is_set(&att->addrs[f]) &&
-				(!weir_addr_is_set(&m->host) || m->host.family == f);
-		if (net && is_asked && !net->no_spoof_guard && weir_mode_traits(net->mode)->host)
+	for (enum weir_family f = WEIR_IPV4; att && f < WEIR_NUM_FAMILIES; f++) {
+		const struct weir_network *net = weir_endpoint_answers_dropped(
+			model, ep, att, weir_endpoint_default(model, ep, f));
+		if (net && weir_addr_is_set(&att->addrs[f]) &&
+		    (!weir_addr_is_set(&m->host) || m->host.family == f))
 			return net;
 	}
 	return NULL;
@@ -64,6 +62,8 @@ static int judge(struct weir_session *s, const struct weir_model *model,
 	int r = 0;
 
 	*ret = NOTHING;
+	if (weir_addr_is_loopback(&m->host))
+		return 0;
 	if (drops_answers(model, ep, m)) {
 		*ret = UNANSWERED;
 		return 0;
@@ -72,8 +72,6 @@ static int judge(struct weir_session *s, const struct weir_model *model,
 		*ret = m->strict ? STRICT_OF_ALL : NOTHING;
 		return 0;
 	}
-	if (weir_addr_is_loopback(&m->host))
-		return 0;
 	r = weir_plan_owns(s, model, &m->host, &owns, err);
 	if (r == 0 && !owns)
 		*ret = NOWHERE;

@@ -209,9 +209,9 @@ def test_a_port_that_another_has_on_one_address(world, family):
             assert (got.outcome == "ok" and got.server == name) == (name != denied), (name, denied, got)
     world.apply({**spec, "endpoints": {"m": on("web", publish=["9000:81"]), "o": on("web", publish=[
         {"port": where + ":9000:80", "strict": True}, where.replace(family.host, family.other_host) + ":9000:80"])}})
-    for answer in world.weir("policy", "test", "--from", "outside", "--to", "o:80/tcp", json=True)["answers"]:
-        if answer["family"] == "IPv%d" % family.version:
-            assert "by the interface that has the address" in answer["note"], answer
+    answers = world.weir("policy", "test", "--from", "outside", "--to", "o:80/tcp", json=True)["answers"]
+    notes = [a["note"] for a in answers if a["family"] == "IPv%d" % family.version]
+    assert len(notes) == 1 and "by the interface that has the address" in notes[0], answers
 
 
 @behaviour("P9", "S9")
@@ -236,6 +236,8 @@ def test_a_port_in_a_network_that_is_not_the_way_out(world):
     words = 'nobody outside reaches the port, as answers leave by network "n1"'
     said = world.weir("port", "add", "d", "8080:80", "8081:80", "--net", "n2").err
     assert said.count(words) == 1, said
+    assert words not in world.weir("port", "add", "d", "127.0.0.1:8083:80", "--net", "n2").err
+    assert world.host.connect("127.0.0.1", 8083).server == "d"
     for family in FAMILIES:
         assert world.lan.connect(family.host, 8080, ms=ATTEMPT_MS).outcome == "timeout"
     for answer in world.weir("policy", "test", "--from", "outside", "--to", "d@n2:80", json=True)["answers"]:
