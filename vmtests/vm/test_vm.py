@@ -6,6 +6,7 @@ apart, that each kernel boots as its maker meant it to.
 """
 import os
 import pathlib
+import pty
 import shutil
 import signal
 import subprocess
@@ -202,6 +203,25 @@ def test_machines_die_with_who_made_them(template):
         maker.kill()
     until(lambda: not alive(int(pid)), "QEMU's end")
     assert subprocess.run(["rm", "-r", folder], check=False).returncode == 0
+
+
+def test_the_developers_door(template):
+    """What `make vm` opens: a shell at a terminal; elsewhere it tells the command, which works as it is told."""
+    door, name = str(files.ROOT / "vmtests/vm/shell.py"), template.kernel.name
+    said = subprocess.run([door, name], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    assert said.returncode == 1 and "give a command: %s KERNEL" % door in said.stderr, said
+    said = subprocess.run([door, name, "sh", "-c", "uname -r; weir --version; exit 7"], capture_output=True, text=True,
+                          check=False)
+    assert said.returncode == 7 and said.stdout.startswith(template.kernel.release + "\nweir "), said
+    ours, its = pty.openpty()
+    with subprocess.Popen([door, name], stdin=its, stdout=its, stderr=its) as shell:
+        os.close(its)
+        heard = b""
+        while b"weir-vm" not in heard:
+            heard += os.read(ours, 4096)
+        os.write(ours, b"exit 9\n")
+        assert shell.wait(60) == 9
+    os.close(ours)
 
 
 def test_kernel_log_and_taint(machine):
