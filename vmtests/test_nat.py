@@ -130,10 +130,13 @@ def test_source_ports_by_chance(world):
         assert {answer.client for answer in answers} == {family.other_host if name == "f" else family.host}
         return [answer.client_port for answer in answers]
 
+    def kept(name, family):  # by chance a port may meet its own again, or one that is sent later: hardly ever two
+        return sum(map(int.__eq__, seen(name, family), sent * 2))
+
     for family in FAMILIES:
-        assert seen("k", family) == sent * 2
-        for name in ("a", "f"):  # 16 bits of chance: one may meet its own again, three never do
-            assert sum(map(int.__eq__, seen(name, family), sent * 2)) < 3
+        assert kept("k", family) == 8
+        for name in ("a", "f"):
+            assert kept(name, family) <= 1
     networks = {net["name"]: net for net in world.weir("network", "ls", json=True)["networks"]}
     assert [networks[name]["nat_random"] for name in ("kept", "any", "fixed")] == [False, True, True]
     sent = list(range(30010, 30014))
@@ -141,8 +144,8 @@ def test_source_ports_by_chance(world):
     world.weir("network", "set", "any", "--nat", "masquerade")
     world.weir("network", "set", "fixed", "--nat", "%s,%s" % (V4.other_host, V6.other_host))
     for family in FAMILIES:
-        assert sum(map(int.__eq__, seen("k", family), sent * 2)) < 3
-        assert seen("a", family) == sent * 2 == seen("f", family)
+        assert kept("k", family) <= 1
+        assert kept("a", family) >= 7 and kept("f", family) >= 7
     assert world.weir("status", json=True)["in_sync"]
 
 
