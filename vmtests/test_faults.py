@@ -23,6 +23,8 @@ from marks import behaviour, reckoned, slow
 from specs import dual, on
 from world import FAMILIES, V4, wait_until
 
+RTM_DELLINK = 17  # linux/rtnetlink.h
+
 Scenario = collections.namedtuple("Scenario", "prepare do undo")
 
 SPEC = {"networks": {"web": dual(1), "db": dual(2, internal=True)},
@@ -355,6 +357,20 @@ def test_going_back_ends_what_came_in(world, protocol):
     said = world.lan.say(1, "still", ms=500)
     assert said != "still" and "nginx" not in said
     assert world.weir("status", json=True)["in_sync"]
+
+
+@behaviour("R2", "L1")
+def test_what_is_to_go_has_gone(world):
+    """repair removes a host's end whose other end was renamed. It goes before that by itself, as after `ip netns del`."""
+    world.apply({"networks": {"web": dual(1)}, "endpoints": {"a": on("web")}})
+    port = world.endpoint("a")["attachments"][0]["host_ifname"]
+    log, lost = world.folder / "calls", "ip -n a link set eth0 down; ip -n a link set eth0 name lost"
+    world.host.run("sh", "-c", lost)
+    world.weir("repair", env=world.count_calls("netlink", log))
+    (at,) = (int(call.split()[0]) for call in log.read_text().splitlines() if call.endswith("route %d" % RTM_DELLINK))
+    world.host.run("sh", "-c", lost)
+    world.weir("repair", env={**world.faults("netlink", at, "meddle", log), "WEIR_FAULT_MEDDLE": "ip link del " + port})
+    assert world.host.ping(world.address("a")) and world.weir("status", json=True)["in_sync"]
 
 
 @slow

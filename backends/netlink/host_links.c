@@ -102,14 +102,6 @@ static int delete_many(struct weir_channel *host, const char *const *ifnames, si
 	return r;
 }
 
-static int delete_one(struct weir_channel *host, const char *ifname, struct weir_err *err)
-{
-	struct weir_err why = { 0 };
-	int r = weir_iface_delete(host, ifname, &why);
-
-	return weir_request_allow(r, ENODEV, &why, err);
-}
-
 int weir_host_links_remove(struct weir_links *links, const char *const *ifnames, size_t n,
 			   bool *ret_strangers, struct weir_err *err)
 {
@@ -124,7 +116,7 @@ int weir_host_links_remove(struct weir_links *links, const char *const *ifnames,
 		if (weir_names_are_ports(ifnames[i]))
 			r = weir_refusals_remove(links, ifnames[i], err);
 	if (r == 0 && n_present == 1)
-		r = delete_one(&links->host, present[0], err);
+		r = weir_iface_delete(&links->host, present[0], err);
 	else if (r == 0 && n_present > 1)
 		r = delete_many(&links->host, present, n_present, err);
 	free(present);

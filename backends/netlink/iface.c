@@ -566,6 +566,8 @@ void weir_iface_settle(struct weir_channel *channel, const char *name)
 int weir_iface_delete(struct weir_channel *channel, const char *name, struct weir_err *err)
 {
 	WEIR_CLEAN_REQUEST struct weir_request request = link_request(RTM_DELLINK, 0, name);
+	struct weir_err why = { 0 };
+	int r = weir_request_send(channel, &request, &why, "link delete %s", name);
 
-	return weir_request_send(channel, &request, err, "link delete %s", name);
+	return weir_request_allow(r, ENODEV, &why, err);
 }

@@ -93,6 +93,7 @@ int weir_iface_set_forwarding(struct weir_channel *channel, const char *name, st
 /* Has the kernel act on a change of the carrier now. It does so in a work queue of its own, and until
  * then a device drops what it is to send, and a bridge what comes from the port. */
 void weir_iface_settle(struct weir_channel *channel, const char *name);
+/* One that is gone is deleted: the kernel takes them along with a namespace, some time after that. */
 int weir_iface_delete(struct weir_channel *channel, const char *name, struct weir_err *err);
 
 /* The attributes of a bridge into an IFLA_INFO_DATA. */

@@ -382,13 +382,11 @@ int weir_inside_clear(struct weir_links *links, const struct weir_endpoint *ep, 
 		      struct weir_err *err)
 {
 	for (;;) {
-		struct weir_err why = { 0 };
 		struct weir_iface found;
 		int r = weir_inside_find(links, ep, network, &found, err);
 		if (r < 0 || found.index == 0)
 			return r;
-		r = weir_iface_delete(&links->inside.channel, found.name, &why);
-		r = weir_request_allow(r, ENODEV, &why, err); /* with its other end, meanwhile */
+		r = weir_iface_delete(&links->inside.channel, found.name, err);
 		if (r < 0)
 			return r;
 	}

@@ -4,10 +4,11 @@
  *	WEIR_FAULT      kinds, with commas: netlink, xtables, reply, store, files, bpf; any is all of them
  *	WEIR_FAULT_AT   N, from 1; 0 only counts
  *	WEIR_FAULT_DO   fail:ERRNO (by name: fail:ENOMEM), kill (before the call), kill-after,
- *			slow:MS (before every call)
+ *			slow:MS (before every call), meddle (before the call)
  *	WEIR_FAULT_LOG  a file: every counted call, a line each
  *	WEIR_FAULT_HIDE what this kernel is not to have, with commas: parts of paths, nfnetlink and fsopen
- *	WEIR_FAULT_MEDDLE  a command for the shell, run before every commit of rules, whose number is $1
+ *	WEIR_FAULT_MEDDLE  a command for the shell, run where meddle says so, else before every commit of rules,
+ *			whose number is $1
  *
  * How it works: each wrapper says which kind its call is of. netlink is what is sent on netlink
  * sockets, xtables what changes legacy iptables. reply is what is read from either: failing, the answer has been taken from the socket and is
@@ -37,7 +38,7 @@
 #include <unistd.h>
 
 enum kind { NONE, NETLINK, XTABLES, REPLY, STORE, FILES, BPF, NUM_KINDS };
-enum action { COUNT, FAIL, KILL, KILL_AFTER, SLOW };
+enum action { COUNT, FAIL, KILL, KILL_AFTER, SLOW, MEDDLE };
 
 static const char *const kind_names[NUM_KINDS] = { "none",  "netlink", "xtables", "reply",
 						   "store", "files",   "bpf" };
@@ -78,6 +79,8 @@ static void plan_action(const char *text)
 		plan.action = KILL;
 	} else if (strcmp(text, "kill-after") == 0) {
 		plan.action = KILL_AFTER;
+	} else if (strcmp(text, "meddle") == 0) {
+		plan.action = MEDDLE;
 	}
 }
 
@@ -128,9 +131,22 @@ static bool strikes(enum kind kind, const char *call, const char *where)
 	return plan.counted == plan.at;
 }
 
+/* Somebody else is faster. */
+static void meddle(void)
+{
+	char command[1024];
+
+	if (!plan.meddle)
+		return;
+	snprintf(command, sizeof(command), "set -- %u; %s", ++plan.commits, plan.meddle);
+	(void)!system(command);
+}
+
 /* Before the call: true when it must fail, with errno set. */
 static bool before(bool struck)
 {
+	if (struck && plan.action == MEDDLE)
+		meddle();
 	if (struck && plan.action == KILL)
 		die();
 	if (struck && plan.action == FAIL)
@@ -194,15 +210,17 @@ static const char *netlink_family(int fd)
 	return protocol == NETLINK_NETFILTER ? "netfilter" : "netlink";
 }
 
-/* Somebody else is faster. */
-static void meddle(void)
+/* For the log: of rtnetlink also which message, by its number (linux/rtnetlink.h). */
+static const char *message_name(int fd, const void *data)
 {
-	char command[1024];
+	static _Thread_local char name[32];
+	const struct nlmsghdr *first = data;
+	const char *family = netlink_family(fd);
 
-	if (!plan.meddle)
-		return;
-	snprintf(command, sizeof(command), "set -- %u; %s", ++plan.commits, plan.meddle);
-	(void)!system(command);
+	if (strcmp(family, "route") != 0)
+		return family;
+	snprintf(name, sizeof(name), "%s %u", family, first->nlmsg_type);
+	return name;
 }
 
 static enum kind kind_of_message(int fd, const void *data)
@@ -211,7 +229,7 @@ static enum kind kind_of_message(int fd, const void *data)
 	enum kind kind = kind_of_socket(fd, NETLINK);
 
 	/* elsewhere that is the number of RTM_NEWLINK */
-	if (kind == NETLINK && first->nlmsg_type == NFNL_MSG_BATCH_BEGIN &&
+	if (kind == NETLINK && plan.action != MEDDLE && first->nlmsg_type == NFNL_MSG_BATCH_BEGIN &&
 	    strcmp(netlink_family(fd), "netfilter") == 0)
 		meddle();
 	return kind;
@@ -312,10 +330,10 @@ long syscall(long number, ...)
 }
 
 WRAP(ssize_t, sendmsg, (int fd, const struct msghdr *msg, int flags), (fd, msg, flags),
-     kind_of_message(fd, msg->msg_iov[0].iov_base), netlink_family(fd))
+     kind_of_message(fd, msg->msg_iov[0].iov_base), message_name(fd, msg->msg_iov[0].iov_base))
 WRAP(ssize_t, sendto,
      (int fd, const void *buf, size_t n, int flags, const struct sockaddr *addr, socklen_t len),
-     (fd, buf, n, flags, addr, len), kind_of_message(fd, buf), netlink_family(fd))
+     (fd, buf, n, flags, addr, len), kind_of_message(fd, buf), message_name(fd, buf))
 WRAP(ssize_t, send, (int fd, const void *buf, size_t n, int flags), (fd, buf, n, flags),
      kind_of_socket(fd, NETLINK), netlink_family(fd))
 WRAP_REPLY(recvmsg, (int fd, struct msghdr *msg, int flags), (fd, msg, flags))
