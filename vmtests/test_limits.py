@@ -237,8 +237,9 @@ FRAMES = 30
 def burst(source, ifname, mac, src, dst):
     """Frames of 1 kB, as fast as they go."""
     packet = frames.udp(src, dst, 1, 4242, bytes(1000))
+    frame = frames.ethernet(mac, source.mac(ifname), frames.ethertype_of(packet), packet)
     for _ in range(FRAMES):
-        source.raw(ifname, frames.ethernet(mac, source.mac(ifname), frames.ethertype_of(packet), packet))
+        source.raw(ifname, frame)
 
 
 def received(ns):

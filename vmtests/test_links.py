@@ -639,7 +639,7 @@ def test_who_comes_while_the_last_namespace_goes(world):
     world.weir("endpoint", "add", "last", "--network", "web")
     world.leave()
     log = world.machine.path("/run/calls")
-    rm = world.start("endpoint", "rm", "last", env=world.faults("files", 0, "slow:150", log))
+    rm = world.start("endpoint", "rm", "last", env=world.faults("files", 0, "slow:500", log))
     wait_until(lambda: log.exists() and "umount2 /run/netns\n" in log.read_text(), "the folder is taken down")
     world.host.run("ip", "netns", "add", "victim")
     assert world.finish(rm).code == 0
