@@ -133,16 +133,17 @@ int weir_plan_warn_ports(struct weir_plan *plan, struct weir_session *s,
 {
 	const struct weir_endpoint *prev = weir_model_endpoint(&res->before, ep->name);
 	const struct weir_mapping *last = NULL;
-	bool told[NUM_WORTHS] = { [NOTHING] = true };
+	bool told[NUM_WORTHS] = { [NOTHING] = true }, judged = false;
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < ep->n_mappings; i++) {
 		const struct weir_mapping *m = &ep->mappings[i];
 		enum worth worth = NOTHING;
 		if ((!weir_addr_is_set(&m->host) && !m->strict && !m->network) ||
-		    (last && is_alike(m, last)) || !is_new(prev, m))
+		    (judged && is_alike(m, last)) || !is_new(prev, m))
 			continue;
 		last = m;
+		judged = true;
 		r = judge(s, &res->after, ep, m, &worth, err);
 		if (r == 0 && !told[worth])
 			r = say(plan, &res->after, ep, m, worth, err);
