@@ -51,7 +51,7 @@ static struct {
 	int log_fd;
 	unsigned slow_ms;
 	const char *state_dir, *hide, *meddle;
-	unsigned commits;
+	unsigned meddled;
 } plan = { .log_fd = -1 };
 
 #define REAL(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
@@ -138,7 +138,7 @@ static void meddle(void)
 
 	if (!plan.meddle)
 		return;
-	snprintf(command, sizeof(command), "set -- %u; %s", ++plan.commits, plan.meddle);
+	snprintf(command, sizeof(command), "set -- %u; %s", ++plan.meddled, plan.meddle);
 	(void)!system(command);
 }
 
