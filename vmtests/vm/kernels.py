@@ -150,6 +150,8 @@ def _run(argv, what):
     except subprocess.TimeoutExpired:
         raise Unavailable("%s: not within 300 s" % what) from None
     if done.returncode != 0:
-        said = [line for line in done.stderr.decode(errors="replace").splitlines() if line.strip()]
-        raise Unavailable("%s: %s" % (what, said[-1].strip() if said else "exit code %d" % done.returncode))
+        said = [line.strip() for line in done.stderr.decode(errors="replace").splitlines() if line.strip()]
+        # apt's first error says why, what follows only that; the others' last line does.
+        why = next((line for line in said if line.startswith("E: ")), (said or ["exit code %d" % done.returncode])[-1])
+        raise Unavailable("%s: %s" % (what, re.sub(r"^E: (Failed to fetch \S+ +)?", "", why)))
     return done.stdout.decode(errors="replace")

@@ -374,7 +374,7 @@ def test_a_kernel_that_cannot_be_had(monkeypatch, tmp_path):
         kernels.fetch("2.4")
     monkeypatch.setenv("WEIR_VM_CACHE", str(tmp_path))
     monkeypatch.setattr(kernels, "_mirrors", lambda: dict.fromkeys(("main", "security"), "http://127.0.0.1:1/debian"))
-    with pytest.raises(kernels.Unavailable, match=r"^downloading http://127\.0\.0\.1:1/debian/dists/\S+: .*$"):
+    with pytest.raises(kernels.Unavailable, match=r"^downloading http://127\.0\.0\.1:1/debian/dists/\S+: Could not connect "):
         kernels.fetch("6.12")
     monkeypatch.setattr(kernels, "_index", lambda *_: {})
     with pytest.raises(kernels.Unavailable, match=r"^kernel 6\.12: trixie-security has no linux-image-6\.12"):
@@ -385,7 +385,7 @@ def test_a_kernel_that_cannot_be_had(monkeypatch, tmp_path):
 def test_a_damaged_package_is_refused(monkeypatch, tmp_path):
     wrong = tmp_path / "Packages"
     wrong.write_bytes(b"x")
-    with pytest.raises(kernels.Unavailable, match="^downloading file:"):
+    with pytest.raises(kernels.Unavailable, match=r"^downloading file:\S+: Hash Sum mismatch$"):
         kernels._download("file:%s" % wrong, tmp_path / "got", "0" * 64)
 
 
